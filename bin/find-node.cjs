@@ -7,7 +7,9 @@ const path = require('node:path')
 const MINIMUM = [24, 6]
 /** Runtimes with known data corruption: Node 22.7.0 encoded UTF-8 as Latin-1 once optimised (nodejs/node#54521). */
 const BROKEN = ['22.7.0']
-const PACKAGES = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'].includes(process.platform + '-' + process.arch)
+const PACKAGES = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'].includes(
+  process.platform + '-' + process.arch,
+)
   ? ['node-' + process.platform + '-' + process.arch, 'node-bin-' + process.platform + '-' + process.arch]
   : []
 
@@ -24,7 +26,10 @@ function findNode(root) {
   }
   if (isUsable(process.versions.node)) return process.execPath
   process.stderr.write(
-    'millrace needs Node >= ' + MINIMUM.join('.') + '; this is ' + process.versions.node +
+    'millrace needs Node >= ' +
+      MINIMUM.join('.') +
+      '; this is ' +
+      process.versions.node +
       '.\n  → install a newer Node, or in a checkout run `npm start` once: it brings its own.\n',
   )
   process.exit(64)

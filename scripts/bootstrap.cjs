@@ -12,13 +12,20 @@ const { findNode, launchEnvironment } = require(path.join(root, 'bin', 'find-nod
 /** Installs dependencies when the lock file changed since the last install. Install scripts stay off: nothing here needs one. */
 function install() {
   const stamp = path.join(root, 'node_modules', '.millrace-installed')
-  const wanted = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex')
+  const wanted = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   process.stderr.write('Installing dependencies (once) …\n')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const done = spawnSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  const done = spawnSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
   if (done.status !== 0) {
-    process.stderr.write('npm ci failed. Is the npm registry reachable? Run `npm ci --ignore-scripts` here to see why.\n')
+    process.stderr.write(
+      'npm ci failed. Is the npm registry reachable? Run `npm ci --ignore-scripts` here to see why.\n',
+    )
     process.exit(done.status || 1)
   }
   writeFileSync(stamp, wanted)

@@ -13,7 +13,30 @@ export interface ErrorCodeEntry {
   readonly remedy: string
 }
 
-export const ERROR_CODES = {
+export type ErrorCode =
+  | 'CONFIG'
+  | 'PREFLIGHT'
+  | 'FENCED'
+  | 'PREPARED_LOST'
+  | 'PREPARED_EXPIRED'
+  | 'OUTCOME_UNKNOWN'
+  | 'POSITION_LOST'
+  | 'POSITION_AHEAD'
+  | 'STORE_IO'
+  | 'STORE_CORRUPT'
+  | 'POISON'
+  | 'DECODE'
+  | 'SCHEMA'
+  | 'ACCOUNTING'
+  | 'SINK_WENT_BACK'
+  | 'AUTH'
+  | 'REDIRECT_DENIED'
+  | 'MISMATCH'
+  | 'UNAVAILABLE'
+  | 'INTERRUPTED'
+  | 'INTERNAL'
+
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   CONFIG: {
     exit: 64,
     meaning: 'The pipeline file, an option or a plan was refused.',
@@ -51,7 +74,8 @@ export const ERROR_CODES = {
   },
   POSITION_AHEAD: {
     exit: 69,
-    meaning: 'The checkpoint’s position lies behind the end of the source: it was truncated, re-created or failed over.',
+    meaning:
+      'The checkpoint’s position lies behind the end of the source: it was truncated, re-created or failed over.',
     remedy: 'Find out what happened to the source, then decide where to go on with `millrace decide`.',
   },
   STORE_IO: {
@@ -119,9 +143,7 @@ export const ERROR_CODES = {
     meaning: 'A bug in Millrace. The state on disk is safe to start from again.',
     remedy: 'Start again, and report the message.',
   },
-} as const satisfies Record<string, ErrorCodeEntry>
-
-export type ErrorCode = keyof typeof ERROR_CODES
+}
 
 /** The process exit code that belongs to a code. */
 export function exitCodeOf(code: ErrorCode): number {

@@ -27,8 +27,6 @@ export class Secret {
   toJSON(): string {
     return '***'
   }
-
-  [inspect.custom](): string {
-    return 'Secret(***)'
-  }
 }
+
+Object.defineProperty(Secret.prototype, inspect.custom, { value: (): string => 'Secret(***)' })
