@@ -1,0 +1,55 @@
+/**
+ * Where files live that outlast the process: table files, staged batches, checkpoint blobs. One port serves the local
+ * disk and object storage; no connector knows which. Paths are relative to the store's root, with `/`, never starting
+ * with `/` and never containing `..`; implementations refuse anything else.
+ *
+ * Every method that changes something returns only when the change is durable (file and directory synced on a local
+ * disk). All errors are `MillraceError`: `STORE_IO` with `retry` telling whether the same call may be repeated.
+ */
+export interface FileStore {
+  /** Absolute address of the root, for messages: a directory, or `s3://bucket/prefix`. */
+  readonly root: string
+
+  /** The whole file, or `undefined` when there is none. For small files: manifests, timeline entries, properties. */
+  read(path: string): Promise<Uint8Array | undefined>
+
+  /**
+   * Creates the file with these bytes if there is none (hard link on disk, conditional PUT on object storage).
+   * `exists` means that somebody's file is there: read it to learn whose. Readers never see a part of it.
+   */
+  create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'>
+
+  /** Writes the file whole, replacing what is there. Readers see the old or the new content, never a mixture. */
+  replace(path: string, bytes: Uint8Array): Promise<void>
+
+  /** Removes the file. Removing what is not there is not an error. */
+  remove(path: string): Promise<void>
+
+  /** Size in bytes, or `undefined` when there is no such file. */
+  size(path: string): Promise<number | undefined>
+
+  /** All files whose path begins with `prefix` (a directory ends in `/`), at any depth, in no particular order. */
+  list(prefix: string): AsyncIterable<FileEntry>
+
+  /**
+   * A large file, written piece by piece. Nothing of it is visible under its path before `finish`; whatever is under
+   * the path then is an error unless it has the very same size (a repeated finish).
+   */
+  openWriter(path: string): Promise<FileWriter>
+}
+
+export interface FileEntry {
+  readonly path: string
+  readonly size: number
+}
+
+export interface FileWriter {
+  /** Bytes written so far. */
+  readonly bytes: number
+  /** Appends. Resolves when the caller may reuse the buffer. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Makes the file durable and visible under its path. */
+  finish(): Promise<FileEntry>
+  /** Throws away what was written. Safe to call at any time, also twice and after `finish` (then it does nothing). */
+  abort(): Promise<void>
+}
