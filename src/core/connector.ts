@@ -1,0 +1,71 @@
+import type { ZodType } from 'zod'
+import type { BodyFormat } from './batch.ts'
+import type { CheckpointTimes } from './context.ts'
+import type { Delivery } from './delivery.ts'
+import type { Finding } from './checkpoint-types.ts'
+import type { Schema } from './schema.ts'
+import type { Sink } from './sink.ts'
+import type { Source } from './source.ts'
+
+/**
+ * A connector: one folder, one value. Options are declared once with zod (descriptions, examples, defaults); checking,
+ * help, documentation and the JSON Schema all come from that declaration. Client libraries are imported inside `create`,
+ * so that a pipeline pays only for the connectors it uses.
+ */
+export interface Connector {
+  readonly name: string
+  /** One sentence for `millrace connectors`. */
+  readonly summary: string
+  readonly source?: SourceConnector
+  readonly sink?: SinkConnector
+}
+
+/** `O` is what `options` makes of the user's text; the engine keeps it opaque and hands it back. */
+export interface SourceConnector<O = unknown> {
+  readonly options: ZodType<O>
+  /** What the source can say before anything is connected. */
+  describe(options: O, ask: SourceAsk): SourceDescription
+  create(options: O): Promise<Source>
+}
+
+export interface SourceAsk {
+  /** Schema from the pipeline file, if given. */
+  readonly schema: Schema | undefined
+}
+
+export interface SourceDescription {
+  readonly delivery: Delivery
+  /** True when the source ends by itself. */
+  readonly bounded: boolean
+  /** Bodies that the reader can give, best first. */
+  readonly gives: readonly BodyFormat['kind'][]
+  /** The encoding of its records, when it gives bytes. */
+  readonly format: 'json' | 'csv' | 'raw' | 'parquet'
+  /** Metadata columns that SQL may use beside the schema. */
+  readonly metadata: Schema
+  readonly findings: readonly Finding[]
+}
+
+export interface SinkConnector<O = unknown> {
+  readonly options: ZodType<O>
+  describe(options: O, ask: SinkAsk): SinkDescription
+  create(options: O): Promise<Sink>
+}
+
+export interface SinkAsk {
+  /** The schema of the rows, where the plan knows it (absent for bytes that are passed through). */
+  readonly schema: Schema | undefined
+  readonly lanes: number
+  readonly times: CheckpointTimes
+  /** The promise that the pipeline asks for. `at-least-once` lets the sink save its second phase. */
+  readonly delivery: 'two-phase' | 'at-least-once'
+}
+
+export interface SinkDescription {
+  readonly delivery: Delivery
+  /** The bodies that it takes, best first. Bytes may be passed through when the source's encoding is the same. */
+  readonly takes: readonly BodyFormat[]
+  /** How many writers the sink wants; `lanes`: one in each lane. */
+  readonly writers: number | 'lanes'
+  readonly findings: readonly Finding[]
+}

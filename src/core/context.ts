@@ -1,0 +1,91 @@
+import type { BodyFormat } from './batch.ts'
+import type { RunEpoch } from './checkpoint-types.ts'
+import type { FileStore } from './file-store.ts'
+import type { Schema } from './schema.ts'
+
+/** One line for people and machines: what happened, to what, with counts. Never row values, never secrets. */
+export interface Logger {
+  debug(message: string, detail?: Readonly<Record<string, unknown>>): void
+  info(message: string, detail?: Readonly<Record<string, unknown>>): void
+  warn(message: string, detail?: Readonly<Record<string, unknown>>): void
+  error(message: string, detail?: Readonly<Record<string, unknown>>): void
+}
+
+/** The only clock of connectors: tests and the simulator bring their own. */
+export interface Clock {
+  /** Milliseconds since the epoch, for names and alarms only, never for deciding who wins. */
+  now(): number
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** Counters that connectors report; the runtime turns them into metrics. */
+export interface Meter {
+  /** Adds to a counter such as `loads` with labels such as `{ result: 'ok' }`. */
+  count(name: MeterName, by: number, labels?: Readonly<Record<string, string>>): void
+  /** Observes a duration in seconds. */
+  observe(name: MeterTimer, seconds: number): void
+}
+export type MeterName = 'loads' | 'dead_letters'
+export type MeterTimer = 'load_seconds' | 'visibility_lag_seconds'
+
+/** What every part of a connector gets. */
+export interface ConnectorContext {
+  /** The pipeline's name: the state identity for ever. */
+  readonly job: string
+  /** The id of this source or sink in the pipeline. */
+  readonly id: string
+  /** Directory of the pipeline file; relative paths in options are resolved against it. */
+  readonly baseDirectory: string
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** The rules of the preflight need these durations (milliseconds). */
+export interface CheckpointTimes {
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly maxDowntimeMs: number
+  readonly retained: number
+}
+
+export interface PreflightContext extends ConnectorContext {
+  readonly times: CheckpointTimes
+  /** What the sink will be given; for a source, what it is declared to give. */
+  readonly schema: Schema | undefined
+  readonly lanes: number
+}
+
+export interface SourceContext extends ConnectorContext {
+  readonly times: CheckpointTimes
+}
+
+export interface CoordinatorContext extends ConnectorContext {
+  readonly epoch: RunEpoch
+  readonly times: CheckpointTimes
+  readonly schema: Schema | undefined
+  readonly lanes: number
+  readonly delivery: 'two-phase' | 'at-least-once'
+  /** Opens the store of a directory or `s3://` address. */
+  openStore(address: string): Promise<FileStore>
+}
+
+/** The lane's DuckDB, opened when the first step asks for it. Its type is the data plane's; core only hands it on. */
+export type LaneDatabaseHandle = object
+
+export interface LaneContext extends ConnectorContext {
+  readonly epoch: RunEpoch
+  /** Rises with every soft rewind inside a run. */
+  readonly attempt: number
+  readonly lane: number
+  readonly lanes: number
+  readonly meter: Meter
+  readonly times: CheckpointTimes
+  readonly delivery: 'two-phase' | 'at-least-once'
+  /** What a reader has to give, or what a writer will be given. */
+  readonly format: BodyFormat
+  readonly schema: Schema | undefined
+  /** Metadata columns that the plan uses, such as `_offset`; a reader fills only these. */
+  readonly metadata: readonly string[]
+  openStore(address: string): Promise<FileStore>
+  database(): Promise<LaneDatabaseHandle>
+}

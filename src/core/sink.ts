@@ -1,0 +1,85 @@
+import type { Batch } from './batch.ts'
+import type {
+  CheckpointId,
+  CommitOutcome,
+  CommitPermit,
+  Counts,
+  Evidence,
+  Finding,
+  SweepReport,
+  SweepScope,
+} from './checkpoint-types.ts'
+import type { CoordinatorContext, LaneContext, PreflightContext } from './context.ts'
+import type { JsonObject } from './json.ts'
+
+/** The writing side of a connector, made from checked options. Writers live in lanes, the coordinator beside the job's. */
+export interface Sink {
+  /** Reachability, rights, shape of the table against the rows, timeouts and retention. Changes nothing. */
+  check(context: PreflightContext): Promise<readonly Finding[]>
+  writer(context: LaneContext): SinkWriter
+  coordinator(context: CoordinatorContext): SinkCoordinator
+}
+
+/** Writes the rows of one lane. One writer per sink and lane; calls never overlap, except that `cut` may be pending. */
+export interface SinkWriter {
+  /** Where the first rows go: the ticket of the checkpoint that is being filled. Called once before the first `write`. */
+  begin(checkpoint: CheckpointId, ticket: JsonObject): void
+
+  /**
+   * Takes the batch and releases it. Sends while rows arrive, so that little is left for the barrier. Resolves when the
+   * writer can take more: that is the back-pressure. Throws typed errors; `restart` errors throw the checkpoint away.
+   */
+  write(batch: Batch): Promise<void>
+
+  /**
+   * The barrier. Before its first `await` the writer cuts: what was written belongs to the checkpoint, later `write`
+   * calls belong to `next`. Then it flushes, validates (rows sent = rows taken, nothing filtered) and prepares; the
+   * promise resolves when the result is durable on the server. Nothing becomes visible. Data errors surface here.
+   */
+  cut(next: { readonly checkpoint: CheckpointId; readonly ticket: JsonObject }): Promise<CutResult>
+
+  /** Throws away open work, also of pending cuts, which then reject. The next call is `begin`. */
+  rollback(): Promise<void>
+
+  /** Frees connections. Never aborts prepared work: only the checkpoint log knows whether it is wanted. */
+  close(): Promise<void>
+}
+
+export interface CutResult {
+  /** This lane's parts; empty when the lane wrote nothing since the last cut. */
+  readonly committables: readonly JsonObject[]
+  /** What the server took, for the accounting: must equal what was written. */
+  readonly counts: Counts
+}
+
+/** Begins, commits and cleans up, on the coordinator. All methods may be repeated after a crash from another process. */
+export interface SinkCoordinator {
+  /** The ticket of a checkpoint, made before its first row, one ahead of the barrier. */
+  begin(checkpoint: CheckpointId): Promise<JsonObject>
+
+  /** The lanes' parts as what will be committed. Called before publishing; the result goes into the manifest. */
+  combine(checkpoint: CheckpointId, parts: readonly JsonObject[]): Promise<readonly GlobalCommittable[]>
+
+  /** Makes it visible. Repeating it is success. Unclassified replies are `unknown`, never an exception. */
+  commit(permit: CommitPermit, committable: JsonObject): Promise<CommitOutcome>
+
+  /** What can be proven about each, without changing anything. */
+  evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]>
+
+  /** Aborts a prepared committable of a checkpoint that will be voided. `committed` cancels the remedy. */
+  abort(committable: JsonObject): Promise<'aborted' | 'committed' | 'unknown'>
+
+  /** Aborts what no manifest owns. Reaches only below `scope.below`. An abort that fails is an error. */
+  sweep(scope: SweepScope): Promise<SweepReport>
+
+  /** Identity of what is written to, for the manifest: another table under the same name is refused (SCHEMA). */
+  fingerprint(): Promise<JsonObject>
+
+  close(): Promise<void>
+}
+
+export interface GlobalCommittable {
+  readonly orderKey: string
+  readonly rows: number
+  readonly committable: JsonObject
+}
