@@ -1,0 +1,109 @@
+import type { BodyFormat } from '../core/batch.ts'
+import type { Finding } from '../core/checkpoint-types.ts'
+import type { CheckpointTimes } from '../core/context.ts'
+import type { Delivery } from '../core/delivery.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Schema } from '../core/schema.ts'
+
+/**
+ * A checked pipeline: what will run, with nothing left to decide. Plain data: it is printed by `explain` and handed to
+ * the lanes as it is (so options are still text here, secrets included; every thread checks them again into values).
+ */
+export interface Plan {
+  readonly name: string
+  /** Former names whose state this pipeline takes over. */
+  readonly was: readonly string[]
+  readonly parallelism: number
+  /** The effective class: that of the weakest link. */
+  readonly delivery: Delivery
+  /** `two-phase` unless the pipeline asks for `at-least-once`. */
+  readonly mode: 'two-phase' | 'at-least-once'
+  readonly times: CheckpointTimes
+  /** Absolute directory or `s3://` address of the checkpoint store; the pipeline's state is a folder of its own in it. */
+  readonly storage: string
+  /** Absolute directory of the pipeline file. */
+  readonly baseDirectory: string
+  /** Steps in the order of the flow: every step stands after those it reads from. */
+  readonly steps: readonly Step[]
+  /** Hash over what restored state depends on: ids, connectors, targets, schemas. Not over tuning or secrets. */
+  readonly fingerprint: string
+  readonly findings: readonly Finding[]
+}
+
+export type Step = SourceStep | QueryStep | ModuleStep | SinkStep
+
+/** Where the batches of an output go. Several edges: each receives every batch. */
+export interface Edge {
+  readonly to: string
+}
+
+export interface SourceStep {
+  readonly kind: 'source'
+  readonly id: string
+  readonly connector: string
+  readonly options: JsonObject
+  readonly bounded: boolean
+  /** Of its records; absent where bytes are passed through undescribed. */
+  readonly schema: Schema | undefined
+  /** What the reader has to give. */
+  readonly gives: BodyFormat
+  /** The encoding of its bytes, for the step that decodes them. */
+  readonly format: 'json' | 'csv' | 'raw' | 'parquet'
+  /** Metadata columns to fill, for example `_offset`. */
+  readonly metadata: readonly string[]
+  readonly delivery: Delivery
+  readonly outputs: readonly Edge[]
+}
+
+/**
+ * Row-wise SQL over one batch: decodes the input once, runs a chain of SELECTs, encodes each output as its consumer wants
+ * it. The planner fuses neighbouring `sql`, `filter`, `map` and `route` transforms into one query step.
+ */
+export interface QueryStep {
+  readonly kind: 'query'
+  readonly id: string
+  /** How the input arrives and what it means. */
+  readonly input: {
+    readonly format: BodyFormat
+    readonly encoding: 'json' | 'csv' | 'raw' | 'parquet'
+    readonly schema: Schema
+  }
+  /** Metadata columns of the input that the SQL uses. */
+  readonly metadata: Schema
+  /** Name under which the first SELECT knows the input. */
+  readonly relation: string
+  /** Each SELECT reads the relation of the input or of an earlier one. */
+  readonly selects: readonly { readonly name: string; readonly sql: string; readonly schema: Schema }[]
+  readonly outputs: readonly QueryOutput[]
+}
+
+export interface QueryOutput {
+  /** Name of the SELECT (or of the input relation) whose rows leave here. */
+  readonly select: string
+  readonly format: BodyFormat
+  readonly schema: Schema
+  readonly edges: readonly Edge[]
+}
+
+/** The user's own TypeScript function: rows in, rows out. */
+export interface ModuleStep {
+  readonly kind: 'module'
+  readonly id: string
+  /** Absolute path, checked to lie in the pipeline's directory. */
+  readonly file: string
+  readonly input: Schema
+  readonly schema: Schema
+  /** Rows leave as objects or encoded for the consumer. */
+  readonly outputs: readonly Edge[]
+}
+
+export interface SinkStep {
+  readonly kind: 'sink'
+  readonly id: string
+  readonly connector: string
+  readonly options: JsonObject
+  readonly takes: BodyFormat
+  readonly schema: Schema | undefined
+  readonly writers: number | 'lanes'
+  readonly delivery: Delivery
+}
