@@ -1,0 +1,100 @@
+import type { CheckpointId, PendingCommittable, RunEpoch, SweepScope } from '../core/checkpoint-types.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { CheckpointEntry, LogEntry } from './entries.ts'
+
+/** What the log says, folded: where a start goes on, what is still to be committed, who may have left work behind. */
+export interface Lineage {
+  /** The highest claimed epoch, 0 when nobody ever started. */
+  readonly epoch: RunEpoch
+  readonly lastSeq: number
+  /** Published checkpoints that no decision voided, oldest first. */
+  readonly checkpoints: readonly CheckpointEntry[]
+  readonly newest: CheckpointEntry | undefined
+  readonly confirmedUpTo: CheckpointId
+  /** Committables of the newest checkpoint that are not known committed, oldest first. */
+  readonly pending: readonly PendingCommittable[]
+  /** Greater than every id that was ever published, voided ones included. */
+  readonly nextCheckpoint: CheckpointId
+  readonly ended: 'finished' | 'stopped' | undefined
+}
+
+/** Entries in order of their sequence numbers; older ones may have been collected. */
+export function foldLineage(entries: readonly LogEntry[]): Lineage {
+  let epoch = 0
+  let lastSeq = -1
+  let confirmedUpTo = 0
+  let nextCheckpoint = 1
+  let ended: Lineage['ended']
+  const published: CheckpointEntry[] = []
+  const voided = new Set<CheckpointId>()
+  const settled: ((item: PendingCommittable) => boolean)[] = []
+  for (const entry of entries) {
+    if (entry.seq <= lastSeq) throw mixed(entry, 'entries are out of order')
+    lastSeq = entry.seq
+    switch (entry.kind) {
+      case 'claim':
+        if (entry.epoch <= epoch) throw mixed(entry, `epoch ${entry.epoch} was claimed after ${epoch}`)
+        epoch = entry.epoch
+        ended = ended === 'finished' ? 'finished' : undefined
+        break
+      case 'checkpoint':
+        if (entry.epoch !== epoch && epoch !== 0)
+          throw mixed(entry, `epoch ${entry.epoch} published after ${epoch} claimed`)
+        if (entry.checkpoint < nextCheckpoint) throw mixed(entry, `checkpoint ${entry.checkpoint} appears again`)
+        nextCheckpoint = entry.checkpoint + 1
+        published.push(entry)
+        ended = undefined
+        break
+      case 'confirm':
+        confirmedUpTo = Math.max(confirmedUpTo, entry.checkpoint)
+        break
+      case 'decision': {
+        const { decision } = entry
+        if (decision.action === 'rewind') voided.add(decision.void)
+        else settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
+        break
+      }
+      case 'stopped':
+      case 'finished':
+        ended = entry.kind
+        break
+    }
+  }
+  const checkpoints = published.filter((entry) => !voided.has(entry.checkpoint))
+  const newest = checkpoints.at(-1)
+  const pending = (newest?.pending ?? []).filter(
+    (item) => item.checkpoint > confirmedUpTo && !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
+  )
+  return { epoch, lastSeq, checkpoints, newest, confirmedUpTo, pending, nextCheckpoint, ended }
+}
+
+/**
+ * Whose leftovers a starting run looks for: every epoch since the one that published the newest confirmed checkpoint
+ * (each start sweeps before its first confirm, so older epochs are clean), with the ids that each may have begun. One
+ * checkpoint is cut while the next one is open, hence `ahead`.
+ */
+export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 2): SweepScope {
+  const runs: { epoch: RunEpoch; from: CheckpointId; to: CheckpointId }[] = []
+  let next = 1
+  let cleanBelow = 0
+  const epochOf = new Map<CheckpointId, RunEpoch>()
+  for (const entry of entries) {
+    if (entry.kind === 'claim') runs.push({ epoch: entry.epoch, from: next, to: next + ahead })
+    const run = runs.at(-1)
+    if (entry.kind === 'checkpoint') {
+      next = entry.checkpoint + 1
+      epochOf.set(entry.checkpoint, entry.epoch)
+      if (run !== undefined) runs[runs.length - 1] = { ...run, to: next + ahead }
+    }
+    if (entry.kind === 'confirm') cleanBelow = Math.max(cleanBelow, epochOf.get(entry.checkpoint) ?? 0)
+  }
+  const keep = foldLineage(entries).pending.map((item) => item.committable)
+  return { below: own, runs: runs.filter((run) => run.epoch < own && run.epoch >= cleanBelow), keep }
+}
+
+function mixed(entry: LogEntry, why: string): MillraceError {
+  return new MillraceError(`checkpoint log entry ${entry.seq} does not fit its predecessors: ${why}`, {
+    code: 'STORE_CORRUPT',
+    detail: { seq: entry.seq, kind: entry.kind },
+  })
+}
