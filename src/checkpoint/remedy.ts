@@ -1,0 +1,37 @@
+import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.ts'
+import type { ErrorCode } from '../core/error-codes.ts'
+import type { Lineage } from './lineage.ts'
+
+/** What may follow when a published committable turns out lost or unknown. */
+export type Remedy =
+  /** Abort the others of the checkpoint, void it, and read it again. Legal only if every abort succeeds. */
+  | { readonly kind: 'rewind'; readonly void: CheckpointId; readonly abort: readonly PendingCommittable[] }
+  | { readonly kind: 'halt'; readonly code: ErrorCode; readonly why: string }
+
+/**
+ * Automatic rewind needs proof that nothing of the newest checkpoint is visible, and a checkpoint before it to go back
+ * to. An unknown outcome is no proof, so it always halts.
+ */
+export function decideRemedy(
+  lineage: Lineage,
+  trouble: { readonly item: PendingCommittable; readonly code: ErrorCode },
+  committedOf: ReadonlySet<PendingCommittable>,
+): Remedy {
+  const { item, code } = trouble
+  if (code === 'OUTCOME_UNKNOWN') return { kind: 'halt', code, why: 'nobody can tell whether it was committed' }
+  if (lineage.newest?.checkpoint !== item.checkpoint) {
+    return { kind: 'halt', code, why: 'a later checkpoint is built on it' }
+  }
+  if (lineage.checkpoints.length < 2) return { kind: 'halt', code, why: 'no earlier checkpoint is retained' }
+  const siblings = lineage.pending.filter((other) => other.checkpoint === item.checkpoint && other !== item)
+  if (siblings.some((other) => committedOf.has(other))) {
+    return { kind: 'halt', code, why: 'another part of the checkpoint is already visible' }
+  }
+  return { kind: 'rewind', void: item.checkpoint, abort: siblings }
+}
+
+/** The decisions that an operator may take on a halted committable, for the report. */
+export function legalDecisions(lineage: Lineage, item: PendingCommittable): readonly string[] {
+  const last = lineage.newest?.checkpoint === item.checkpoint && lineage.checkpoints.length > 1
+  return [...(last ? ['rewind'] : []), 'mark-committed', 'accept-loss']
+}

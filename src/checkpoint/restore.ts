@@ -1,0 +1,56 @@
+import type { SplitState } from './entries.ts'
+import type { Lineage } from './lineage.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.ts'
+
+/** What the current plan says about itself, for comparing with the manifest. */
+export interface PlanIdentity {
+  readonly sources: readonly string[]
+  readonly sinks: readonly string[]
+}
+
+export type RestoreDecision =
+  /** All input was read before: nothing is left to do. */
+  | { readonly kind: 'finished' }
+  /** Nobody has published anything yet: sources begin where the options say. */
+  | { readonly kind: 'fresh'; readonly next: CheckpointId }
+  | {
+      readonly kind: 'restore'
+      readonly next: CheckpointId
+      readonly from: CheckpointId
+      readonly pending: readonly PendingCommittable[]
+      readonly sources: Readonly<Record<string, readonly SplitState[]>>
+    }
+
+/**
+ * R3 of the restore: which checkpoint counts, and whether this plan can take it over. Throws CONFIG when state would be
+ * left without an owner: guessing a new owner would lose or double its records.
+ */
+export function decideRestore(lineage: Lineage, plan: PlanIdentity): RestoreDecision {
+  if (lineage.ended === 'finished') return { kind: 'finished' }
+  const newest = lineage.newest
+  if (newest === undefined) return { kind: 'fresh', next: lineage.nextCheckpoint }
+  refuseOrphans(Object.keys(newest.sources), plan.sources, 'source')
+  refuseOrphans(
+    lineage.pending.map((item) => item.sink),
+    plan.sinks,
+    'sink',
+  )
+  return {
+    kind: 'restore',
+    next: lineage.nextCheckpoint,
+    from: newest.checkpoint,
+    pending: lineage.pending,
+    sources: newest.sources,
+  }
+}
+
+function refuseOrphans(needed: readonly string[], present: readonly string[], what: string): void {
+  const missing = [...new Set(needed)].filter((id) => !present.includes(id))
+  if (missing.length === 0) return
+  throw new MillraceError(
+    `the last checkpoint holds state of the ${what} ${missing.map((id) => `"${id}"`).join(', ')}, which is not in the pipeline. ` +
+      `Ids are identities: put it back under its id, or give the pipeline another name to begin anew.`,
+    { code: 'CONFIG', detail: { missing } },
+  )
+}
