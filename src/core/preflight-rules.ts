@@ -1,7 +1,7 @@
 import type { CheckpointTimes } from './context.ts'
 
 /** Safety margin of every rule. */
-export const MARGIN_MS = 5 * 60_000
+export const MARGIN_MS: number = 5 * 60_000
 
 /** How long an open transaction has to survive: from its first row to prepare. */
 export function openTransactionMs(times: CheckpointTimes): number {

@@ -54,8 +54,11 @@ export interface CutResult {
 
 /** Begins, commits and cleans up, on the coordinator. All methods may be repeated after a crash from another process. */
 export interface SinkCoordinator {
-  /** The ticket of a checkpoint, made before its first row, one ahead of the barrier. */
-  begin(checkpoint: CheckpointId): Promise<JsonObject>
+  /**
+   * The ticket of a checkpoint, made before its first row, one ahead of the barrier. `attempt` rises with every soft
+   * rewind inside the run: what an earlier attempt left open under the same checkpoint is dead.
+   */
+  begin(checkpoint: CheckpointId, attempt: number): Promise<JsonObject>
 
   /** The lanes' parts as what will be committed. Called before publishing; the result goes into the manifest. */
   combine(checkpoint: CheckpointId, parts: readonly JsonObject[]): Promise<readonly GlobalCommittable[]>

@@ -1,0 +1,201 @@
+import { hostname } from 'node:os'
+import type { AcknowledgePermit, CheckpointId, CommitPermit, RunEpoch } from '../core/checkpoint-types.ts'
+import { MillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
+import { decodeEntry, encodeEntry, ENTRY_FORMAT, hashOf, type Decision, type LogEntry } from '../checkpoint/entries.ts'
+import { selectGarbage } from '../checkpoint/garbage.ts'
+import { foldLineage, type Lineage } from '../checkpoint/lineage.ts'
+import type { CheckpointLog } from './checkpoint-log.ts'
+
+/** What a caller says about an entry; the ledger adds place, epoch, nonce and parent. */
+type Draft<K extends LogEntry['kind']> = Omit<
+  LogEntry & { kind: K },
+  'format' | 'seq' | 'job' | 'epoch' | 'nonce' | 'parent' | 'at' | 'kind'
+>
+
+/** How often a claim moves on to the next slot before this process accepts that it has a busy twin. */
+const CLAIM_TRIES = 10
+
+/**
+ * One process's pen for the checkpoint log. Only `claim` may move on after a conflict; every other append that meets a
+ * foreign entry means that this process was fenced. Only the ledger makes commit and acknowledge permits.
+ */
+export class Ledger {
+  readonly #log: CheckpointLog
+  readonly #job: string
+  readonly #nonce: string
+  readonly #now: () => number
+  #epoch: RunEpoch = 0
+  #lastSeq = -1
+  #lastHash = ''
+  #entries: LogEntry[] = []
+  /** Appends run one after the other: each needs its predecessor's slot and hash. */
+  #queue: Promise<unknown> = Promise.resolve()
+
+  private constructor(log: CheckpointLog, job: string, nonce: string, now: () => number) {
+    this.#log = log
+    this.#job = job
+    this.#nonce = nonce
+    this.#now = now
+  }
+
+  /** R1 and R2 of a start: claims the next epoch, then reads the lineage. In this order (law 2). */
+  static async claim(log: CheckpointLog, job: string, nonce: string, now: () => number): Promise<Ledger> {
+    const ledger = new Ledger(log, job, nonce, now)
+    failpoint('restore.claim', 'before')
+    for (let tries = 1; ; tries++) {
+      await ledger.#load()
+      ledger.#epoch = foldLineage(ledger.#entries).epoch + 1
+      if ((await ledger.#tryAppend('claim', { host: hostname(), pid: process.pid })) !== undefined) break
+      if (tries === CLAIM_TRIES) throw fenced(job, 'another instance keeps claiming it: is it started twice?')
+    }
+    failpoint('restore.claim', 'after')
+    failpoint('restore.read', 'before')
+    await ledger.#load()
+    failpoint('restore.read', 'after')
+    return ledger
+  }
+
+  /** The log as it is, for `checkpoints` and `status`: claims nothing. */
+  static async read(log: CheckpointLog): Promise<readonly LogEntry[]> {
+    return (await readEntries(log)).entries
+  }
+
+  get epoch(): RunEpoch {
+    return this.#epoch
+  }
+
+  get entries(): readonly LogEntry[] {
+    return this.#entries
+  }
+
+  lineage(): Lineage {
+    return foldLineage(this.#entries)
+  }
+
+  /** Publishes a manifest. The permit is the proof that lets sinks commit. Throws FENCED. */
+  async publish(draft: Draft<'checkpoint'>): Promise<CommitPermit> {
+    await this.#append('checkpoint', draft)
+    return this.recommitPermit(draft.checkpoint)
+  }
+
+  /** The permit for a checkpoint that the log already holds, after a restore. */
+  recommitPermit(checkpoint: CheckpointId): CommitPermit {
+    const published = this.#entries.some((entry) => entry.kind === 'checkpoint' && entry.checkpoint === checkpoint)
+    if (!published) throw new MillraceError(`checkpoint ${checkpoint} is not published`, { code: 'INTERNAL' })
+    return { checkpoint, epoch: this.#epoch } as CommitPermit
+  }
+
+  /** Everything up to `checkpoint` is known committed. */
+  async confirm(checkpoint: CheckpointId): Promise<AcknowledgePermit> {
+    failpoint('confirm', 'before')
+    await this.#append('confirm', { checkpoint })
+    failpoint('confirm', 'after')
+    return { checkpoint } as AcknowledgePermit
+  }
+
+  async decide(decision: Decision, by: string, reason: string): Promise<void> {
+    failpoint('decision.apply', 'before')
+    await this.#append('decision', { decision, by, reason })
+    failpoint('decision.apply', 'after')
+  }
+
+  async end(as: 'stopped' | 'finished'): Promise<void> {
+    await this.#append(as, {})
+  }
+
+  /** Frees the slots of checkpoints older than the `retained` newest confirmed ones. */
+  async collect(retained: number): Promise<void> {
+    failpoint('gc.select', 'before')
+    const seqs = selectGarbage(
+      this.#entries.map((entry) => ({
+        seq: entry.seq,
+        kind: entry.kind,
+        ...('checkpoint' in entry ? { checkpoint: entry.checkpoint } : {}),
+      })),
+      this.lineage().confirmedUpTo,
+      retained,
+    )
+    if (seqs.length === 0) return
+    failpoint('gc.delete', 'before')
+    await this.#log.remove(seqs)
+    failpoint('gc.delete', 'after')
+    const gone = new Set(seqs)
+    this.#entries = this.#entries.filter((entry) => !gone.has(entry.seq))
+  }
+
+  async #load(): Promise<void> {
+    const { entries, lastHash } = await readEntries(this.#log)
+    this.#entries = entries
+    this.#lastSeq = entries.at(-1)?.seq ?? -1
+    this.#lastHash = lastHash
+    const foreign = entries.find((entry) => entry.job !== this.#job)
+    if (foreign !== undefined) {
+      throw new MillraceError(
+        `${this.#log.address} holds the state of the pipeline "${foreign.job}", not "${this.#job}"`,
+        {
+          code: 'CONFIG',
+        },
+      )
+    }
+  }
+
+  async #append<K extends LogEntry['kind']>(kind: K, draft: Draft<K>): Promise<void> {
+    const turn = this.#queue.then(() => this.#tryAppend(kind, draft))
+    this.#queue = turn.catch(() => undefined)
+    if ((await turn) === undefined) throw fenced(this.#job, 'another instance has claimed a newer run epoch')
+  }
+
+  async #tryAppend<K extends LogEntry['kind']>(kind: K, draft: Draft<K>): Promise<LogEntry | undefined> {
+    const entry = {
+      format: ENTRY_FORMAT,
+      kind,
+      seq: this.#lastSeq + 1,
+      job: this.#job,
+      epoch: this.#epoch,
+      nonce: this.#nonce,
+      parent: this.#lastHash,
+      at: new Date(this.#now()).toISOString(),
+      ...draft,
+    } as unknown as LogEntry
+    const bytes = encodeEntry(entry)
+    if ((await this.#log.append(entry.seq, bytes)) === 'exists') {
+      const found = await this.#log.read(entry.seq)
+      // An append whose answer was lost may have landed: the nonce tells whether the entry is our own.
+      if (found === undefined || hashOf(found) !== hashOf(bytes)) return undefined
+    }
+    this.#entries = [...this.#entries, entry]
+    this.#lastSeq = entry.seq
+    this.#lastHash = hashOf(bytes)
+    return entry
+  }
+}
+
+async function readEntries(log: CheckpointLog): Promise<{ entries: LogEntry[]; lastHash: string }> {
+  const entries: LogEntry[] = []
+  let lastHash = ''
+  let lastSeq = -1
+  for (const seq of await log.list()) {
+    const bytes = await log.read(seq)
+    // Collected between listing and reading: nothing needs it.
+    if (bytes === undefined) continue
+    const entry = decodeEntry(bytes, seq)
+    if (seq === lastSeq + 1 && lastSeq >= 0 && entry.parent !== lastHash) {
+      throw new MillraceError(
+        `checkpoint log entry ${seq} does not continue entry ${lastSeq}: the log was mixed from two`,
+        {
+          code: 'STORE_CORRUPT',
+          detail: { seq },
+        },
+      )
+    }
+    entries.push(entry)
+    lastHash = hashOf(bytes)
+    lastSeq = seq
+  }
+  return { entries, lastHash }
+}
+
+function fenced(job: string, why: string): MillraceError {
+  return new MillraceError(`the pipeline "${job}" was taken over: ${why}`, { code: 'FENCED', detail: { job } })
+}

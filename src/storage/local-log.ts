@@ -1,0 +1,151 @@
+import * as nodeFs from 'node:fs'
+import { join } from 'node:path'
+import { MillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
+
+/**
+ * The checkpoint log on a local disk, one file per slot under `log/`. Blocking calls: it lives in a thread of its own
+ * (log-thread.ts), so that neither DuckDB's use of the thread pool nor a busy event loop delays a checkpoint.
+ *
+ * Publishing is `link`, not `rename`: `rename` replaces an existing target silently, so of two writers both would
+ * "win"; `link` fails with EEXIST. A failed fsync is final for the process: the kernel may have dropped the pages and
+ * report success at the next try.
+ */
+export type LogFs = Pick<
+  typeof nodeFs,
+  | 'openSync'
+  | 'writeSync'
+  | 'fsyncSync'
+  | 'closeSync'
+  | 'linkSync'
+  | 'unlinkSync'
+  | 'readdirSync'
+  | 'readFileSync'
+  | 'mkdirSync'
+>
+
+const SLOT = /^\d{12}$/
+
+export class LocalLog {
+  readonly #fs: LogFs
+  readonly #directory: string
+  readonly #nonce: string
+  #temporaries = 0
+
+  /** `nonce` keeps the temporary files of two processes apart. */
+  constructor(directory: string, nonce: string, fs: LogFs = nodeFs) {
+    this.#fs = fs
+    this.#directory = join(directory, 'log')
+    this.#nonce = nonce
+    this.#do('creating the checkpoint log', () => fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 }))
+  }
+
+  list(): number[] {
+    const names = this.#do('listing the checkpoint log', () => this.#fs.readdirSync(this.#directory))
+    return names
+      .filter((name) => SLOT.test(name))
+      .map(Number)
+      .sort((a, b) => a - b)
+  }
+
+  read(seq: number): Uint8Array | undefined {
+    try {
+      return this.#fs.readFileSync(this.#path(seq))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw storeError(`reading checkpoint log entry ${seq}`, error)
+    }
+  }
+
+  append(seq: number, bytes: Uint8Array): 'appended' | 'exists' {
+    const temporary = join(this.#directory, `.tmp-${this.#nonce}-${this.#temporaries++}`)
+    try {
+      this.#writeDurably(temporary, bytes)
+      failpoint('store.manifest.publish', 'before')
+      const won = this.#link(temporary, seq)
+      failpoint('store.manifest.publish', 'after')
+      if (won) this.#syncDirectory()
+      return won ? 'appended' : 'exists'
+    } finally {
+      this.#unlinkQuietly(temporary)
+    }
+  }
+
+  remove(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#unlinkQuietly(this.#path(seq))
+  }
+
+  #writeDurably(path: string, bytes: Uint8Array): void {
+    this.#do(`writing ${path}`, () => {
+      failpoint('store.manifest.write', 'before')
+      const file = this.#fs.openSync(path, 'wx', 0o600)
+      try {
+        for (let at = 0; at < bytes.length;) at += this.#fs.writeSync(file, bytes, at)
+        failpoint('store.manifest.write', 'after')
+        failpoint('store.manifest.fsync', 'before')
+        this.#fs.fsyncSync(file)
+        failpoint('store.manifest.fsync', 'after')
+      } finally {
+        this.#fs.closeSync(file)
+      }
+    })
+  }
+
+  #link(temporary: string, seq: number): boolean {
+    try {
+      this.#fs.linkSync(temporary, this.#path(seq))
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false
+      throw storeError(`publishing checkpoint log entry ${seq}`, error)
+    }
+  }
+
+  #syncDirectory(): void {
+    this.#do('syncing the directory of the checkpoint log', () => {
+      failpoint('store.dirsync', 'before')
+      const directory = this.#fs.openSync(this.#directory, 'r')
+      try {
+        this.#fs.fsyncSync(directory)
+      } finally {
+        this.#fs.closeSync(directory)
+      }
+      failpoint('store.dirsync', 'after')
+    })
+  }
+
+  #unlinkQuietly(path: string): void {
+    try {
+      this.#fs.unlinkSync(path)
+    } catch {
+      // What cannot be removed now is only clutter: slots are decided by `link`, temporaries are never read.
+    }
+  }
+
+  #path(seq: number): string {
+    return join(this.#directory, String(seq).padStart(12, '0'))
+  }
+
+  #do<T>(doing: string, act: () => T): T {
+    try {
+      return act()
+    } catch (error) {
+      throw storeError(doing, error)
+    }
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code
+}
+
+function storeError(doing: string, cause: unknown): MillraceError {
+  if (cause instanceof MillraceError) return cause
+  const full = codeOf(cause) === 'ENOSPC' ? ' The disk is full: free space and start again.' : ''
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new MillraceError(`${doing}: ${message}.${full}`, {
+    code: 'STORE_IO',
+    cause,
+    detail: { errno: codeOf(cause) ?? 'unknown' },
+  })
+}
