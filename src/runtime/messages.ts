@@ -1,0 +1,84 @@
+import type { SplitId } from '../core/batch.ts'
+import type { CheckpointId, RunEpoch } from '../core/checkpoint-types.ts'
+import type { ErrorData } from '../core/errors.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { SplitAssignment } from '../core/source.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Accounting } from '../checkpoint/entries.ts'
+
+/** What a lane's thread is born with. */
+export interface LaneData {
+  readonly plan: Plan
+  readonly lane: number
+  readonly lanes: number
+  readonly epoch: RunEpoch
+  /** Module of each connector that the plan uses, by name: the lane imports them itself. */
+  readonly connectors: Readonly<Record<string, string>>
+}
+
+export type Tickets = Readonly<Record<string, JsonObject>>
+
+/** Coordinator → lane. */
+export type ToLane =
+  /** Begin reading, at the start of a run or at a soft rewind: open work of earlier attempts is thrown away. */
+  | {
+      readonly kind: 'start'
+      readonly attempt: number
+      readonly checkpoint: CheckpointId
+      readonly tickets: Tickets
+      readonly assignments: Readonly<Record<string, readonly SplitAssignment[]>>
+    }
+  | { readonly kind: 'add'; readonly source: string; readonly splits: readonly SplitAssignment[] }
+  /** Cut: what came before belongs to `checkpoint`, what follows to `next`. After the last barrier nothing is read. */
+  | {
+      readonly kind: 'barrier'
+      readonly checkpoint: CheckpointId
+      readonly next: { readonly checkpoint: CheckpointId; readonly tickets: Tickets }
+      readonly last: boolean
+    }
+  /** Throw away open work and stay still until the next `start`. */
+  | { readonly kind: 'halt' }
+  | { readonly kind: 'tap'; readonly step: string | undefined; readonly limit: number }
+  | { readonly kind: 'close' }
+
+/** One lane's part of a checkpoint. */
+export interface LaneAck {
+  readonly checkpoint: CheckpointId
+  readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
+  readonly committables: Readonly<Record<string, readonly JsonObject[]>>
+  readonly accounting: Accounting
+}
+
+export interface SplitProgress {
+  readonly split: SplitId
+  readonly at: JsonObject
+  readonly finished: boolean
+}
+
+/** Rows and bytes that passed a step since the thread began. */
+export interface StepTotals {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** Lane → coordinator. `attempt` tells answers of a rewound attempt from current ones. */
+export type FromLane =
+  | { readonly kind: 'ready' }
+  /** The first item since the last barrier was handled. */
+  | { readonly kind: 'read'; readonly attempt: number }
+  | { readonly kind: 'acked'; readonly attempt: number; readonly ack: LaneAck }
+  | {
+      readonly kind: 'progress'
+      readonly steps: Readonly<Record<string, StepTotals>>
+      readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
+    }
+  /** Every assigned split has ended. */
+  | { readonly kind: 'drained'; readonly attempt: number }
+  | { readonly kind: 'halted' }
+  | { readonly kind: 'failed'; readonly attempt: number; readonly error: ErrorData }
+  | { readonly kind: 'tapped'; readonly step: string; readonly lines: readonly string[] }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly detail: JsonObject }
+  | { readonly kind: 'count'; readonly name: string; readonly by: number; readonly labels: Readonly<Record<string, string>> }
+  | { readonly kind: 'observe'; readonly name: string; readonly seconds: number }
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
