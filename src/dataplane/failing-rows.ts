@@ -1,0 +1,54 @@
+import type { BytesPiece, RowError } from './row-error.ts'
+
+/** Bad rows are reported up to this many at once: the caller takes them out and runs again. */
+export const ROW_ERRORS_MAX = 100
+
+const NEWLINE = 0x0a
+
+/** Runs bytes `start..end` of `buffer` and says why they fail, or nothing. */
+export type Attempt = (
+  buffer: Buffer,
+  start: number,
+  end: number,
+) => Promise<{ column: string; reason: string } | undefined>
+
+/**
+ * Names the rows that make a query fail: DuckDB's message does not tell the row, so the piece is halved until single
+ * rows are left. Costs about `log2(rows)` runs for each bad row; it happens only on bad data.
+ *
+ * `scanned` holds the same rows as `piece`, perhaps with rewritten values; places are told in `piece`.
+ */
+export async function findFailingRows(
+  piece: BytesPiece,
+  scanned: { readonly buffer: Buffer; readonly length: number },
+  attempt: Attempt,
+): Promise<RowError[]> {
+  const original = rowStarts(piece.buffer, piece.length)
+  const starts = rowStarts(scanned.buffer, scanned.length)
+  const errors: RowError[] = []
+  const search = async (from: number, to: number): Promise<void> => {
+    if (from >= to || errors.length >= ROW_ERRORS_MAX) return
+    const fault = await attempt(scanned.buffer, starts[from] ?? 0, starts[to] ?? scanned.length)
+    if (fault === undefined) return
+    if (to - from === 1) {
+      errors.push({ row: from, byteStart: original[from] ?? 0, byteEnd: (original[to] ?? 1) - 1, ...fault })
+      return
+    }
+    const middle = (from + to) >>> 1
+    await search(from, middle)
+    await search(middle, to)
+  }
+  await search(0, starts.length - 1)
+  return errors
+}
+
+/** Where each row starts, and one more entry for the end of the last row with its separator. */
+function rowStarts(buffer: Buffer, length: number): number[] {
+  const starts = [0]
+  for (let at = 0; at < length;) {
+    const end = buffer.indexOf(NEWLINE, at)
+    at = end === -1 || end >= length ? length + 1 : end + 1
+    starts.push(at)
+  }
+  return starts
+}

@@ -1,0 +1,11 @@
+/** Batches and DuckDB: bytes in, SQL, bytes out, with exact values. */
+export { describeSelect } from './describe.ts'
+export { HAND_OVER_BYTES_MAX, HandOverFile, handOverDirectory } from './hand-over.ts'
+export { JsonLinesScanner, type ScanResult } from './json-lines.ts'
+export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'
+export type { NonFinite, QueryOutput, ZoneText } from './output.ts'
+export { openQuery, Query, type QueryDefinition, type QueryResult } from './query.ts'
+export { ROW_BYTES_MAX, type CsvDialect, type InputRelation } from './relation.ts'
+export type { BytesPiece, RowError } from './row-error.ts'
+export { quoteName, quoteText } from './sql-text.ts'
+export * from './types.ts'

@@ -1,0 +1,232 @@
+import { isUtf8 } from 'node:buffer'
+import { JsonKeys, NO_COLUMN } from './json-keys.ts'
+import { REASONS, failure, isNull, scanBoolean, scanString, scanValue, skipSpace } from './json-values.ts'
+import { integerLimits, mustQuoteDecimal, mustQuoteFloating, mustQuoteInteger } from './number-values.ts'
+import { scanDecimal, scanFloating, scanInteger, type IntegerLimits } from './number-values.ts'
+import { RewrittenRows } from './rewritten-rows.ts'
+import type { BytesPiece, RowError } from './row-error.ts'
+import { ROW_BYTES_MAX } from './relation.ts'
+import { ROW_ERRORS_MAX } from './failing-rows.ts'
+import { scanBase64, scanDate, scanTime, scanTimestamp, scanTimestampWithZone, scanUuid } from './text-values.ts'
+import type { Column } from './types.ts'
+
+export type ScanResult =
+  | ({ readonly ok: true } & BytesPiece)
+  | { readonly ok: false; readonly errors: readonly RowError[] }
+
+const NOT_OBJECT = failure('not a JSON object on a line of its own')
+const BROKEN = failure('broken JSON')
+const TWICE = failure('the key occurs twice')
+const MUST_NOT_BE_NULL = failure('NULL in a column that must not be NULL')
+const NOT_STRING = failure('not a string')
+const TOO_LONG = failure('longer than 16 MiB')
+const INVALID_UTF8 = failure('invalid UTF-8')
+
+const QUOTE = 0x22
+const NEWLINE = 0x0a
+
+/**
+ * Reads rows of JSON once, before DuckDB does, and lets only those pass that DuckDB reads exactly. What it refuses is
+ * in `REASONS`; DuckDB itself would round `1.5` to 2, take `true` for 1 and lose digits of long decimals without a word.
+ *
+ * Rules: a missing key is NULL; a key that no column asks for is ignored, but must be good JSON; numbers may be written
+ * as strings; strings are needed for text, moments, UUIDs and (in base64) bytes; numbers that DuckDB would take through
+ * a double are handed on as strings.
+ */
+export class JsonLinesScanner {
+  readonly #columns: readonly Column[]
+  readonly #keys: JsonKeys
+  readonly #limits: readonly (IntegerLimits | undefined)[]
+  readonly #required: readonly number[]
+  readonly #rewritten = new RewrittenRows()
+  #errors: RowError[] = []
+  /** The column of the value that was looked at last, for the error. */
+  #column: number = NO_COLUMN
+  /** A complemented reason while a row is being read. */
+  #rowNumber = 0
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+    this.#keys = new JsonKeys(columns.map(({ name }) => name))
+    this.#limits = columns.map(({ type }) => (type.kind === 'integer' ? integerLimits(type.name) : undefined))
+    this.#required = columns.flatMap(({ nullable }, index) => (nullable ? [] : [index]))
+  }
+
+  /**
+   * Checks the first `length` bytes, which hold `rows` rows. The result shares `buffer` when nothing had to be
+   * rewritten, else it lies in a buffer of the scanner's own, which the next call uses again.
+   */
+  scan(buffer: Buffer, length: number, rows: number): ScanResult {
+    if (length > 0 && buffer[length - 1] !== NEWLINE) return this.scan(withNewline(buffer, length), length + 1, rows)
+    this.#errors = []
+    this.#rewritten.begin(buffer)
+    const valid = isUtf8(buffer.subarray(0, length))
+    let at = 0
+    let row = 0
+    for (; at < length; row++) {
+      this.#rowNumber = row
+      const end = valid ? this.#scanRow(buffer, at, row) : this.#scanSuspectRow(buffer, at, row)
+      at = end < 0 ? this.#refuse(buffer, at, row, end) : end
+      if (this.#errors.length >= ROW_ERRORS_MAX) break
+    }
+    if (this.#errors.length > 0) return { ok: false, errors: this.#errors }
+    return { ok: true, rows: row, ...this.#rewritten.finish(length) }
+  }
+
+  /** Returns the place behind the row's newline, or a complemented reason. */
+  #scanRow(bytes: Uint8Array, start: number, row: number): number {
+    const keys = this.#keys
+    const stamp = keys.beginRow()
+    this.#column = NO_COLUMN
+    let at = skipSpace(bytes, start)
+    if (bytes[at] !== 0x7b) return NOT_OBJECT
+    at = skipSpace(bytes, at + 1)
+    if (bytes[at] === 0x7d) at++
+    else {
+      for (;;) {
+        at = keys.match(bytes, at)
+        if (at < 0) return at
+        const key = keys.matched
+        this.#column = key
+        if (keys.isSeen(key, stamp)) return TWICE
+        if (bytes[at] === 0x20) at = skipSpace(bytes, at)
+        at = this.#scanColumn(bytes, at, key)
+        if (at < 0) return at
+        let byte = bytes[at]
+        if (byte !== 0x2c && byte !== 0x7d) {
+          at = skipSpace(bytes, at)
+          byte = bytes[at]
+        }
+        at++
+        if (byte === 0x7d) break
+        if (byte !== 0x2c) return BROKEN
+        if (bytes[at] !== QUOTE) at = skipSpace(bytes, at)
+      }
+    }
+    if (bytes[at] !== NEWLINE) {
+      at = skipSpace(bytes, at)
+      if (bytes[at] !== NEWLINE) return NOT_OBJECT
+    }
+    for (const column of this.#required) {
+      if (keys.wasSeen(column, stamp)) continue
+      this.#column = column
+      return MUST_NOT_BE_NULL
+    }
+    return at - start > ROW_BYTES_MAX ? TOO_LONG : at + 1
+  }
+
+  #scanColumn(bytes: Uint8Array, at: number, index: number): number {
+    const column = this.#columns[index]
+    if (column === undefined) return scanValue(bytes, at)
+    if (bytes[at] === 0x6e && isNull(bytes, at)) return column.nullable ? at + 4 : MUST_NOT_BE_NULL
+    const { type } = column
+    switch (type.kind) {
+      case 'varchar':
+        return scanString(bytes, at)
+      case 'boolean':
+        return scanBoolean(bytes, at)
+      case 'integer':
+      case 'decimal':
+      case 'float':
+      case 'double':
+        return this.#scanNumeric(bytes, at, index)
+      case 'json': {
+        const end = scanValue(bytes, at)
+        if (end > 0) this.#rewritten.quoteDocument(at, end)
+        return end
+      }
+      default:
+        return this.#scanText(bytes, at, type)
+    }
+  }
+
+  #scanNumeric(bytes: Uint8Array, at: number, index: number): number {
+    const isQuoted = bytes[at] === QUOTE
+    const start = isQuoted ? at + 1 : at
+    const { type } = this.#columns[index]!
+    let end: number
+    let mustQuote: boolean
+    switch (type.kind) {
+      case 'integer':
+        end = scanInteger(bytes, start, this.#limits[index]!)
+        mustQuote = type.name !== 'bigint' && mustQuoteInteger(bytes, start, end)
+        break
+      case 'decimal':
+        end = scanDecimal(bytes, start, type.precision, type.scale)
+        mustQuote = end > 0 && mustQuoteDecimal(bytes, start, end, type.scale)
+        break
+      default:
+        end = scanFloating(bytes, start, type.kind === 'float')
+        mustQuote = mustQuoteFloating(bytes, start, end)
+    }
+    if (end < 0) return end
+    if (isQuoted) return bytes[end] === QUOTE ? end + 1 : BROKEN
+    if (mustQuote) this.#rewritten.quoteNumber(start, end)
+    return end
+  }
+
+  #scanText(bytes: Uint8Array, at: number, type: Column['type']): number {
+    if (bytes[at] !== QUOTE) return NOT_STRING
+    const end = scanQuoted(bytes, at + 1, type)
+    if (end < 0) return end
+    return bytes[end] === QUOTE ? end + 1 : (TEXT_FAILURES[type.kind] ?? BROKEN)
+  }
+
+  #scanSuspectRow(buffer: Buffer, start: number, row: number): number {
+    const end = buffer.indexOf(NEWLINE, start)
+    if (!isUtf8(buffer.subarray(start, end))) {
+      this.#column = NO_COLUMN
+      return INVALID_UTF8
+    }
+    return this.#scanRow(buffer, start, row)
+  }
+
+  /** Notes the error and returns the start of the next row. */
+  #refuse(buffer: Buffer, start: number, row: number, reason: number): number {
+    const end = buffer.indexOf(NEWLINE, start)
+    this.#errors.push({
+      row,
+      byteStart: start,
+      byteEnd: end,
+      column: this.#columns[this.#column]?.name ?? '',
+      reason: REASONS[~reason] ?? 'broken JSON',
+    })
+    return end + 1
+  }
+}
+
+function scanQuoted(bytes: Uint8Array, at: number, type: Column['type']): number {
+  switch (type.kind) {
+    case 'timestamp':
+      return scanTimestamp(bytes, at, type.precision)
+    case 'timestamptz':
+      return scanTimestampWithZone(bytes, at)
+    case 'date':
+      return scanDate(bytes, at)
+    case 'time':
+      return scanTime(bytes, at)
+    case 'uuid':
+      return scanUuid(bytes, at)
+    case 'blob':
+      return scanBase64(bytes, at)
+    default:
+      return BROKEN
+  }
+}
+
+/** What it is when a good beginning is followed by something else. */
+const TEXT_FAILURES: { readonly [kind: string]: number } = {
+  timestamp: failure('not a timestamp (YYYY-MM-DD HH:MM:SS)'),
+  timestamptz: failure('not a timestamp (YYYY-MM-DD HH:MM:SS)'),
+  date: failure('not a date (YYYY-MM-DD, years 0001 to 9999)'),
+  time: failure('not a time (HH:MM:SS, with at most 6 digits of a second)'),
+  uuid: failure('not a UUID'),
+  blob: failure('not base64'),
+}
+
+function withNewline(buffer: Buffer, length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length + 1)
+  buffer.copy(copy, 0, 0, length)
+  copy[length] = NEWLINE
+  return copy
+}

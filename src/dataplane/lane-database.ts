@@ -1,0 +1,132 @@
+import { DuckDBInstance, type DuckDBConnection, type DuckDBPreparedStatement } from '@duckdb/node-api'
+import { MillraceError } from '../core/errors.ts'
+import { HandOverFile, handOverDirectory } from './hand-over.ts'
+import { quoteText } from './sql-text.ts'
+
+export interface LaneDatabaseOptions {
+  /** Bytes that DuckDB may use for itself in this lane. */
+  readonly memoryLimitBytes: number
+  /** Where DuckDB may spill; without it a query that needs more than the limit fails. */
+  readonly tempDirectory?: string
+  /** Files (or, with `/` at the end, directories) that queries of this lane may read, besides the hand-over files. */
+  readonly readablePaths?: readonly string[]
+  /** Where the hand-over files live; default: `handOverDirectory()`. */
+  readonly handOverDirectory?: string
+}
+
+/** Opens the DuckDB instance of one lane, locked: no files but the given ones, no extensions, no setting to change. */
+export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<LaneDatabase> {
+  const directory = options.handOverDirectory ?? handOverDirectory()
+  const input = HandOverFile.open(directory)
+  const output = HandOverFile.open(directory)
+  const instance = await DuckDBInstance.create(':memory:', {
+    // Two threads in one instance give less per CPU than one in each lane.
+    threads: '1',
+    memory_limit: `${Math.floor(options.memoryLimitBytes)}B`,
+    temp_directory: options.tempDirectory ?? '',
+    autoload_known_extensions: 'false',
+    autoinstall_known_extensions: 'false',
+    allow_community_extensions: 'false',
+  })
+  const connection = await instance.connect()
+  for (const statement of lockingStatements([input.path, output.path], options.readablePaths ?? [])) {
+    await connection.run(statement)
+  }
+  return new LaneDatabase(instance, connection, input, output)
+}
+
+function lockingStatements(handOver: readonly string[], readable: readonly string[]): string[] {
+  const list = (paths: readonly string[]): string => `[${paths.map(quoteText).join(', ')}]`
+  const files = [...handOver, ...readable.filter((path) => !path.endsWith('/'))]
+  return [
+    `SET TimeZone = 'UTC'`,
+    `SET allowed_paths = ${list(files)}`,
+    `SET allowed_directories = ${list(readable.filter((path) => path.endsWith('/')))}`,
+    `SET enable_external_access = false`,
+    `SET lock_configuration = true`,
+  ]
+}
+
+/**
+ * The DuckDB of one lane. Its work is done one piece at a time (`exclusive`), since the hand-over files are shared.
+ *
+ * Ending the process or the thread while a native query runs aborts the process (code 134) or hangs it. So whoever ends
+ * a lane awaits `close()`, which stops new work, interrupts the running query, waits for it and then closes.
+ */
+export class LaneDatabase implements AsyncDisposable {
+  readonly connection: DuckDBConnection
+  readonly input: HandOverFile
+  readonly output: HandOverFile
+  readonly #instance: DuckDBInstance
+  #last: Promise<unknown> = Promise.resolve()
+  #isStopped = false
+  #closed: Promise<void> | undefined
+
+  constructor(instance: DuckDBInstance, connection: DuckDBConnection, input: HandOverFile, output: HandOverFile) {
+    this.#instance = instance
+    this.connection = connection
+    this.input = input
+    this.output = output
+  }
+
+  /**
+   * Runs `work` when all earlier work is done.
+   *
+   * @throws MillraceError `INTERRUPTED` when the database was told to close, or the query was interrupted.
+   */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(async () => {
+      if (this.#isStopped) throw interrupted()
+      try {
+        return await work()
+      } catch (error) {
+        throw this.#isStopped ? interrupted(error) : error
+      }
+    })
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** Runs SQL text of our own making; rows come as DuckDB's values. */
+  run(sql: string): Promise<unknown[][]> {
+    return this.exclusive(async () => (await this.connection.runAndReadAll(sql)).getRows())
+  }
+
+  prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    return this.exclusive(() => this.connection.prepare(sql))
+  }
+
+  /** Makes the running query fail soon. Harmless when none runs. */
+  interrupt(): void {
+    if (this.#closed === undefined) this.connection.interrupt()
+  }
+
+  /** Stops, interrupts, waits and closes; calling it again waits for the same end. */
+  close(): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed
+    this.#isStopped = true
+    this.connection.interrupt()
+    // A query that was handed over but has not begun when we interrupt would miss it, so it is said again.
+    const again = setInterval(() => this.connection.interrupt(), 2)
+    this.#closed = this.#last.then(() => {
+      clearInterval(again)
+      this.connection.closeSync()
+      this.#instance.closeSync()
+      this.input.close()
+      this.output.close()
+    })
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function interrupted(cause?: unknown): MillraceError {
+  return new MillraceError('running a query: the lane is being closed', {
+    code: 'INTERRUPTED',
+    retry: 'restart',
+    cause,
+  })
+}

@@ -1,0 +1,114 @@
+import { failure, isDigit, scanNumber, skipDigits } from './json-values.ts'
+import { INTEGER_RANGES, type ColumnType, type IntegerName } from './types.ts'
+
+/**
+ * Exactness of numbers. A scanner returns the place behind the number, the same complemented reasons as
+ * `json-values.ts`, and tells by `mustQuote` whether DuckDB would read the bare token inexactly: it takes every number
+ * that is no 64-bit integer through a double.
+ */
+export const NEVER = 0
+export const ALWAYS = 1
+
+const NOT_INTEGER = failure('not an integer')
+const FRACTION = failure('a fraction or an exponent where an integer is needed')
+const INTEGER_RANGE = failure('an integer beyond the range of its type')
+const NOT_DECIMAL = failure('not a decimal number')
+const EXPONENT = failure('an exponent in a decimal number')
+const TOO_LARGE = failure('more digits before the point than the type holds')
+const TOO_FINE = failure('more digits after the point than the type holds')
+const NOT_NUMBER = failure('not a number')
+const NUMBER_RANGE = failure('a number beyond the range of its type')
+
+/** Digits of the greatest integer that a double, multiplied by a power of ten, still gives back exactly. */
+const DOUBLE_DIGITS = 15
+/** Digits that always fit a 64-bit integer. */
+const INT64_DIGITS = 18
+
+/** The greatest magnitudes of an integer type as digits. */
+export interface IntegerLimits {
+  readonly max: Uint8Array
+  readonly min: Uint8Array
+  readonly digits: number
+}
+
+export function integerLimits(name: IntegerName): IntegerLimits {
+  const [min, max] = INTEGER_RANGES[name]
+  const maxDigits = Buffer.from(String(max))
+  return { max: maxDigits, min: Buffer.from(String(-min)), digits: maxDigits.length }
+}
+
+export function scanInteger(bytes: Uint8Array, at: number, limits: IntegerLimits): number {
+  const isNegative = bytes[at] === 0x2d
+  const start = isNegative ? at + 1 : at
+  const end = skipDigits(bytes, start)
+  const count = end - start
+  if (count === 0 || (count > 1 && bytes[start] === 0x30)) return NOT_INTEGER
+  const next = bytes[end]!
+  if (next === 0x2e || (next | 0x20) === 0x65) return FRACTION
+  if (count < limits.digits && !isNegative) return end
+  return isWithin(bytes, start, count, isNegative ? limits.min : limits.max) ? end : INTEGER_RANGE
+}
+
+function isWithin(bytes: Uint8Array, start: number, count: number, limit: Uint8Array): boolean {
+  if (count !== limit.length) return count < limit.length
+  for (let index = 0; index < count; index++) {
+    const difference = bytes[start + index]! - limit[index]!
+    if (difference !== 0) return difference < 0
+  }
+  return true
+}
+
+/** Bare integer tokens beyond 64 bits lose digits in DuckDB. */
+export function mustQuoteInteger(bytes: Uint8Array, at: number, end: number): boolean {
+  return end - at > INT64_DIGITS + (bytes[at] === 0x2d ? 1 : 0)
+}
+
+export function scanDecimal(bytes: Uint8Array, at: number, precision: number, scale: number): number {
+  const start = bytes[at] === 0x2d ? at + 1 : at
+  const point = skipDigits(bytes, start)
+  const whole = point - start
+  if (whole === 0 || (whole > 1 && bytes[start] === 0x30)) return NOT_DECIMAL
+  if (whole > precision - scale && bytes[start] !== 0x30) return TOO_LARGE
+  let end = point
+  if (bytes[point] === 0x2e) {
+    end = skipDigits(bytes, point + 1)
+    if (end === point + 1) return NOT_DECIMAL
+    // Zeros beyond the scale change nothing.
+    for (let place = point + 1 + scale; place < end; place++) if (bytes[place] !== 0x30) return TOO_FINE
+  }
+  return (bytes[end]! | 0x20) === 0x65 ? EXPONENT : end
+}
+
+export function mustQuoteDecimal(bytes: Uint8Array, at: number, end: number, scale: number): boolean {
+  const start = bytes[at] === 0x2d ? at + 1 : at
+  if (end - start <= DOUBLE_DIGITS - scale) return false
+  const point = skipDigits(bytes, start)
+  const whole = point - start
+  if (point === end) return whole > INT64_DIGITS
+  return whole + scale > DOUBLE_DIGITS || end - start - 1 > DOUBLE_DIGITS
+}
+
+export function scanFloating(bytes: Uint8Array, at: number, isSingle: boolean): number {
+  if (bytes[at] !== 0x2d && !isDigit(bytes[at])) return NOT_NUMBER
+  const end = scanNumber(bytes, at)
+  if (end < 0 || end - at <= 30) {
+    if (end < 0) return end
+    if (!hasExponent(bytes, at, end)) return end
+  }
+  const value = Number(Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('latin1'))
+  return Number.isFinite(isSingle ? Math.fround(value) : value) ? end : NUMBER_RANGE
+}
+
+function hasExponent(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let place = at; place < end; place++) if ((bytes[place]! | 0x20) === 0x65) return true
+  return false
+}
+
+/** `-0` is an integer for DuckDB, which has no negative zero; as a text it keeps its sign. */
+export function mustQuoteFloating(bytes: Uint8Array, at: number, end: number): boolean {
+  return end - at === 2 && bytes[at] === 0x2d && bytes[at + 1] === 0x30
+}
+
+export function isNumeric(type: ColumnType): boolean {
+  return type.kind === 'integer' || type.kind === 'decimal' || type.kind === 'float' || type.kind === 'double'
+}

@@ -1,0 +1,196 @@
+import type { DuckDBPreparedStatement } from '@duckdb/node-api'
+import { MillraceError } from '../core/errors.ts'
+import { describeSelect } from './describe.ts'
+import { findFailingRows } from './failing-rows.ts'
+import { JsonLinesScanner } from './json-lines.ts'
+import type { LaneDatabase } from './lane-database.ts'
+import { NOT_FINITE, SENTINEL_QUOTE, csvSql, csvUncarriableSql, outputSql, type QueryOutput } from './output.ts'
+import { relationSql, type InputRelation } from './relation.ts'
+import type { BytesPiece, RowError } from './row-error.ts'
+import { quoteName } from './sql-text.ts'
+import type { Column } from './types.ts'
+
+export interface QueryDefinition {
+  readonly input: InputRelation
+  /** A SELECT that `checkSql` accepted; it reads the relation by `input.name`. */
+  readonly sql: string
+  readonly output: QueryOutput
+}
+
+/**
+ * What a run gives. `rowsIn - rows` were filtered out. When rows are at fault nothing was written: take them out
+ * (`withoutRows`) and run again.
+ */
+export type QueryResult =
+  | { readonly ok: true; readonly buffer: Buffer; readonly length: number; readonly rows: number }
+  | { readonly ok: false; readonly errors: readonly RowError[] }
+
+const EMPTY = Buffer.alloc(0)
+const COMMA = 0x2c
+const NEWLINE = 0x0a
+
+/** Plans a query of a lane; it is planned once and run for every piece of rows. */
+export async function openQuery(database: LaneDatabase, definition: QueryDefinition): Promise<Query> {
+  const { input, output } = definition
+  const relation = relationSql(input, database.input.path)
+  const body = definition.sql.trim().replace(/;\s*$/, '')
+  const select = `WITH ${quoteName(input.name)} AS NOT MATERIALIZED (${relation}) SELECT * FROM (${body}\n)`
+  const columns = await describeSelect(database, select)
+  const statement = await database.prepare(outputSql(select, columns, output, database.output.path))
+  return new Query(database, definition, select, columns, statement)
+}
+
+/** A planned query: bytes in, SQL, bytes out. */
+export class Query {
+  /** The columns that come out. */
+  readonly columns: readonly Column[]
+  readonly #database: LaneDatabase
+  readonly #definition: QueryDefinition
+  readonly #select: string
+  readonly #statement: DuckDBPreparedStatement
+  readonly #scanner: JsonLinesScanner | undefined
+
+  constructor(
+    database: LaneDatabase,
+    definition: QueryDefinition,
+    select: string,
+    columns: readonly Column[],
+    statement: DuckDBPreparedStatement,
+  ) {
+    this.#database = database
+    this.#definition = definition
+    this.#select = select
+    this.columns = columns
+    this.#statement = statement
+    this.#scanner =
+      definition.input.format === 'ndjson' && definition.input.isTrusted !== true
+        ? new JsonLinesScanner(definition.input.columns)
+        : undefined
+  }
+
+  /**
+   * Runs the query over one piece of rows (nothing to hand in for `parquet` and `table` inputs). The result is written
+   * into `target`, or into a new buffer when that is too small.
+   *
+   * @throws MillraceError `POISON` when the query fails and no single row can be named, `INTERRUPTED` when closed.
+   */
+  run(piece?: BytesPiece, target?: Buffer): Promise<QueryResult> {
+    return this.#database.exclusive(async () => {
+      if (piece === undefined) return this.#execute(target)
+      const scanned = this.#scanner?.scan(piece.buffer, piece.length, piece.rows)
+      if (scanned?.ok === false) return scanned
+      return this.#executeOn(piece, scanned ?? piece, target)
+    })
+  }
+
+  close(): void {
+    this.#statement.destroySync()
+  }
+
+  async #executeOn(
+    piece: BytesPiece,
+    scanned: { readonly buffer: Buffer; readonly length: number },
+    target: Buffer | undefined,
+  ): Promise<QueryResult> {
+    if (piece.rows === 0) return { ok: true, buffer: target ?? EMPTY, length: 0, rows: 0 }
+    try {
+      this.#database.input.write(scanned.buffer, scanned.length)
+      return await this.#execute(target)
+    } catch (error) {
+      if (!isDataError(error)) throw queryFailed(error, this.#definition.input.name)
+      const errors = await findFailingRows(piece, scanned, async (buffer, start, end) => {
+        try {
+          const rows = buffer.subarray(start, Math.min(end, scanned.length))
+          this.#database.input.write(rows, rows.length)
+          await this.#execute(undefined)
+          return undefined
+        } catch (inner) {
+          if (!isDataError(inner)) throw queryFailed(inner, this.#definition.input.name)
+          return faultOf(inner)
+        }
+      })
+      if (errors.length === 0) throw queryFailed(error, this.#definition.input.name)
+      return { ok: false, errors }
+    }
+  }
+
+  async #execute(target: Buffer | undefined): Promise<QueryResult & { ok: true }> {
+    const rows = await countOf(this.#statement)
+    const { output } = this.#definition
+    if (output.format === 'table') return { ok: true, buffer: target ?? EMPTY, length: 0, rows }
+    let result = this.#database.output.read(target)
+    if (output.format === 'json-array') replaceLineEnds(result.buffer, result.length)
+    if (output.format === 'csv' && output.special === 'refuse' && hasSentinel(result)) {
+      result = await this.#rewriteUnquoted(output, result.buffer)
+    }
+    this.#database.output.shrink()
+    return { ok: true, ...result, rows }
+  }
+
+  /** DuckDB quoted something. When the form can carry it as it is (a `\r`, our own quote), it is written unquoted. */
+  async #rewriteUnquoted(
+    output: QueryOutput & { format: 'csv' },
+    target: Buffer,
+  ): Promise<{ buffer: Buffer; length: number }> {
+    const { connection } = this.#database
+    const counted = await connection.runAndReadAll(csvUncarriableSql(this.#select, this.columns, output))
+    if (Number(counted.getRows()[0]?.[0]) > 0) throw new UncarriableError()
+    await connection.run(csvSql(this.#select, this.columns, output, this.#database.output.path, ''))
+    return this.#database.output.read(target)
+  }
+}
+
+class UncarriableError extends Error {
+  override readonly message = 'a value holds the separator, a line end or is equal to the NULL text'
+}
+
+async function countOf(statement: DuckDBPreparedStatement): Promise<number> {
+  const result = await statement.runAndReadAll()
+  return Number(result.getRows()[0]?.[0] ?? 0)
+}
+
+function hasSentinel({ buffer, length }: { buffer: Buffer; length: number }): boolean {
+  const at = buffer.indexOf(SENTINEL_QUOTE)
+  return at !== -1 && at < length
+}
+
+function replaceLineEnds(buffer: Buffer, length: number): void {
+  for (let at = buffer.indexOf(NEWLINE); at !== -1 && at < length; at = buffer.indexOf(NEWLINE, at + 1)) {
+    buffer[at] = COMMA
+  }
+}
+
+/** Errors that a value can cause. Everything else (memory, files, a closed database) is no row's fault. */
+const DATA_ERRORS = /^(Conversion|Invalid Input|Out of Range|Invalid|Parameter Not Resolved|Constraint) Error/
+
+function isDataError(error: unknown): boolean {
+  return error instanceof UncarriableError || (error instanceof Error && DATA_ERRORS.test(error.message))
+}
+
+/** The class of a data error, without DuckDB's text: that holds the value. */
+function faultOf(error: unknown): { column: string; reason: string } {
+  if (error instanceof UncarriableError) return { column: '', reason: error.message }
+  const message = error instanceof Error ? error.message : ''
+  const at = message.indexOf(NOT_FINITE)
+  if (at !== -1) {
+    const column = message.slice(at + NOT_FINITE.length).split('\n')[0] ?? ''
+    return { column, reason: 'NaN or infinite number' }
+  }
+  return { column: '', reason: `the SQL fails on this row (${message.slice(0, message.indexOf(':'))})` }
+}
+
+/** Errors of the machine, not of the data; their text holds sizes and paths but no values. */
+const MACHINE_ERRORS = /^(IO|Out of Memory) Error: /
+
+function queryFailed(error: unknown, name: string): unknown {
+  if (error instanceof MillraceError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const doing = `running the SQL over rows of ${JSON.stringify(name)}`
+  if (MACHINE_ERRORS.test(message)) {
+    return new MillraceError(`${doing}: ${message.split('\n')[0]}`, { code: 'UNAVAILABLE', retry: 'restart' })
+  }
+  const kind = message.slice(0, Math.max(0, message.indexOf(':'))) || 'the query failed'
+  return new MillraceError(`${doing}: ${kind}, and no single row causes it; \`millrace check\` plans the SQL`, {
+    code: 'POISON',
+  })
+}

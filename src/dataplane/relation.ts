@@ -1,0 +1,86 @@
+import { quoteName, quoteText } from './sql-text.ts'
+import { duckType, type Column, type ColumnType } from './types.ts'
+
+/** What a query reads: a piece of bytes from the hand-over file, or something that lies in the lane's database. */
+export type InputRelation =
+  | {
+      readonly format: 'ndjson'
+      readonly name: string
+      readonly columns: readonly Column[]
+      readonly isTrusted?: boolean
+    }
+  | { readonly format: 'csv'; readonly name: string; readonly columns: readonly Column[]; readonly csv: CsvDialect }
+  | { readonly format: 'parquet'; readonly name: string; readonly columns: readonly Column[]; readonly path: string }
+  | { readonly format: 'table'; readonly name: string; readonly columns: readonly Column[]; readonly table: string }
+
+export interface CsvDialect {
+  readonly separator: string
+  /** The text that stands for NULL when it is not quoted. */
+  readonly nullText: string
+  /** Empty: nothing is quoted. */
+  readonly quote: string
+  readonly header: boolean
+}
+
+/** One row of JSON may be no longer than this: DuckDB's `maximum_object_size`. */
+export const ROW_BYTES_MAX: number = 16 * 1024 * 1024
+
+/** `SELECT …` that gives the relation's columns in their types. */
+export function relationSql(input: InputRelation, handOverPath: string): string {
+  switch (input.format) {
+    case 'ndjson':
+      return readJson(input.columns, handOverPath)
+    case 'csv':
+      return readCsv(input.columns, input.csv, handOverPath)
+    case 'parquet':
+      return `SELECT ${names(input.columns)} FROM read_parquet(${quoteText(input.path)})`
+    case 'table':
+      return `SELECT ${names(input.columns)} FROM ${quoteName(input.table)}`
+  }
+}
+
+/** The same columns without a row, for planning. */
+export function emptyRelationSql(columns: readonly Column[]): string {
+  const nulls = columns.map(({ name, type }) => `CAST(NULL AS ${duckType(type)}) AS ${quoteName(name)}`)
+  return `SELECT ${nulls.join(', ')} WHERE false`
+}
+
+function names(columns: readonly Column[]): string {
+  return columns.map(({ name }) => quoteName(name)).join(', ')
+}
+
+function readJson(columns: readonly Column[], path: string): string {
+  const typed = columns.map(({ name, type }) => `${quoteText(name)}: ${quoteText(jsonWireType(type))}`)
+  const values = columns.map(({ name, type }) => `${fromText(quoteName(name), type)} AS ${quoteName(name)}`)
+  return (
+    `SELECT ${values.join(', ')} FROM read_ndjson(${quoteText(path)}, columns = {${typed.join(', ')}}, ` +
+    `auto_detect = false, maximum_object_size = ${ROW_BYTES_MAX})`
+  )
+}
+
+/** JSON values and bytes travel as strings: DuckDB's own JSON reading would rewrite numbers inside of documents. */
+function jsonWireType(type: ColumnType): string {
+  return type.kind === 'json' || type.kind === 'blob' ? 'VARCHAR' : duckType(type)
+}
+
+function fromText(text: string, type: ColumnType): string {
+  if (type.kind === 'json') return `CAST(${text} AS JSON)`
+  if (type.kind === 'blob') return `from_base64(${text})`
+  return text
+}
+
+/** All columns are read as text; the cast is exact because the scanner has seen every value before. */
+function readCsv(columns: readonly Column[], csv: CsvDialect, path: string): string {
+  const typed = columns.map(({ name }) => `${quoteText(name)}: 'VARCHAR'`)
+  const values = columns.map(({ name, type }) => {
+    const column = quoteName(name)
+    const value = type.kind === 'blob' ? fromText(column, type) : `CAST(${column} AS ${duckType(type)})`
+    return `${value} AS ${column}`
+  })
+  return (
+    `SELECT ${values.join(', ')} FROM read_csv(${quoteText(path)}, columns = {${typed.join(', ')}}, ` +
+    `auto_detect = false, header = ${csv.header}, delim = ${quoteText(csv.separator)}, ` +
+    `quote = ${quoteText(csv.quote)}, escape = ${quoteText(csv.quote)}, nullstr = ${quoteText(csv.nullText)}, ` +
+    `comment = '', new_line = '\\n', strict_mode = true, null_padding = false, max_line_size = ${ROW_BYTES_MAX})`
+  )
+}
