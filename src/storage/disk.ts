@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from 'node:fs/promises'
 
 /**
  * The file-system calls that a local store makes, one method each, so that a test can record them, stop between any two
@@ -8,6 +8,8 @@ import { link, lstat, mkdir, open, readdir, realpath, rename, unlink } from 'nod
 export interface Disk {
   /** Makes one directory; fails with `EEXIST` or `ENOENT` like mkdir(2). */
   makeDirectory(path: string): Promise<void>
+  /** Removes an empty directory; fails with `ENOTEMPTY` when it is not. */
+  removeDirectory(path: string): Promise<void>
   /** Opens a new file for writing; fails if the name is taken, also by a symbolic link. */
   createFile(path: string): Promise<DiskFile>
   /** The whole file. Fails with `ELOOP` if the last part of the path is a symbolic link. */
@@ -42,6 +44,7 @@ export interface DiskFile {
 /** The real disk. */
 export const nodeDisk: Disk = {
   makeDirectory: (path) => mkdir(path),
+  removeDirectory: rmdir,
   createFile,
   readFile: readWhole,
   link,

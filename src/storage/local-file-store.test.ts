@@ -141,6 +141,29 @@ test('a directory that somebody removed is made again', async () => {
   assert.equal(await store.size('p/q/b'), 1)
 })
 
+test('a directory goes with its last file, as on object storage', async () => {
+  await using directory = await openDirectory()
+  const store = await LocalFileStore.open(directory.path)
+  await store.create('keep/x', Buffer.from('1'))
+  await store.create('keep/p/q/a', Buffer.from('1'))
+  await store.remove('keep/p/q/a')
+  assert.deepEqual(await readdir(join(directory.path, 'keep')), ['x'])
+  assert.equal(await store.create('keep/p/q/a', Buffer.from('1')), 'created')
+})
+
+test('files are created while others remove the last file of the same directory', async () => {
+  await using directory = await openDirectory()
+  const [one, two] = [await LocalFileStore.open(directory.path), await LocalFileStore.open(directory.path)]
+  const churn = async (store: LocalFileStore, name: string): Promise<void> => {
+    for (let round = 0; round < 30; round++) {
+      assert.equal(await store.create(`d/e/${name}`, Buffer.from(name)), 'created')
+      await store.remove(`d/e/${name}`)
+    }
+  }
+  await Promise.all([churn(one, 'a'), churn(two, 'b')])
+  assert.deepEqual(await Array.fromAsync(one.list('')), [])
+})
+
 function isHalt(thrown: unknown): boolean {
   return thrown instanceof MillraceError && thrown.retry === 'halt' && thrown.code === 'STORE_IO'
 }

@@ -80,8 +80,7 @@ export class LocalFileStore implements FileStore {
     this.#check(path)
     const temp = await this.#writeTemp(path, bytes)
     try {
-      await this.#makeParents(path)
-      await this.#disk.rename(temp, this.#full(path))
+      await this.#withParents(path, () => this.#disk.rename(temp, this.#full(path)))
     } catch (thrown) {
       await this.#dropTemp(temp)
       throw diskError(`replacing ${this.#full(path)}`, thrown)
@@ -100,6 +99,7 @@ export class LocalFileStore implements FileStore {
     }
     // Also when the file was gone already: whoever removed it may have died before the sync.
     await this.#syncDirectory(parentOf(path), 'may be absent')
+    await this.#removeEmptyParents(path)
   }
 
   async size(path: string): Promise<number | undefined> {
@@ -197,9 +197,8 @@ export class LocalFileStore implements FileStore {
     this.#refuseIfBroken()
     const name = `${this.#tempPrefix}${randomUUID()}`
     try {
-      await this.#makeParents(name)
       const full = this.#full(name)
-      return { path: full, file: await this.#disk.createFile(full) }
+      return { path: full, file: await this.#withParents(name, () => this.#disk.createFile(full)) }
     } catch (thrown) {
       throw diskError(`making a temporary file for ${this.#full(path)}`, thrown)
     }
@@ -224,8 +223,7 @@ export class LocalFileStore implements FileStore {
     this.#refuseIfBroken()
     let result: 'created' | 'exists' = 'created'
     try {
-      await this.#makeParents(path)
-      await this.#disk.link(temp, this.#full(path))
+      await this.#withParents(path, () => this.#disk.link(temp, this.#full(path)))
     } catch (thrown) {
       if (systemCode(thrown) !== 'EEXIST') throw diskError(`creating ${this.#full(path)}`, thrown)
       result = 'exists'
@@ -245,13 +243,34 @@ export class LocalFileStore implements FileStore {
       await this.#syncDirectory(parentOf(parent))
       this.#durable.add(parent)
     }
-    try {
-      await this.#refuseEscape(path)
-    } catch (thrown) {
-      if (!isAbsent(thrown) || !this.#durable.has(parent)) throw thrown
-      // Somebody removed a directory that we knew: look again at every level.
-      this.#durable.clear()
-      await this.#makeParents(path)
+    await this.#refuseEscape(path)
+  }
+
+  /**
+   * Does something with a name in a directory that may be missing. Whoever removes the last file of a directory removes
+   * the directory too, perhaps between our making it and our using it: then every level is looked at again.
+   */
+  async #withParents<T>(path: string, action: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#makeParents(path)
+        return await action()
+      } catch (thrown) {
+        if (!isAbsent(thrown) || attempt === 4) throw thrown
+        this.#durable.clear()
+      }
+    }
+  }
+
+  /** As on object storage, a directory is there only while it holds files: markers would leave thousands of them. */
+  async #removeEmptyParents(path: string): Promise<void> {
+    for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent)) {
+      try {
+        await this.#disk.removeDirectory(this.#full(parent))
+      } catch {
+        return
+      }
+      this.#durable.delete(parent)
     }
   }
 
