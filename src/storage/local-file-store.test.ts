@@ -123,13 +123,14 @@ test('symbolic links are not followed, neither as a file nor as a directory that
 test('temporary files are hidden from listings, refused as paths, and removed on request', async () => {
   await using directory = await openDirectory()
   const store = await LocalFileStore.open(directory.path, { tempPrefix: '.hidden/tmp/' })
-  await store.openWriter('never-finished')
+  const writer = await store.openWriter('never-finished')
   assert.equal((await readdir(join(directory.path, '.hidden/tmp'))).length, 1)
   assert.deepEqual(await Array.fromAsync(store.list('')), [])
   assert.deepEqual(await Array.fromAsync(store.list('.hidden/tmp/')), [])
   await assert.rejects(store.read('.hidden/tmp/x'), MillraceError)
   assert.equal(await store.removeTemps(), 1)
   assert.deepEqual(await readdir(join(directory.path, '.hidden/tmp')), [])
+  await writer.abort()
 })
 
 test('a directory that somebody removed is made again', async () => {
