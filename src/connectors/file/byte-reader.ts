@@ -1,0 +1,131 @@
+import type { ReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { MillraceError } from '../../core/errors.ts'
+import { readError } from './identity.ts'
+import type { FileSpec } from './split.ts'
+
+/** The uncompressed content of a file from some byte on, in order. */
+export interface ByteReader {
+  /** Fills `into` from `start` to `end` or less; 0 means that there is nothing more now. */
+  read(into: Buffer, start: number, end: number): Promise<number>
+  /** Names that the open file still has; 0 when it was removed. `undefined` where nobody needs to know. */
+  links(): Promise<number | undefined>
+  close(): Promise<void>
+}
+
+/** A plain file. It may grow: after 0 the next call may find more. */
+export class PlainBytes implements ByteReader {
+  readonly #handle: FileHandle
+  readonly #path: string
+  readonly #until: number
+  #offset: number
+
+  /** Takes over the handle. */
+  constructor(handle: FileHandle, path: string, offset: number, until: number | undefined) {
+    this.#handle = handle
+    this.#path = path
+    this.#offset = offset
+    this.#until = until ?? Number.POSITIVE_INFINITY
+  }
+
+  async read(into: Buffer, start: number, end: number): Promise<number> {
+    const wanted = Math.min(end - start, this.#until - this.#offset)
+    if (wanted <= 0) return 0
+    try {
+      const { bytesRead } = await this.#handle.read(into, start, wanted, this.#offset)
+      this.#offset += bytesRead
+      return bytesRead
+    } catch (thrown) {
+      throw readError(this.#path, thrown)
+    }
+  }
+
+  async links(): Promise<number> {
+    return (await this.#handle.stat()).nlink
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** A gzip or zstd file, of one or many members. Going on at an offset means decompressing from the start again. */
+export class CompressedBytes implements ByteReader {
+  readonly #spec: FileSpec
+  readonly #decoder: ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>
+  readonly #chunks: AsyncIterator<Buffer>
+  readonly #source: ReadStream
+  #skip: number
+  #chunk: Buffer = Buffer.alloc(0)
+
+  /** Takes over the handle. */
+  constructor(handle: FileHandle, spec: FileSpec, offset: number) {
+    this.#spec = spec
+    this.#skip = offset
+    this.#source = handle.createReadStream({ start: 0, highWaterMark: 1024 * 1024 })
+    const options = { chunkSize: 256 * 1024 }
+    this.#decoder = spec.compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options)
+    this.#source.on('error', (error) => this.#decoder.destroy(error))
+    this.#chunks = this.#source.pipe(this.#decoder)[Symbol.asyncIterator]()
+  }
+
+  async read(into: Buffer, start: number, end: number): Promise<number> {
+    let at = start
+    while (at < end) {
+      if (this.#chunk.length === 0 && !(await this.#nextChunk())) break
+      const taken = this.#chunk.copy(into, at, 0, Math.min(this.#chunk.length, end - at))
+      this.#chunk = this.#chunk.subarray(taken)
+      at += taken
+    }
+    return at - start
+  }
+
+  async links(): Promise<undefined> {
+    return undefined
+  }
+
+  async close(): Promise<void> {
+    this.#source.unpipe(this.#decoder)
+    this.#decoder.destroy()
+    await new Promise<void>((resolve) => {
+      if (this.#source.closed) return resolve()
+      this.#source.once('close', resolve)
+      this.#source.destroy()
+    })
+  }
+
+  async #nextChunk(): Promise<boolean> {
+    for (;;) {
+      const next = await this.#chunks.next().catch((thrown: unknown) => {
+        throw this.#damaged(thrown instanceof Error ? thrown.message : String(thrown), thrown)
+      })
+      if (next.done === true) {
+        this.#mustBeWhole()
+        return false
+      }
+      const chunk = next.value
+      const skipped = Math.min(this.#skip, chunk.length)
+      this.#skip -= skipped
+      this.#chunk = chunk.subarray(skipped)
+      if (this.#chunk.length > 0) return true
+    }
+  }
+
+  /** Node's zstd decoder stops silently at bytes that begin no frame; gzip may be padded with zeros. */
+  #mustBeWhole(): void {
+    const consumed = this.#decoder.bytesWritten
+    if (this.#spec.compression === 'zstd' && consumed < this.#spec.identity.size) {
+      throw this.#damaged(`after byte ${consumed} comes something that is no ${this.#spec.compression} frame`)
+    }
+    if (this.#skip > 0) throw this.#damaged(`it ends ${this.#skip} bytes before our position`)
+  }
+
+  #damaged(why: string, cause?: unknown): MillraceError {
+    const { path, compression } = this.#spec
+    return new MillraceError(
+      `decompressing ${path} (${compression}): ${why}; the file must be complete before it gets its name`,
+      { code: 'DECODE', retry: 'halt', cause, detail: { file: path } },
+    )
+  }
+}

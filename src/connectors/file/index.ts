@@ -1,0 +1,84 @@
+import type { BodyFormat } from '../../core/batch.ts'
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
+import type { Delivery } from '../../core/delivery.ts'
+import { fileSourceOptions, formatOf, type FileSourceOptions } from './options.ts'
+
+const source: SourceConnector<FileSourceOptions> = {
+  options: fileSourceOptions,
+  describe,
+  create: async (options) => {
+    const { FileSource } = await import('./source.ts')
+    return new FileSource(options)
+  },
+}
+
+/** Files of records: a file, a directory or a glob. */
+export const fileConnector: Connector = {
+  name: 'file',
+  summary: 'Reads NDJSON, CSV, Parquet and text files, plain or compressed, once or as they grow.',
+  source,
+}
+
+function describe(options: FileSourceOptions): SourceDescription {
+  const format = formatOf(options)
+  const gives: readonly BodyFormat['kind'][] = format?.kind === 'parquet' ? ['table'] : ['bytes']
+  return {
+    delivery: deliveryOf(options),
+    bounded: !options.follow,
+    gives,
+    format: format?.kind ?? 'raw',
+    metadata: [
+      { name: '_file', type: 'varchar', nullable: false },
+      { name: '_offset', type: 'bigint', nullable: false },
+    ],
+    findings: [...findingsOf(options)],
+  }
+}
+
+function deliveryOf(options: FileSourceOptions): Delivery {
+  if (!options.follow) {
+    return {
+      class: 'atomic',
+      reason: 'files are read again from any position, and a file that changed after it was listed is refused',
+      assumptions: [],
+    }
+  }
+  return {
+    class: 'atomic',
+    reason: 'files are read again from any position; a truncated, replaced or renamed file is refused',
+    assumptions: ['append-only-files'],
+  }
+}
+
+function* findingsOf(options: FileSourceOptions): Iterable<Finding> {
+  const refuse = (message: string, hint: string, key: string): Finding => {
+    return { severity: 'error', code: 'CONFIG', message, hint, path: [key] }
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.path)) {
+    yield refuse(
+      'the file source reads local files only',
+      'Copy or mount the files, and give a path without `scheme://`.',
+      'path',
+    )
+  }
+  const format = formatOf(options)
+  if (format === undefined) {
+    yield refuse(
+      `the format of ${options.path} cannot be told by its extension`,
+      'Set `format` to json, csv, parquet or raw.',
+      'format',
+    )
+  }
+  if (format?.kind === 'csv') {
+    const { delimiter, quote } = format.dialect
+    if (!isAscii(delimiter) || !isAscii(quote) || delimiter === quote) {
+      yield refuse('`delimiter` and `quote` have to be two different ASCII characters', 'Correct them.', 'format')
+    }
+  }
+}
+
+function isAscii(character: string): boolean {
+  const code = character.charCodeAt(0)
+  return code < 0x80 && code !== 0x0a && code !== 0x0d
+}
