@@ -9,7 +9,7 @@ import { mayHaveArrived } from './wire-error.ts'
 export function classifiedStream<Outcome extends { readonly kind: string }>(
   label: string,
   body: LoadBody,
-  classify: (reply: HttpReply) => Outcome,
+  classify: (reply: HttpReply) => Outcome | Promise<Outcome>,
 ): LoadStream<Outcome | Unknown> {
   let known: Outcome | Unknown | undefined
   const outcome = body.reply.then(classify, unknownFrom).then((settled) => (known = settled))

@@ -63,11 +63,15 @@ export type RollbackOutcome =
   | Unknown
   | Failed
 
-/** One plain (one-phase) load. `loaded-before` means that an earlier call with the same label did it. */
+/**
+ * One plain (one-phase) load.
+ *
+ * - `loaded`: this call did it; `isVisible` is false when readers have to wait a little.
+ * - `loaded-before`: the label was used before, by a load that is committed; this body was not taken.
+ */
 export type PlainLoadOutcome =
   | { readonly kind: 'loaded'; readonly txnId: bigint; readonly counts: LoadCounts; readonly isVisible: boolean }
   | { readonly kind: 'loaded-before' }
-  | { readonly kind: 'label-running'; readonly reason: string }
   | Unknown
   | Failed
 

@@ -25,8 +25,10 @@ export interface ReplyContext {
 export function readReply(reply: HttpReply, context: ReplyContext): ResultReply | Failed | Unknown {
   const fields = ReplyObject.parse(reply.body.toString('utf8'))
   const message = fields?.text('Message') ?? fields?.text('msg')
-  if (reply.status === 401 || reply.status === 403) {
-    return failed(authError(context.doing, reply.status, message ?? ''))
+  const code = fields?.integer('code')
+  // A Doris FE may put the 401 into the body of an HTTP 200.
+  if (reply.status === 401 || reply.status === 403 || code === 401n || code === 403n) {
+    return failed(authError(context.doing, reply.status === 200 ? Number(code) : reply.status, message ?? ''))
   }
   if (reply.status === 404) return failed(noSuchService(context.doing, message ?? ''))
   if (reply.status !== 200) return unknown(`HTTP ${reply.status} ${shownText(message ?? '')}`)
@@ -76,7 +78,7 @@ export function authError(doing: string, status: number, message: string): Millr
 
 function noSuchService(doing: string, message: string): MillraceError {
   return new MillraceError(
-    `${doing}: the server has no such service (HTTP 404 ${shownText(message)}). Check the address; transactions need StarRocks 2.4 or newer`,
+    `${doing}: the server has no such service (HTTP 404 ${shownText(message)}). Check the address and the server's version: transactions need StarRocks 2.4 or Doris 0.15`,
     { code: 'PREFLIGHT', retry: 'halt', detail: { status: 404 } },
   )
 }

@@ -27,7 +27,7 @@ export function mayHaveArrived(error: MillraceError): boolean {
 }
 
 /** Rejects with `onTimeout()` when `promise` takes longer than `ms`; the promise's own late failure is swallowed. */
-export async function within<T>(promise: Promise<T>, ms: number, onTimeout: () => unknown): Promise<T> {
+export async function within<T>(promise: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(onTimeout()), Math.min(ms, 2 ** 31 - 1))
