@@ -74,8 +74,6 @@ export type LaneDatabaseHandle = object
 
 export interface LaneContext extends ConnectorContext {
   readonly epoch: RunEpoch
-  /** Rises with every soft rewind inside a run. */
-  readonly attempt: number
   readonly lane: number
   readonly lanes: number
   readonly meter: Meter

@@ -78,7 +78,12 @@ export type FromLane =
   | { readonly kind: 'failed'; readonly attempt: number; readonly error: ErrorData }
   | { readonly kind: 'tapped'; readonly step: string; readonly lines: readonly string[] }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly detail: JsonObject }
-  | { readonly kind: 'count'; readonly name: string; readonly by: number; readonly labels: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'count'
+      readonly name: string
+      readonly by: number
+      readonly labels: Readonly<Record<string, string>>
+    }
   | { readonly kind: 'observe'; readonly name: string; readonly seconds: number }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

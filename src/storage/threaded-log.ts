@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { errorFromData, MillraceError, type ErrorData } from '../core/errors.ts'
+import { threadUrl } from '../core/thread-url.ts'
 import type { CheckpointLog } from './checkpoint-log.ts'
 
 export interface LogThreadData {
@@ -20,13 +21,10 @@ export type LogReply = { readonly id: number; readonly value?: unknown; readonly
 /** The local checkpoint log behind a thread. `nonce` is this process's identity. */
 export function openLocalLog(directory: string, nonce: string): CheckpointLog {
   const workerData: LogThreadData = { directory, nonce }
-  const worker = new Worker(
-    new URL(import.meta.url.endsWith('.ts') ? './log-thread.ts' : './log-thread.js', import.meta.url),
-    {
-      workerData,
-      name: 'checkpoint-log',
-    },
-  )
+  const worker = new Worker(threadUrl('./log-thread', import.meta.url), {
+    workerData,
+    name: 'checkpoint-log',
+  })
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   let nextId = 0
   let dead: MillraceError | undefined

@@ -1,0 +1,38 @@
+import type { Connector, SourceConnector } from '../core/connector.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Sink } from '../core/sink.ts'
+import type { Source } from '../core/source.ts'
+
+/** Module addresses of connectors by name. The runtime gets them as data, so that it knows no connector itself. */
+export type ConnectorModules = Readonly<Record<string, string>>
+
+export async function openSource(modules: ConnectorModules, name: string, options: JsonObject): Promise<Source> {
+  const connector = (await importConnector(modules, name)).source
+  if (connector === undefined) throw notThere(name, 'source')
+  return create(connector, options)
+}
+
+export async function openSink(modules: ConnectorModules, name: string, options: JsonObject): Promise<Sink> {
+  const connector = (await importConnector(modules, name)).sink
+  if (connector === undefined) throw notThere(name, 'sink')
+  return create(connector, options)
+}
+
+function create<T>(
+  connector: { options: SourceConnector['options']; create(options: unknown): Promise<T> },
+  options: JsonObject,
+): Promise<T> {
+  return connector.create(connector.options.parse(options))
+}
+
+async function importConnector(modules: ConnectorModules, name: string): Promise<Connector> {
+  const url = modules[name]
+  if (url === undefined) throw notThere(name, 'connector')
+  const module = (await import(url)) as { readonly connector: Connector }
+  return module.connector
+}
+
+function notThere(name: string, what: string): MillraceError {
+  return new MillraceError(`there is no ${what} "${name}"`, { code: 'CONFIG' })
+}

@@ -1,0 +1,68 @@
+import type { BodyFormat } from '../core/batch.ts'
+import type { LaneContext, Logger, Meter } from '../core/context.ts'
+import type { Schema } from '../core/schema.ts'
+import { openLaneDatabase, type LaneDatabase } from '../dataplane/index.ts'
+import { openFileStore } from '../storage/open-store.ts'
+import type { FromLane, LaneData, LogLevel } from './messages.ts'
+import { systemClock } from './system-clock.ts'
+
+const DATABASE_MEMORY_BYTES = 192 * 1024 * 1024
+
+/** What the steps of one lane share: its database, its way to the log and the meters. */
+export class LaneServices {
+  readonly #data: LaneData
+  readonly #tell: (message: FromLane) => void
+  #database: Promise<LaneDatabase> | undefined
+
+  constructor(data: LaneData, tell: (message: FromLane) => void) {
+    this.#data = data
+    this.#tell = tell
+  }
+
+  /** The lane's DuckDB, opened when the first step asks for it. */
+  database(): Promise<LaneDatabase> {
+    this.#database ??= openLaneDatabase({ memoryLimitBytes: DATABASE_MEMORY_BYTES })
+    return this.#database
+  }
+
+  async close(): Promise<void> {
+    await (await this.#database)?.close()
+  }
+
+  context(id: string, format: BodyFormat, schema: Schema | undefined, metadata: readonly string[]): LaneContext {
+    const { plan, lane, lanes, epoch } = this.#data
+    return {
+      job: plan.name,
+      id,
+      baseDirectory: plan.baseDirectory,
+      log: this.#logger(id),
+      clock: systemClock,
+      epoch,
+      lane,
+      lanes,
+      meter: this.#meter(id),
+      times: plan.times,
+      delivery: plan.mode,
+      format,
+      schema,
+      metadata,
+      openStore: openFileStore,
+      database: () => this.database(),
+    }
+  }
+
+  #logger(id: string): Logger {
+    const at =
+      (level: LogLevel): Logger['info'] =>
+      (message, detail) =>
+        this.#tell({ kind: 'log', level, message, detail: { step: id, lane: this.#data.lane, ...(detail as object) } })
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+
+  #meter(id: string): Meter {
+    return {
+      count: (name, by, labels) => this.#tell({ kind: 'count', name, by, labels: { sink: id, ...labels } }),
+      observe: (name, seconds) => this.#tell({ kind: 'observe', name, seconds }),
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { Worker } from 'node:worker_threads'
+import { MillraceError } from '../core/errors.ts'
+import { threadUrl } from '../core/thread-url.ts'
+import type { FromLane, LaneData, ToLane } from './messages.ts'
+
+/** A drain that takes longer than this is ended with SIGKILL to ourselves: a native query does not let go. */
+const CLOSE_MS = 2000
+/** Beyond the buffers, which live outside the heap, a lane needs little. */
+const LANE_HEAP_MB = 256
+
+/** The coordinator's end of a lane's thread. */
+export class LaneHandle {
+  readonly #worker: Worker
+  readonly #exited: Promise<void>
+  #isClosing = false
+
+  /** `receive` gets every message; `died` is called when the thread ends without being asked to. */
+  constructor(
+    data: LaneData,
+    receive: (lane: number, message: FromLane) => void,
+    died: (error: MillraceError) => void,
+  ) {
+    this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
+      workerData: data,
+      name: `lane-${data.lane}`,
+      resourceLimits: { maxOldGenerationSizeMb: LANE_HEAP_MB },
+    })
+    let cause: unknown
+    this.#worker.on('message', (message: FromLane) => receive(data.lane, message))
+    this.#worker.on('error', (error) => (cause = error))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        resolve()
+        if (this.#isClosing) return
+        died(new MillraceError(`lane ${data.lane} ended unexpectedly`, { code: 'INTERNAL', retry: 'halt', cause }))
+      })
+    })
+  }
+
+  send(message: ToLane): void {
+    this.#worker.postMessage(message)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.send({ kind: 'close' })
+    const timer = setTimeout(() => process.kill(process.pid, 'SIGKILL'), CLOSE_MS)
+    await this.#exited
+    clearTimeout(timer)
+  }
+}

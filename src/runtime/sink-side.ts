@@ -1,0 +1,114 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { CheckpointId, PendingCommittable, RunEpoch, SweepScope } from '../core/checkpoint-types.ts'
+import type { Clock, Logger } from '../core/context.ts'
+import { MillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { SinkCoordinator } from '../core/sink.ts'
+import type { Plan, SinkStep } from '../plan/plan.ts'
+import { openFileStore } from '../storage/open-store.ts'
+import { openSink, type ConnectorModules } from './connectors.ts'
+import type { Tickets } from './messages.ts'
+
+/** The coordinator's side of all sinks: tickets before the rows, committables before publishing, clean-up. */
+export class SinkSide {
+  readonly coordinators: ReadonlyMap<string, SinkCoordinator>
+  readonly #epoch: RunEpoch
+  readonly #log: Logger
+
+  private constructor(coordinators: ReadonlyMap<string, SinkCoordinator>, epoch: RunEpoch, log: Logger) {
+    this.coordinators = coordinators
+    this.#epoch = epoch
+    this.#log = log
+  }
+
+  static async open(
+    plan: Plan,
+    modules: ConnectorModules,
+    epoch: RunEpoch,
+    clock: Clock,
+    log: Logger,
+  ): Promise<SinkSide> {
+    const steps = plan.steps.filter((step): step is SinkStep => step.kind === 'sink')
+    const opened = await Promise.all(
+      steps.map(async (step): Promise<[string, SinkCoordinator]> => {
+        const sink = await openSink(modules, step.connector, step.options)
+        const coordinator = sink.coordinator({
+          job: plan.name,
+          id: step.id,
+          baseDirectory: plan.baseDirectory,
+          log,
+          clock,
+          epoch,
+          times: plan.times,
+          schema: step.schema,
+          lanes: plan.parallelism,
+          delivery: plan.mode,
+          openStore: openFileStore,
+        })
+        return [step.id, coordinator]
+      }),
+    )
+    return new SinkSide(new Map(opened), epoch, log)
+  }
+
+  /** Refuses to go on into another table under the same name. */
+  async verify(recorded: Readonly<Record<string, JsonObject>>): Promise<Record<string, JsonObject>> {
+    const now = await this.#each((sink) => sink.fingerprint())
+    for (const [id, fingerprint] of Object.entries(now)) {
+      const before = recorded[id]
+      if (before === undefined || isDeepStrictEqual({ ...before }, { ...fingerprint })) continue
+      throw new MillraceError(
+        `the target of the sink "${id}" is not the one that the last checkpoint wrote to: ` +
+          `${JSON.stringify(before)} became ${JSON.stringify(fingerprint)}`,
+        { code: 'SCHEMA', detail: { sink: id } },
+      )
+    }
+    return now
+  }
+
+  begin(checkpoint: CheckpointId, attempt: number): Promise<Tickets> {
+    return this.#each((sink) => sink.begin(checkpoint, attempt))
+  }
+
+  /** Parts of all lanes, by sink, as what the manifest carries. */
+  async combine(
+    checkpoint: CheckpointId,
+    parts: Readonly<Record<string, readonly JsonObject[]>>,
+  ): Promise<PendingCommittable[]> {
+    const combined = await Promise.all(
+      [...this.coordinators].map(async ([sink, coordinator]) => {
+        const globals = await coordinator.combine(checkpoint, parts[sink] ?? [])
+        return globals.map((global) => ({ sink, checkpoint, epoch: this.#epoch, ...global }))
+      }),
+    )
+    return combined.flat()
+  }
+
+  /** R6: what earlier runs left open or prepared and no manifest owns. */
+  async sweep(scope: SweepScope, keepOf: (sink: string) => readonly JsonObject[]): Promise<void> {
+    if (scope.runs.length === 0) return
+    failpoint('restore.abort', 'before')
+    const reports = await this.#each(async (sink, id) => {
+      const report = await sink.sweep({ ...scope, keep: keepOf(id) })
+      return { aborted: report.aborted, found: report.found }
+    })
+    for (const [id, report] of Object.entries(reports)) {
+      if (report.aborted.length > 0) {
+        this.#log.info(`swept ${report.aborted.length} leftovers of earlier runs from ${id}`, { names: report.aborted })
+      }
+    }
+    failpoint('restore.abort', 'after')
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.coordinators.values()].map((sink) => sink.close()))
+  }
+
+  async #each<T>(act: (sink: SinkCoordinator, id: string) => Promise<T>): Promise<Record<string, T>> {
+    const results = await Promise.all(
+      [...this.coordinators].map(async ([id, sink]) => [id, await act(sink, id)] as const),
+    )
+    return Object.fromEntries(results)
+  }
+}

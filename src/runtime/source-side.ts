@@ -1,0 +1,124 @@
+import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
+import type { Clock, Logger } from '../core/context.ts'
+import { failpoint } from '../core/failpoints.ts'
+import type { SplitAssignment, SplitEnumerator } from '../core/source.ts'
+import type { SplitState } from '../checkpoint/entries.ts'
+import type { Plan, SourceStep } from '../plan/plan.ts'
+import { openSource, type ConnectorModules } from './connectors.ts'
+import { SplitBook } from './split-book.ts'
+
+export type BySource<T> = Record<string, T>
+
+/** The coordinator's side of all sources: finds their splits, keeps their books. */
+export class SourceSide {
+  readonly #sources: ReadonlyMap<string, { readonly enumerator: SplitEnumerator; readonly book: SplitBook }>
+  readonly #clock: Clock
+  readonly #log: Logger
+
+  private constructor(
+    sources: ReadonlyMap<string, { enumerator: SplitEnumerator; book: SplitBook }>,
+    clock: Clock,
+    log: Logger,
+  ) {
+    this.#sources = sources
+    this.#clock = clock
+    this.#log = log
+  }
+
+  static async open(plan: Plan, modules: ConnectorModules, clock: Clock, log: Logger): Promise<SourceSide> {
+    const steps = plan.steps.filter((step): step is SourceStep => step.kind === 'source')
+    const opened = await Promise.all(
+      steps.map(async (step) => {
+        const source = await openSource(modules, step.connector, step.options)
+        const { name: job, baseDirectory, times } = plan
+        const enumerator = source.enumerator({ job, id: step.id, baseDirectory, log, clock, times })
+        return [step.id, { enumerator, book: new SplitBook(plan.parallelism) }] as const
+      }),
+    )
+    return new SourceSide(new Map(opened), clock, log)
+  }
+
+  /** R7: can the sources still serve every position? Then what is new since. */
+  async restore(states: Readonly<BySource<readonly SplitState[]>> | undefined): Promise<void> {
+    failpoint('restore.seek', 'before')
+    await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator, book }]) => {
+        const restored = states?.[id]
+        if (restored !== undefined) {
+          book.add(restored)
+          await enumerator.verify(book.unfinished())
+        }
+        const found = await enumerator.discover(book.known, restored === undefined)
+        book.add(found.map((split) => ({ ...split, finished: false })))
+      }),
+    )
+    failpoint('restore.seek', 'after')
+  }
+
+  /** True when no source can find further splits. */
+  get isSettled(): boolean {
+    return [...this.#sources.values()].every(({ enumerator }) => enumerator.discoveryIntervalMs === undefined)
+  }
+
+  assignments(lane: number): BySource<readonly SplitAssignment[]> {
+    return Object.fromEntries([...this.#sources].map(([id, { book }]) => [id, book.assignments(lane)]))
+  }
+
+  withProgress(progress: (source: string) => Parameters<SplitBook['withProgress']>[0]): BySource<SplitState[]> {
+    return Object.fromEntries([...this.#sources].map(([id, { book }]) => [id, book.withProgress(progress(id))]))
+  }
+
+  settle(states: Readonly<BySource<readonly SplitState[]>>): void {
+    for (const [id, { book }] of this.#sources) book.settle(states[id] ?? [])
+  }
+
+  /** Looks for new splits until the signal; what is found is handed on per lane. */
+  async watch(
+    found: (source: string, byLane: readonly (readonly SplitAssignment[])[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator, book }]) => {
+        const pause = enumerator.discoveryIntervalMs
+        while (pause !== undefined && !signal.aborted) {
+          await this.#clock.sleep(pause, signal)
+          if (signal.aborted) return
+          try {
+            const splits = await enumerator.discover(book.known, false)
+            if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, finished: false }))))
+          } catch (error) {
+            this.#log.warn(`looking for new splits of ${id}: ${(error as Error).message}`)
+          }
+        }
+      }),
+    )
+  }
+
+  /** Records behind the head, per source; a source that cannot tell is left out. */
+  async lag(): Promise<BySource<number>> {
+    const lags = await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator, book }]) => {
+        const bySplit = await enumerator.lag(book.positions()).catch(() => new Map<string, number>())
+        return [id, bySplit.size === 0 ? undefined : [...bySplit.values()].reduce((a, b) => a + b, 0)] as const
+      }),
+    )
+    return Object.fromEntries(lags.filter((entry): entry is [string, number] => entry[1] !== undefined))
+  }
+
+  async acknowledge(states: Readonly<BySource<readonly SplitState[]>>, permit: AcknowledgePermit): Promise<void> {
+    failpoint('ack.upstream', 'before')
+    await Promise.all(
+      [...this.#sources].map(([id, { enumerator }]) =>
+        enumerator.acknowledge(
+          (states[id] ?? []).map((state) => ({ split: state.split, next: state.at })),
+          permit,
+        ),
+      ),
+    )
+    failpoint('ack.upstream', 'after')
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#sources.values()].map(({ enumerator }) => enumerator.close()))
+  }
+}
