@@ -1,0 +1,5 @@
+/** The public API. What is not exported here may change without notice. */
+export { MillraceError, type ErrorDetail, type Retry } from './core/errors.ts'
+export { ERROR_CODES, exitCodeOf, type ErrorCode, type ErrorCodeEntry } from './core/error-codes.ts'
+export { DELIVERY_CLASSES, type Delivery, type DeliveryClass } from './core/delivery.ts'
+export { Secret } from './core/secret.ts'
