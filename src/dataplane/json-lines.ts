@@ -1,7 +1,15 @@
 import { isUtf8 } from 'node:buffer'
-import { JsonKeys, NO_COLUMN } from './json-keys.ts'
-import { REASONS, failure, isNull, scanBoolean, scanString, scanValue, skipSpace } from './json-values.ts'
-import { integerLimits, mustQuoteDecimal, mustQuoteFloating, mustQuoteInteger } from './number-values.ts'
+import { assert } from '../core/assert.ts'
+import { JsonKeys, KEYS_MAX, NO_COLUMN } from './json-keys.ts'
+import { REASONS, failure, isNull, scanBoolean, scanString, scanValue, skipDigits, skipSpace } from './json-values.ts'
+import {
+  DOUBLE_DIGITS,
+  INT64_DIGITS,
+  integerLimits,
+  mustQuoteDecimal,
+  mustQuoteFloating,
+  mustQuoteInteger,
+} from './number-values.ts'
 import { scanDecimal, scanFloating, scanInteger, type IntegerLimits } from './number-values.ts'
 import { RewrittenRows } from './rewritten-rows.ts'
 import type { BytesPiece, RowError } from './row-error.ts'
@@ -22,6 +30,13 @@ const NOT_STRING = failure('not a string')
 const TOO_LONG = failure('longer than 16 MiB')
 const INVALID_UTF8 = failure('invalid UTF-8')
 
+/**
+ * Kinds of the hot path. A number's kind is a count of digits: positive numbers with fewer before the point, and with
+ * no more behind it than the scale, need no further look.
+ */
+const TEXT = 1
+const SHORT_NUMBER = 2
+
 const QUOTE = 0x22
 const NEWLINE = 0x0a
 
@@ -35,18 +50,24 @@ const NEWLINE = 0x0a
  */
 export class JsonLinesScanner {
   readonly #columns: readonly Column[]
+  /** What the hot path needs to know of each column; entry `columns.length` and beyond are keys that nobody asks for. */
+  readonly #kinds: Uint8Array
+  readonly #scales: Uint8Array
   readonly #keys: JsonKeys
   readonly #limits: readonly (IntegerLimits | undefined)[]
   readonly #required: readonly number[]
+  /** The row in which each key was seen last. */
+  readonly #seen = new Float64Array(KEYS_MAX + 1)
+  #stamp = 0
   readonly #rewritten = new RewrittenRows()
   #errors: RowError[] = []
   /** The column of the value that was looked at last, for the error. */
   #column: number = NO_COLUMN
-  /** A complemented reason while a row is being read. */
-  #rowNumber = 0
 
   constructor(columns: readonly Column[]) {
     this.#columns = columns
+    this.#kinds = kindsOf(columns)
+    this.#scales = scalesOf(columns)
     this.#keys = new JsonKeys(columns.map(({ name }) => name))
     this.#limits = columns.map(({ type }) => (type.kind === 'integer' ? integerLimits(type.name) : undefined))
     this.#required = columns.flatMap(({ nullable }, index) => (nullable ? [] : [index]))
@@ -64,31 +85,47 @@ export class JsonLinesScanner {
     let at = 0
     let row = 0
     for (; at < length; row++) {
-      this.#rowNumber = row
-      const end = valid ? this.#scanRow(buffer, at, row) : this.#scanSuspectRow(buffer, at, row)
+      const end = valid ? this.#scanRow(buffer, at) : this.#scanSuspectRow(buffer, at)
       at = end < 0 ? this.#refuse(buffer, at, row, end) : end
       if (this.#errors.length >= ROW_ERRORS_MAX) break
     }
     if (this.#errors.length > 0) return { ok: false, errors: this.#errors }
+    assert(row === rows, `the piece was announced with ${rows} rows and holds ${row}`)
     return { ok: true, rows: row, ...this.#rewritten.finish(length) }
   }
 
   /** Returns the place behind the row's newline, or a complemented reason. */
-  #scanRow(bytes: Uint8Array, start: number, row: number): number {
-    const keys = this.#keys
-    const stamp = keys.beginRow()
+  #scanRow(bytes: Uint8Array, start: number): number {
+    const { following, patterns, starts } = this.#keys
+    const seen = this.#seen
+    const stamp = ++this.#stamp
+    let key = NO_COLUMN
     this.#column = NO_COLUMN
-    let at = skipSpace(bytes, start)
+    let at = bytes[start] === 0x7b ? start : skipSpace(bytes, start)
     if (bytes[at] !== 0x7b) return NOT_OBJECT
-    at = skipSpace(bytes, at + 1)
+    at++
+    if (bytes[at] !== QUOTE) at = skipSpace(bytes, at)
     if (bytes[at] === 0x7d) at++
     else {
       for (;;) {
-        at = keys.match(bytes, at)
-        if (at < 0) return at
-        const key = keys.matched
+        const previous = key
+        key = following[previous + 1]!
+        const patternEnd = starts[key + 1]!
+        let pattern = starts[key]!
+        let place = at
+        while (pattern < patternEnd && bytes[place] === patterns[pattern]) {
+          pattern++
+          place++
+        }
+        if (pattern !== patternEnd || patternEnd === 0) {
+          place = this.#keys.lookUp(bytes, at, previous)
+          if (place < 0) return place
+          key = this.#keys.found
+        }
+        at = place
         this.#column = key
-        if (keys.isSeen(key, stamp)) return TWICE
+        if (seen[key] === stamp && key !== KEYS_MAX) return TWICE
+        seen[key] = stamp
         if (bytes[at] === 0x20) at = skipSpace(bytes, at)
         at = this.#scanColumn(bytes, at, key)
         if (at < 0) return at
@@ -108,7 +145,7 @@ export class JsonLinesScanner {
       if (bytes[at] !== NEWLINE) return NOT_OBJECT
     }
     for (const column of this.#required) {
-      if (keys.wasSeen(column, stamp)) continue
+      if (seen[column] === stamp) continue
       this.#column = column
       return MUST_NOT_BE_NULL
     }
@@ -116,6 +153,26 @@ export class JsonLinesScanner {
   }
 
   #scanColumn(bytes: Uint8Array, at: number, index: number): number {
+    const first = bytes[at]!
+    const kind = this.#kinds[index]!
+    if (kind === TEXT && first === QUOTE) return scanString(bytes, at)
+    if (kind >= SHORT_NUMBER && (first - 0x31) >>> 0 <= 8) {
+      let end = skipDigits(bytes, at + 1)
+      if (end - at < kind) {
+        const scale = this.#scales[index]!
+        if (scale > 0 && bytes[end] === 0x2e) {
+          const point = end
+          end = skipDigits(bytes, end + 1)
+          if (end - point - 1 > scale || end === point + 1) return this.#scanOther(bytes, at, index)
+        }
+        const next = bytes[end]
+        if (next === 0x2c || next === 0x7d) return end
+      }
+    }
+    return this.#scanOther(bytes, at, index)
+  }
+
+  #scanOther(bytes: Uint8Array, at: number, index: number): number {
     const column = this.#columns[index]
     if (column === undefined) return scanValue(bytes, at)
     if (bytes[at] === 0x6e && isNull(bytes, at)) return column.nullable ? at + 4 : MUST_NOT_BE_NULL
@@ -172,13 +229,13 @@ export class JsonLinesScanner {
     return bytes[end] === QUOTE ? end + 1 : (TEXT_FAILURES[type.kind] ?? BROKEN)
   }
 
-  #scanSuspectRow(buffer: Buffer, start: number, row: number): number {
+  #scanSuspectRow(buffer: Buffer, start: number): number {
     const end = buffer.indexOf(NEWLINE, start)
     if (!isUtf8(buffer.subarray(start, end))) {
       this.#column = NO_COLUMN
       return INVALID_UTF8
     }
-    return this.#scanRow(buffer, start, row)
+    return this.#scanRow(buffer, start)
   }
 
   /** Notes the error and returns the start of the next row. */
@@ -193,6 +250,26 @@ export class JsonLinesScanner {
     })
     return end + 1
   }
+}
+
+function kindsOf(columns: readonly Column[]): Uint8Array {
+  const kinds = new Uint8Array(KEYS_MAX + 1)
+  for (const [index, { type }] of columns.entries()) {
+    if (type.kind === 'varchar') kinds[index] = TEXT
+    else if (type.kind === 'integer') kinds[index] = Math.min(integerLimits(type.name).digits, INT64_DIGITS)
+    else if (type.kind === 'decimal') {
+      const whole = Math.min(type.precision - type.scale, DOUBLE_DIGITS - type.scale)
+      kinds[index] = Math.max(0, whole + 1)
+    }
+  }
+  return kinds
+}
+
+function scalesOf(columns: readonly Column[]): Uint8Array {
+  return Uint8Array.from({ length: KEYS_MAX + 1 }, (_, index) => {
+    const type = columns[index]?.type
+    return type?.kind === 'decimal' ? type.scale : 0
+  })
 }
 
 function scanQuoted(bytes: Uint8Array, at: number, type: Column['type']): number {

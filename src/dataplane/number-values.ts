@@ -1,13 +1,11 @@
 import { failure, isDigit, scanNumber, skipDigits } from './json-values.ts'
-import { INTEGER_RANGES, type ColumnType, type IntegerName } from './types.ts'
+import { INTEGER_RANGES, type IntegerName } from './types.ts'
 
 /**
  * Exactness of numbers. A scanner returns the place behind the number, the same complemented reasons as
- * `json-values.ts`, and tells by `mustQuote` whether DuckDB would read the bare token inexactly: it takes every number
+ * `json-values.ts`, and `mustQuote…` tells whether DuckDB would read the bare token inexactly: it takes every number
  * that is no 64-bit integer through a double.
  */
-export const NEVER = 0
-export const ALWAYS = 1
 
 const NOT_INTEGER = failure('not an integer')
 const FRACTION = failure('a fraction or an exponent where an integer is needed')
@@ -20,9 +18,9 @@ const NOT_NUMBER = failure('not a number')
 const NUMBER_RANGE = failure('a number beyond the range of its type')
 
 /** Digits of the greatest integer that a double, multiplied by a power of ten, still gives back exactly. */
-const DOUBLE_DIGITS = 15
+export const DOUBLE_DIGITS = 15
 /** Digits that always fit a 64-bit integer. */
-const INT64_DIGITS = 18
+export const INT64_DIGITS = 18
 
 /** The greatest magnitudes of an integer type as digits. */
 export interface IntegerLimits {
@@ -107,8 +105,4 @@ function hasExponent(bytes: Uint8Array, at: number, end: number): boolean {
 /** `-0` is an integer for DuckDB, which has no negative zero; as a text it keeps its sign. */
 export function mustQuoteFloating(bytes: Uint8Array, at: number, end: number): boolean {
   return end - at === 2 && bytes[at] === 0x2d && bytes[at + 1] === 0x30
-}
-
-export function isNumeric(type: ColumnType): boolean {
-  return type.kind === 'integer' || type.kind === 'decimal' || type.kind === 'float' || type.kind === 'double'
 }
