@@ -1,0 +1,84 @@
+import type { KafkaApi } from '../api.ts'
+
+/** The (id, epoch) pair that Kafka fences producers with. */
+export interface ProducerIdentity {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/**
+ * InitProducerId v4. Sending -1/-1 asks for a fresh epoch, which fences every earlier holder of the transactional id
+ * and aborts what it left open.
+ */
+export const initProducerId: KafkaApi<
+  { readonly transactionalId: string; readonly timeoutMs: number },
+  ProducerIdentity & { readonly errorCode: number }
+> = {
+  name: 'InitProducerId',
+  key: 22,
+  version: 4,
+  write(writer, { transactionalId, timeoutMs }) {
+    writer.string(transactionalId).int32(timeoutMs).int64(-1n).int16(-1).tags()
+  },
+  read(reader) {
+    reader.int32()
+    return { errorCode: reader.int16(), producerId: reader.int64(), producerEpoch: reader.int16() }
+  },
+}
+
+export interface AddPartitionsRequest extends ProducerIdentity {
+  readonly transactionalId: string
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+/** AddPartitionsToTxn v3, for one topic. Answers one error code per partition. */
+export const addPartitionsToTxn: KafkaApi<AddPartitionsRequest, number[]> = {
+  name: 'AddPartitionsToTxn',
+  key: 24,
+  version: 3,
+  write(writer, request) {
+    writer.string(request.transactionalId).int64(request.producerId).int16(request.producerEpoch)
+    writer.array([request.topic], (topic) => {
+      writer.string(topic)
+      writer.array(request.partitions, (partition) => writer.int32(partition))
+      writer.tags()
+    })
+    writer.tags()
+  },
+  read(reader) {
+    reader.int32()
+    const perTopic = reader.array(() => {
+      reader.string()
+      const codes = reader.array(() => {
+        reader.int32()
+        const code = reader.int16()
+        reader.tags()
+        return code
+      })
+      reader.tags()
+      return codes
+    })
+    return perTopic.flat()
+  },
+}
+
+export interface EndTxnRequest extends ProducerIdentity {
+  readonly transactionalId: string
+  readonly commits: boolean
+}
+
+/** EndTxn v3. Repeating it for the same outcome is answered with success until the id is initialised again. */
+export const endTxn: KafkaApi<EndTxnRequest, number> = {
+  name: 'EndTxn',
+  key: 26,
+  version: 3,
+  write(writer, request) {
+    writer.string(request.transactionalId).int64(request.producerId).int16(request.producerEpoch)
+    writer.boolean(request.commits).tags()
+  },
+  read(reader) {
+    reader.int32()
+    return reader.int16()
+  },
+}

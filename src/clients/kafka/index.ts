@@ -1,0 +1,42 @@
+/**
+ * A small fast Kafka client without the engine: what a source, a sink and the toolkit stand on.
+ *
+ *   KafkaClient        finds brokers, topics, offsets; repeats what fails while leaders move
+ *   FetchSession       reads partitions as raw record batches, one request ahead
+ *   BatchCursor        decodes batches into a caller's buffers: `gatherValues`, `gatherRecords`
+ *   PartitionProducer  appends batches; KafkaTransaction does so atomically
+ *   KafkaAdmin         topics, settings, group offsets
+ *
+ * It speaks the protocol itself over `node:net`: @platformatic/kafka takes 0.3 s and 60 MB to load in every thread
+ * and loses records of `read_committed`; only its LZ4 and snappy compressors are used, and loaded when asked for.
+ * Brokers from Kafka 3.1 on are supported.
+ */
+export { KafkaAdmin } from './admin.ts'
+export type { AbortedTransaction } from './apis/fetch.ts'
+export type { GroupOffset } from './apis/groups.ts'
+export { BatchCursor, type FetchedBytes } from './batch-cursor.ts'
+export { encodeBatch, encodeValues, loadCodec, type BatchOptions, type OutgoingRecord } from './batch-encoder.ts'
+export {
+  KafkaClient,
+  type KafkaClientOptions,
+  type OffsetTime,
+  type PartitionInfo,
+  type TopicInfo,
+  type TopicPartition,
+} from './client.ts'
+export type { Codec } from './compression.ts'
+export type { TlsOptions } from './connection.ts'
+export {
+  FetchSession,
+  type FetchedPartition,
+  type FetchedResponse,
+  type FetchOptions,
+  type FetchPosition,
+} from './fetch-session.ts'
+export { isKafkaError } from './kafka-errors.ts'
+export { PartitionProducer, type ProduceTarget } from './producer.ts'
+export { isNullAt, RecordTarget, type BytesColumn } from './record-target.ts'
+export type { SaslMechanism, SaslOptions } from './sasl.ts'
+export { parseHeaders, type KafkaHeader, type KafkaRecord } from './single-record.ts'
+export { endTransaction, KafkaTransaction, type TransactionHandle } from './transaction.ts'
+export { COMMA, LINE_FEED, ValueTarget } from './value-target.ts'
