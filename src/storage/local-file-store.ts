@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { resolve, sep } from 'node:path'
-import { MillraceError } from '../core/errors.ts'
+import type { MillraceError } from '../core/errors.ts'
 import type { FileEntry, FileStore, FileWriter } from '../core/file-store.ts'
 import { type Disk, type DiskFile, nodeDisk } from './disk.ts'
 import { diskError, systemCode } from './disk-error.ts'

@@ -1,0 +1,179 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Column, Schema } from '../../core/schema.ts'
+
+/** How a column is stored: its Avro type in the commit, and the SQL that makes the value the Parquet file needs. */
+export interface StoredColumn {
+  readonly name: string
+  readonly avro: object | string
+  /** DuckDB SQL over the quoted column. */
+  readonly sql: string
+}
+
+interface StoredType {
+  readonly avro: (place: string) => object | string
+  readonly sql: (column: string) => string
+}
+
+/**
+ * The column types that every Hudi reader reads and every Java writer copies without harm when DuckDB writes the
+ * Parquet. The traps, all observed with Spark and Hudi 0.15.0 and 1.2.0:
+ * - decimals of up to 18 digits, which DuckDB stores as integers, come back multiplied by 10^scale after a Java merge;
+ *   so every decimal becomes DECIMAL(38,s), which is stored as 16 fixed bytes;
+ * - 8- and 16-bit integers and TIME cannot be read; timestamps without a zone cannot be read by 0.15.0.
+ */
+const TYPES: Readonly<Record<string, StoredType>> = {
+  boolean: plain('boolean'),
+  tinyint: cast('int', 'INTEGER'),
+  smallint: cast('int', 'INTEGER'),
+  utinyint: cast('int', 'INTEGER'),
+  usmallint: cast('int', 'INTEGER'),
+  integer: plain('int'),
+  uinteger: cast('long', 'BIGINT'),
+  bigint: plain('long'),
+  ubigint: decimal(0),
+  hugeint: decimal(0),
+  float: plain('float'),
+  double: plain('double'),
+  varchar: plain('string'),
+  blob: plain('bytes'),
+  date: plain({ type: 'int', logicalType: 'date' }),
+  timestamp: zoned(),
+  timestamp_s: zoned(),
+  timestamp_ms: zoned(),
+  'timestamp with time zone': plain({ type: 'long', logicalType: 'timestamp-micros' }),
+  time: cast('string', 'VARCHAR'),
+  uuid: cast('string', 'VARCHAR'),
+  json: cast('string', 'VARCHAR'),
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  bool: 'boolean',
+  int1: 'tinyint',
+  int2: 'smallint',
+  short: 'smallint',
+  int: 'integer',
+  int4: 'integer',
+  signed: 'integer',
+  int8: 'bigint',
+  long: 'bigint',
+  real: 'float',
+  float4: 'float',
+  float8: 'double',
+  text: 'varchar',
+  string: 'varchar',
+  char: 'varchar',
+  bytea: 'blob',
+  binary: 'blob',
+  varbinary: 'blob',
+  datetime: 'timestamp',
+  timestamp_us: 'timestamp',
+  timestamptz: 'timestamp with time zone',
+}
+
+export interface StoredSchema {
+  readonly columns: readonly StoredColumn[]
+  /** The Avro schema of the table, without meta columns, as JSON text. */
+  readonly avro: string
+}
+
+/**
+ * The stored form of a schema, or findings about columns that Hudi cannot hold. Names follow what Spark writes, because
+ * Hudi 0.15 compares them: record `<table>_record` in `hoodie.<table>`, fixed types in a namespace for each column.
+ */
+export function storedSchema(table: string, schema: Schema): StoredSchema | { readonly findings: readonly Finding[] } {
+  const findings = [...nameFindings(schema)]
+  const columns: StoredColumn[] = []
+  for (const column of schema) {
+    const stored = storedType(column.type)
+    if (stored === undefined) findings.push(typeFinding(column))
+    else {
+      const place = `hoodie.${table}.${table}_record.${column.name}`
+      columns.push({ name: column.name, avro: stored.avro(place), sql: stored.sql(quoteName(column.name)) })
+    }
+  }
+  if (findings.length > 0) return { findings }
+  return { columns, avro: recordSchema(table, columns) }
+}
+
+/** Every field may be null: Hudi lets a table only grow by columns that may be null. */
+function recordSchema(table: string, columns: readonly StoredColumn[]): string {
+  const fields = columns.map(({ name, avro }) => ({ name, type: ['null', avro], default: null }))
+  return JSON.stringify({ type: 'record', name: `${table}_record`, namespace: `hoodie.${table}`, fields })
+}
+
+function storedType(type: string): StoredType | undefined {
+  const lower = type.trim().toLowerCase().replace(/\s+/g, ' ')
+  const numeric = /^(?:decimal|numeric|dec)(?: ?\( ?(\d+) ?(?:, ?(\d+) ?)?\))?$/.exec(lower)
+  if (numeric !== null) return decimal(numeric[1] === undefined ? 3 : Number(numeric[2] ?? 0))
+  const moment = /^(timestamp|time) ?\( ?([0-9]) ?\)$/.exec(lower)
+  // timestamp(7) to timestamp(9) are nanoseconds, which would have to be cut off.
+  if (moment !== null) return Number(moment[2]) <= 6 ? TYPES[moment[1] ?? ''] : undefined
+  const name = lower.replace(/^varchar ?\( ?\d+ ?\)$/, 'varchar')
+  return TYPES[ALIASES[name] ?? name]
+}
+
+function plain(avro: object | string): StoredType {
+  return { avro: () => avro, sql: (column) => column }
+}
+
+function cast(avro: string, type: string): StoredType {
+  return { avro: () => avro, sql: (column) => `CAST(${column} AS ${type})` }
+}
+
+/** A timestamp without a zone means UTC, whatever the session's zone is. */
+function zoned(): StoredType {
+  return {
+    avro: () => ({ type: 'long', logicalType: 'timestamp-micros' }),
+    sql: (column) => `CAST(${column} AS TIMESTAMP) AT TIME ZONE 'UTC'`,
+  }
+}
+
+function decimal(scale: number): StoredType {
+  return {
+    avro: (place) => ({
+      type: 'fixed',
+      name: 'fixed',
+      namespace: place,
+      size: 16,
+      logicalType: 'decimal',
+      precision: 38,
+      scale,
+    }),
+    sql: (column) => `CAST(${column} AS DECIMAL(38,${scale}))`,
+  }
+}
+
+function* nameFindings(schema: Schema): Generator<Finding> {
+  const seen = new Set<string>()
+  for (const { name } of schema) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      yield finding(`column ${JSON.stringify(name)} cannot be a column of a Hudi table`, NAME_HINT)
+    } else if (name.toLowerCase().startsWith('_hoodie_')) {
+      yield finding(`column ${name}: names that begin with _hoodie_ belong to Hudi`, 'Give it another name.')
+    } else if (seen.has(name.toLowerCase())) {
+      yield finding(`column ${name} is there twice (case does not count)`, 'Give one of them another name.')
+    }
+    seen.add(name.toLowerCase())
+  }
+}
+
+const NAME_HINT = 'Rename it in a transform: a letter or underscore, then letters, digits and underscores.'
+
+function typeFinding({ name, type }: Column): Finding {
+  const hint = /^(timestamp_ns|time)/i.test(type)
+    ? `Cast it in a transform, for example CAST(${name} AS TIMESTAMP).`
+    : `Convert it in a transform, for example to_json(${name})::VARCHAR.`
+  return finding(`column ${name}: the type ${type} cannot be stored in a Hudi table`, hint)
+}
+
+function finding(message: string, hint: string): Finding {
+  return { severity: 'error', code: 'SCHEMA', message, hint }
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
