@@ -1,0 +1,36 @@
+import { decompress, type Compression } from './decompression.ts'
+import type { Exchange } from './http-server.ts'
+import type { LoadPlan } from './load-plan.ts'
+import { CountingLoader, VerifyingLoader, type RowLoader } from './row-loader.ts'
+
+export function makeLoader(plan: LoadPlan, mode: 'verify' | 'count'): RowLoader {
+  return mode === 'count' ? new CountingLoader(plan) : new VerifyingLoader(plan)
+}
+
+/** The body of a load cannot be decompressed. */
+export class BadBody extends Error {}
+
+/** Reads one request's body into the loader. Returns the bytes as sent. */
+export async function receiveBody(
+  exchange: Exchange,
+  loader: RowLoader,
+  compression: Compression | undefined,
+): Promise<number> {
+  if (compression === undefined) {
+    const bytes = await exchange.readBody((chunk) => loader.push(chunk))
+    loader.endRequest()
+    return bytes
+  }
+  const chunks: Buffer[] = []
+  const bytes = await exchange.readBody((chunk) => chunks.push(chunk))
+  if (compression === 'unsupported') throw new BadBody('this emulator cannot decompress bzip2 or lzo')
+  let plain: Buffer
+  try {
+    plain = decompress(Buffer.concat(chunks), compression)
+  } catch (error) {
+    throw new BadBody(`Decompress failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  loader.push(plain)
+  loader.endRequest()
+  return bytes
+}

@@ -1,0 +1,137 @@
+import { REFUSED, UNCONVERTIBLE, type ColumnCodec } from './column-types.ts'
+import { scalarText } from './exact-json.ts'
+import type { LoadPlan } from './load-plan.ts'
+import type { Delta, KeyedChange } from './table.ts'
+
+/** Errors kept for the error log of a load. */
+const ERRORS_MAX = 100
+/** Encoded rows are gathered into buffers of about this many. */
+const ROWS_PER_CHUNK = 4096
+
+/** Checks rows against their table and gathers them in stored form. */
+export class RowEncoder {
+  readonly errors: string[] = []
+  filtered = 0
+  unselected = 0
+  readonly #plan: LoadPlan
+  #columns: readonly ColumnCodec[] = []
+  #prefixes: readonly string[] = []
+  #rows = 0
+  #lines: string[] = []
+  #chunks: Buffer[] = []
+  readonly #changes: KeyedChange[] = []
+  readonly #openNames: Set<string>
+  readonly #sent: ReadonlySet<string> | undefined
+
+  constructor(plan: LoadPlan) {
+    this.#plan = plan
+    this.#sent = plan.fields === undefined ? undefined : new Set(plan.fields)
+    this.#openNames = new Set(plan.table.columns.map((column) => column.name))
+    this.#useColumns()
+  }
+
+  filter(reason: string): void {
+    this.filtered += 1
+    if (this.errors.length < ERRORS_MAX) this.errors.push(`Error: ${reason}`)
+  }
+
+  /** `fields` are the source's; `source` is the row's text for the error log. */
+  add(fields: Readonly<Record<string, unknown>>, source: string): void {
+    const plan = this.#plan
+    if (plan.where !== undefined && !plan.where((name) => fields[name])) {
+      this.unselected += 1
+      return
+    }
+    if (plan.table.isOpen) this.#openColumns(fields)
+    let row = '{'
+    const columns = this.#columns
+    const keyParts: string[] = []
+    for (let i = 0; i < columns.length; i += 1) {
+      const column = columns[i]
+      if (column === undefined) break
+      const encoded = this.#encode(column, this.#valueOf(column.name, fields))
+      if (encoded === undefined) {
+        this.filter(`Value for column '${column.name}' (${column.type}) is not acceptable. Row: [${source}]; `)
+        return
+      }
+      row += this.#prefixes[i] + encoded
+      if (plan.table.isKeyed && plan.table.keys.includes(column.name)) keyParts.push(encoded)
+    }
+    row += '}'
+    if (plan.table.isKeyed) this.#addChange(fields, row, keyParts, source)
+    else this.#addRow(row)
+  }
+
+  finish(): Delta {
+    this.#flush()
+    const { isPartial, mergeCondition } = this.#plan
+    return { rows: this.#rows, chunks: this.#chunks, changes: this.#changes, isPartial, mergeCondition }
+  }
+
+  /** The stored text, or undefined when the row has to be filtered. */
+  #encode(column: ColumnCodec, value: unknown): string | undefined {
+    if (value !== null && value !== undefined) {
+      const encoded = column.encode(value)
+      if (typeof encoded === 'string') return encoded
+      if (encoded === REFUSED || (encoded === UNCONVERTIBLE && this.#plan.isStrict)) return undefined
+    }
+    return column.nullable ? 'null' : undefined
+  }
+
+  #valueOf(name: string, fields: Readonly<Record<string, unknown>>): unknown {
+    const derivation = this.#plan.derivations.get(name)
+    if (derivation === undefined) {
+      // Fields that the `columns` header does not name are not read; the delete mark is the servers' exception.
+      return this.#sent === undefined || this.#sent.has(name) || name === this.#plan.deleteField
+        ? fields[name]
+        : undefined
+    }
+    return 'field' in derivation ? fields[derivation.field] : derivation.literal
+  }
+
+  #addRow(row: string): void {
+    this.#rows += 1
+    this.#lines.push(row)
+    if (this.#lines.length >= ROWS_PER_CHUNK) this.#flush()
+  }
+
+  #addChange(fields: Readonly<Record<string, unknown>>, row: string, keyParts: string[], source: string): void {
+    const { deleteField, sequenceField, isDelete } = this.#plan
+    const mark = deleteField === undefined ? undefined : this.#valueOf(deleteField, fields)
+    const isDeleted = isDelete(mark === null || mark === undefined ? undefined : scalarText(mark))
+    if (isDeleted === undefined) return this.filter(`Value of '${deleteField}' is not an operation. Row: [${source}]; `)
+    const sequence = sequenceField === undefined ? undefined : this.#valueOf(sequenceField, fields)
+    this.#rows += 1
+    this.#changes.push({
+      key: keyParts.join(','),
+      isDelete: isDeleted,
+      row,
+      ...(sequence === undefined || sequence === null ? {} : { sequence: scalarText(sequence) }),
+    })
+  }
+
+  #flush(): void {
+    if (this.#lines.length === 0) return
+    this.#lines.push('')
+    this.#chunks.push(Buffer.from(this.#lines.join('\n')))
+    this.#lines = []
+  }
+
+  #useColumns(): void {
+    const { table, isPartial, fields, derivations } = this.#plan
+    const sent = isPartial && fields !== undefined ? new Set([...fields, ...derivations.keys()]) : undefined
+    this.#columns = table.columns.filter((column) => sent === undefined || sent.has(column.name))
+    this.#prefixes = this.#columns.map((column, i) => `${i === 0 ? '' : ','}${JSON.stringify(column.name)}:`)
+  }
+
+  #openColumns(fields: Readonly<Record<string, unknown>>): void {
+    let isChanged = false
+    for (const name of Object.keys(fields)) {
+      if (this.#openNames.has(name) || name === this.#plan.deleteField) continue
+      this.#openNames.add(name)
+      this.#plan.table.addColumn(name)
+      isChanged = true
+    }
+    if (isChanged) this.#useColumns()
+  }
+}
