@@ -72,8 +72,8 @@ export interface CoordinatorContext extends ConnectorContext {
 /** The lane's DuckDB, opened when the first step asks for it. Its type is the data plane's; core only hands it on. */
 export type LaneDatabaseHandle = object
 
+/** Lanes boot before their run has an epoch: names that need one come with the ticket of a checkpoint. */
 export interface LaneContext extends ConnectorContext {
-  readonly epoch: RunEpoch
   readonly lane: number
   readonly lanes: number
   readonly meter: Meter

@@ -30,14 +30,13 @@ export class LaneServices {
   }
 
   context(id: string, format: BodyFormat, schema: Schema | undefined, metadata: readonly string[]): LaneContext {
-    const { plan, lane, lanes, epoch } = this.#data
+    const { plan, lane, lanes } = this.#data
     return {
       job: plan.name,
       id,
       baseDirectory: plan.baseDirectory,
       log: this.#logger(id),
       clock: systemClock,
-      epoch,
       lane,
       lanes,
       meter: this.#meter(id),

@@ -1,5 +1,5 @@
 import type { SplitId } from '../core/batch.ts'
-import type { CheckpointId, RunEpoch } from '../core/checkpoint-types.ts'
+import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { ErrorData } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
@@ -11,7 +11,6 @@ export interface LaneData {
   readonly plan: Plan
   readonly lane: number
   readonly lanes: number
-  readonly epoch: RunEpoch
   /** Module of each connector that the plan uses, by name: the lane imports them itself. */
   readonly connectors: Readonly<Record<string, string>>
 }

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto'
+import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
+import { decideRestore } from '../checkpoint/restore.ts'
+import { sweepScope } from '../checkpoint/lineage.ts'
+import type { End } from '../checkpoint/cycle.ts'
+import type { Clock, Logger } from '../core/context.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { CheckpointLog } from '../storage/checkpoint-log.ts'
+import { Ledger } from '../storage/ledger.ts'
+import { Committer, CommitTrouble } from './committer.ts'
+import type { ConnectorModules } from './connectors.ts'
+import { LaneGroup } from './lane-group.ts'
+import type { JobObserver } from './observer.ts'
+import { Run } from './run.ts'
+import { SinkSide } from './sink-side.ts'
+import { SourceSide } from './source-side.ts'
+import { settleTrouble } from './trouble.ts'
+
+export interface JobOptions {
+  readonly plan: Plan
+  readonly connectors: ConnectorModules
+  readonly log: CheckpointLog
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  readonly observe: JobObserver
+}
+
+/**
+ * One process's life of a pipeline: claim, restore (R1–R8 of the protocol), run, end. `stop` asks for a last checkpoint.
+ * Rejects with the error that halted it; its exit code is the process's.
+ */
+export class Job {
+  readonly #options: JobOptions
+  readonly #ending = new AbortController()
+  #run: Run | undefined
+  #stopWanted = false
+
+  constructor(options: JobOptions) {
+    this.#options = options
+  }
+
+  /** Stops at a checkpoint. */
+  stop(): void {
+    this.#stopWanted = true
+    this.#run?.end('stopped')
+  }
+
+  /** Shows records that leave a step, on all lanes; `undefined` closes the tap. */
+  tap(step: string | undefined, limit: number): void {
+    this.#run?.tap(step, limit)
+  }
+
+  async run(): Promise<End> {
+    const { observe } = this.#options
+    const closers: (() => Promise<void>)[] = []
+    try {
+      const end = await this.#live(closers)
+      await closeAll(closers)
+      observe({ kind: 'ended', as: end })
+      return end
+    } catch (thrown) {
+      const error = toMillraceError(thrown)
+      this.#ending.abort()
+      observe({ kind: 'halted', error })
+      await closeAll(closers)
+      throw error
+    }
+  }
+
+  async #live(closers: (() => Promise<void>)[]): Promise<End> {
+    const { plan, connectors, clock, logger, observe, random } = this.#options
+    const early: { run?: Run; died?: MillraceError } = {}
+    // Lanes boot while we claim and restore: a start is as long as the longer of the two.
+    const lanes = new LaneGroup(plan, connectors, {
+      message: (lane, message) => early.run?.laneSays(lane, message),
+      died: (error) => {
+        early.died ??= error
+        early.run?.fail(error)
+      },
+    })
+    closers.push(() => lanes.close())
+
+    const ledger = await Ledger.claim(this.#options.log, plan.name, randomUUID(), clock.now)
+    observe({ kind: 'claimed', epoch: ledger.epoch })
+    const identity = idsOf(plan)
+    if (decideRestore(ledger.lineage(), identity).kind === 'finished') return 'finished'
+
+    const sinks = await SinkSide.open(plan, connectors, ledger.epoch, clock, logger)
+    closers.push(() => sinks.close())
+    const fingerprints = await this.#patiently('looking at the sinks', () =>
+      sinks.verify(ledger.lineage().newest?.sinks ?? {}),
+    )
+    const committer = new Committer({
+      sinks: sinks.coordinators,
+      clock,
+      log: logger,
+      random,
+      signal: this.#ending.signal,
+    })
+    await this.#recommit(ledger, committer, sinks)
+    const scope = sweepScope(ledger.entries, ledger.epoch)
+    const swept = this.#patiently('sweeping leftovers', () =>
+      sinks.sweep(scope, (sink) =>
+        ledger
+          .lineage()
+          .pending.filter((item) => item.sink === sink)
+          .map((item) => item.committable),
+      ),
+    )
+    swept.catch(() => undefined)
+
+    const sources = await SourceSide.open(plan, connectors, clock, logger)
+    closers.push(() => sources.close())
+    await this.#patiently('looking at the sources', () => sources.restore(ledger.lineage().newest?.sources))
+    if (early.died !== undefined) throw early.died
+
+    const run = new Run({ ...this.#options, ledger, lanes, sinks, sources, committer, swept, fingerprints })
+    early.run = run
+    this.#run = run
+    closers.unshift(() => run.close())
+    if (this.#stopWanted) run.end('stopped')
+    return run.untilEnd()
+  }
+
+  /** R4 and R5: commits what is published and not confirmed; a lost one is remedied or halts the job. */
+  async #recommit(ledger: Ledger, committer: Committer, sinks: SinkSide): Promise<void> {
+    const { observe, plan } = this.#options
+    for (;;) {
+      const restore = decideRestore(ledger.lineage(), idsOf(plan))
+      if (restore.kind !== 'restore') return
+      try {
+        failpoint('restore.recommit', 'before')
+        await committer.commitAll(ledger.recommitPermit(restore.from), restore.pending)
+        failpoint('restore.recommit', 'after')
+      } catch (error) {
+        if (!(error instanceof CommitTrouble)) throw error
+        await settleTrouble(error, ledger, committer, sinks)
+        continue
+      }
+      if (restore.from > ledger.lineage().confirmedUpTo) await ledger.confirm(restore.from)
+      observe({ kind: 'restored', from: restore.from, recommitted: restore.pending.length })
+      return
+    }
+  }
+
+  /** Repeats a step of the start while a server cannot be reached, and says so. */
+  async #patiently<T>(doing: string, act: () => Promise<T>): Promise<T> {
+    const { clock, logger, random } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await act()
+      } catch (thrown) {
+        const error = toMillraceError(thrown)
+        if (error.retry === 'halt' || error.code === 'INTERNAL' || this.#ending.signal.aborted) throw error
+        if (this.#stopWanted)
+          throw new MillraceError(`stopped while ${doing}: ${error.message}`, { code: 'INTERRUPTED' })
+        const pause = backoffMs(attempt, RESTART_BACKOFF, random())
+        logger.warn(`${doing}: ${error.message} Trying again in ${pause} ms.`)
+        await clock.sleep(pause, this.#ending.signal)
+      }
+    }
+  }
+}
+
+function idsOf(plan: Plan): { sources: string[]; sinks: string[] } {
+  const of = (kind: string): string[] => plan.steps.filter((step) => step.kind === kind).map((step) => step.id)
+  return { sources: of('source'), sinks: of('sink') }
+}
+
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const close of closers) await close().catch(() => undefined)
+}

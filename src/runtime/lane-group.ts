@@ -1,0 +1,71 @@
+import { errorFromData, type MillraceError } from '../core/errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { ConnectorModules } from './connectors.ts'
+import { LaneHandle } from './lane-handle.ts'
+import type { FromLane, ToLane } from './messages.ts'
+
+export interface LaneListener {
+  message(lane: number, message: FromLane): void
+  died(error: MillraceError): void
+}
+
+/** All lanes of a job. They boot while the coordinator claims its epoch and restores. */
+export class LaneGroup {
+  readonly #lanes: readonly LaneHandle[]
+  readonly #ready = Promise.withResolvers<void>()
+  #waitingReady: number
+  #halted: { left: number; done: () => void } | undefined
+
+  constructor(plan: Plan, connectors: ConnectorModules, listener: LaneListener) {
+    this.#waitingReady = plan.parallelism
+    this.#ready.promise.catch(() => undefined)
+    const receive = (lane: number, message: FromLane): void => {
+      if (message.kind === 'ready') this.#countReady()
+      else if (message.kind === 'halted') this.#countHalted()
+      else if (message.kind === 'failed' && message.attempt === 0) this.#ready.reject(errorFromData(message.error))
+      else listener.message(lane, message)
+    }
+    this.#lanes = Array.from({ length: plan.parallelism }, (_, lane) => {
+      const data = { plan, lane, lanes: plan.parallelism, connectors }
+      return new LaneHandle(data, receive, (error) => listener.died(error))
+    })
+  }
+
+  /** Every lane has built its steps. */
+  get ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  send(message: (lane: number) => ToLane): void {
+    this.#lanes.forEach((handle, lane) => handle.send(message(lane)))
+  }
+
+  sendTo(lane: number, message: ToLane): void {
+    this.#lanes[lane]?.send(message)
+  }
+
+  /** All lanes at rest with their open work thrown away. */
+  async halt(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#halted = { left: this.#lanes.length, done: resolve }
+      this.send(() => ({ kind: 'halt' }))
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.close()))
+  }
+
+  #countReady(): void {
+    this.#waitingReady -= 1
+    if (this.#waitingReady === 0) this.#ready.resolve()
+  }
+
+  #countHalted(): void {
+    if (this.#halted === undefined) return
+    this.#halted.left -= 1
+    if (this.#halted.left > 0) return
+    this.#halted.done()
+    this.#halted = undefined
+  }
+}

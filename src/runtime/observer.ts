@@ -1,0 +1,26 @@
+import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpoint-types.ts'
+import type { MillraceError } from '../core/errors.ts'
+import type { Accounting } from '../checkpoint/entries.ts'
+import type { FromLane } from './messages.ts'
+
+/** What happens in a run, for progress displays, logs and metrics. Observers must not throw. */
+export type JobEvent =
+  | { readonly kind: 'claimed'; readonly epoch: RunEpoch }
+  | { readonly kind: 'restored'; readonly from: CheckpointId; readonly recommitted: number }
+  | { readonly kind: 'started'; readonly attempt: number }
+  | { readonly kind: 'triggered'; readonly checkpoint: CheckpointId }
+  | {
+      readonly kind: 'published'
+      readonly checkpoint: CheckpointId
+      readonly accounting: Accounting
+      readonly tookMs: number
+      readonly committables: readonly PendingCommittable[]
+    }
+  | { readonly kind: 'confirmed'; readonly checkpoint: CheckpointId; readonly tookMs: number }
+  | { readonly kind: 'rewinding'; readonly attempt: number; readonly error: MillraceError; readonly pauseMs: number }
+  | { readonly kind: 'lag'; readonly records: Readonly<Record<string, number>> }
+  | { readonly kind: 'lane'; readonly lane: number; readonly message: FromLane }
+  | { readonly kind: 'ended'; readonly as: 'finished' | 'stopped' }
+  | { readonly kind: 'halted'; readonly error: MillraceError }
+
+export type JobObserver = (event: JobEvent) => void

@@ -1,0 +1,297 @@
+import { addAccounting, assertBalanced, NOTHING } from '../checkpoint/accounting.ts'
+import {
+  stepCycle,
+  startCycle,
+  type CycleEvent,
+  type CycleEffect,
+  type CycleState,
+  type End,
+} from '../checkpoint/cycle.ts'
+import type { CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
+import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Ledger } from '../storage/ledger.ts'
+import { CheckpointTimer } from './checkpoint-timer.ts'
+import { CommitTrouble, type Committer } from './committer.ts'
+import type { JobOptions } from './job.ts'
+import type { LaneGroup } from './lane-group.ts'
+import type { FromLane, LaneAck, Tickets } from './messages.ts'
+import { Rewinder } from './rewinder.ts'
+import type { SinkSide } from './sink-side.ts'
+import type { SourceSide } from './source-side.ts'
+import { settleTrouble } from './trouble.ts'
+
+export interface RunOptions extends JobOptions {
+  readonly ledger: Ledger
+  readonly lanes: LaneGroup
+  readonly sinks: SinkSide
+  readonly sources: SourceSide
+  readonly committer: Committer
+  /** The clean-up of earlier runs: done before anything of this run is committed. */
+  readonly swept: Promise<void>
+  readonly fingerprints: Readonly<Record<string, JsonObject>>
+}
+
+/**
+ * The steady state: carries out what checkpoint/cycle.ts decides. Lanes are told by messages; publishing and committing
+ * are asynchronous; everything else happens between two events of this thread.
+ */
+export class Run {
+  readonly #options: RunOptions
+  readonly #end = Promise.withResolvers<End>()
+  readonly #closing = new AbortController()
+  readonly #timer: CheckpointTimer
+  readonly #rewinder: Rewinder
+  #cycle: CycleState
+  #attempt = 0
+  #acks: LaneAck[] = []
+  #drained = new Set<number>()
+  #next: Promise<Tickets> | undefined
+  #triggeredAt = 0
+  #deadline: NodeJS.Timeout | undefined
+  /** Publishing must be over before a rewind knows where to go on. */
+  #publishing: Promise<void> = Promise.resolve()
+  #commits: Promise<void> = Promise.resolve()
+  #pending: PendingCommittable[] = []
+
+  constructor(options: RunOptions) {
+    this.#options = options
+    this.#cycle = startCycle(options.plan.parallelism, options.ledger.lineage().nextCheckpoint, 0)
+    this.#timer = new CheckpointTimer(options.plan.times.intervalMs, options.clock.now, () =>
+      this.#step({ kind: 'due' }),
+    )
+    this.#rewinder = new Rewinder(options, this.#closing.signal)
+    this.#end.promise.catch(() => undefined)
+  }
+
+  async untilEnd(): Promise<End> {
+    this.#inBackground(this.#startLanes())
+    this.#inBackground(
+      this.#options.sources.watch((source, byLane) => this.#addSplits(source, byLane), this.#closing.signal),
+    )
+    return this.#end.promise
+  }
+
+  end(as: End): void {
+    if (as === 'stopped') failpoint('stop.barrier', 'before')
+    else failpoint('final.drain', 'before')
+    this.#step({ kind: 'end', as })
+  }
+
+  fail(error: unknown): void {
+    this.#end.reject(toMillraceError(error))
+  }
+
+  tap(step: string | undefined, limit: number): void {
+    this.#options.lanes.send(() => ({ kind: 'tap', step, limit }))
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#timer.stop()
+    clearTimeout(this.#deadline)
+    await this.#publishing.catch(() => undefined)
+  }
+
+  laneSays(lane: number, message: FromLane): void {
+    this.#options.observe({ kind: 'lane', lane, message })
+    if ('attempt' in message && message.attempt !== this.#attempt) return
+    switch (message.kind) {
+      case 'read':
+        this.#step({ kind: 'read' })
+        return this.#timer.rowsArrived()
+      case 'acked':
+        this.#acks.push(message.ack)
+        return this.#step({ kind: 'acked', lane })
+      case 'drained':
+        this.#drained.add(lane)
+        if (this.#drained.size === this.#options.plan.parallelism && this.#options.sources.isSettled)
+          this.end('finished')
+        return
+      case 'failed':
+        return this.#rewind(errorFromData(message.error))
+      default:
+        return
+    }
+  }
+
+  /** A first start and every rewind: tickets, then the last published positions, to all lanes. */
+  async #startLanes(): Promise<void> {
+    const { lanes, sinks, sources, observe } = this.#options
+    this.#attempt += 1
+    const attempt = this.#attempt
+    const { checkpoint } = this.#cycle
+    const [tickets] = await Promise.all([sinks.begin(checkpoint, attempt), lanes.ready])
+    this.#drained.clear()
+    this.#acks = []
+    lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
+    this.#prepareNext()
+    observe({ kind: 'started', attempt })
+  }
+
+  /** The ticket after the next one is made ahead of its barrier, so that a barrier never waits for a server. */
+  #prepareNext(): void {
+    this.#next = this.#options.sinks.begin(this.#cycle.checkpoint + 1, this.#attempt)
+    this.#next.catch(() => undefined)
+  }
+
+  #step(event: CycleEvent): void {
+    const { state, effects } = stepCycle(this.#cycle, event)
+    this.#cycle = state
+    for (const effect of effects) this.#perform(effect)
+    if (event.kind === 'due' && effects.length === 0 && state.dirty) this.#timer.again()
+  }
+
+  #perform(effect: CycleEffect): void {
+    switch (effect.kind) {
+      case 'barrier':
+        return this.#inBackground(this.#barrier(effect.checkpoint, effect.last))
+      case 'publish':
+        this.#publishing = this.#publish(effect.checkpoint)
+        return this.#inBackground(this.#publishing)
+      case 'end':
+        return this.#inBackground(this.#finish(effect.as))
+    }
+  }
+
+  async #barrier(checkpoint: number, last: boolean): Promise<void> {
+    const { lanes, observe, clock, plan } = this.#options
+    failpoint('chk.trigger', 'before')
+    const attempt = this.#attempt
+    this.#timer.barrierSent()
+    this.#triggeredAt = clock.now()
+    this.#acks = []
+    const tickets = (await this.#next) ?? {}
+    if (attempt !== this.#attempt) return
+    observe({ kind: 'triggered', checkpoint })
+    lanes.send(() => ({ kind: 'barrier', checkpoint, next: { checkpoint: checkpoint + 1, tickets }, last }))
+    failpoint('chk.trigger', 'after')
+    this.#deadline = setTimeout(() => {
+      const seconds = plan.times.timeoutMs / 1000
+      this.#rewind(
+        new MillraceError(`checkpoint ${checkpoint} was not prepared within ${seconds} s (checkpoint.timeout).`, {
+          code: 'UNAVAILABLE',
+          retry: 'restart',
+        }),
+      )
+    }, plan.times.timeoutMs)
+  }
+
+  async #publish(checkpoint: number): Promise<void> {
+    const { ledger, sinks, sources, plan, observe, clock, fingerprints } = this.#options
+    clearTimeout(this.#deadline)
+    const acks = this.#acks
+    const accounting = acks.map((ack) => ack.accounting).reduce(addAccounting, NOTHING)
+    assertBalanced(accounting, checkpoint)
+    const states = sources.withProgress((source) => acks.flatMap((ack) => ack.positions[source] ?? []))
+    const parts: Record<string, JsonObject[]> = {}
+    for (const sink of sinks.coordinators.keys()) parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])
+    const items = await sinks.combine(checkpoint, parts)
+    if (this.#cycle.last) failpoint('final.publish', 'before')
+    const tookMs = clock.now() - this.#triggeredAt
+    const permit = await ledger.publish({
+      checkpoint,
+      fingerprint: plan.fingerprint,
+      delivery: plan.delivery.class,
+      sources: states,
+      pending: [...this.#pending, ...items],
+      sinks: fingerprints,
+      accounting,
+      tookMs,
+    })
+    if (this.#cycle.last) failpoint('final.publish', 'after')
+    this.#pending.push(...items)
+    sources.settle(states)
+    observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
+    this.#commits = this.#commits.then(() => this.#commit(permit, items, states))
+    this.#inBackground(this.#commits)
+    this.#step({ kind: 'published' })
+    this.#prepareNext()
+    if (this.#cycle.dirty) this.#timer.rowsArrived()
+  }
+
+  /** Checkpoints are committed and confirmed one after the other, the tables of one checkpoint side by side. */
+  async #commit(
+    permit: CommitPermit,
+    items: readonly PendingCommittable[],
+    states: Parameters<SourceSide['acknowledge']>[0],
+  ): Promise<void> {
+    const { ledger, committer, swept, sources, plan, observe, clock } = this.#options
+    const from = clock.now()
+    await swept
+    await committer.commitAll(permit, items)
+    const acknowledge = await ledger.confirm(permit.checkpoint)
+    this.#pending = this.#pending.filter((item) => !items.includes(item))
+    observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
+    this.#step({ kind: 'confirmed', checkpoints: 1 })
+    await sources.acknowledge(states, acknowledge)
+    await ledger.collect(plan.times.retained)
+  }
+
+  async #finish(as: End): Promise<void> {
+    const { ledger } = this.#options
+    await this.#commits
+    if (as === 'finished') failpoint('final.finished', 'before')
+    await ledger.end(as)
+    if (as === 'finished') failpoint('final.finished', 'after')
+    else failpoint('stop.exit', 'before')
+    this.#end.resolve(as)
+  }
+
+  #addSplits(source: string, byLane: Parameters<Parameters<SourceSide['watch']>[0]>[1]): void {
+    byLane.forEach((splits, lane) => {
+      if (splits.length > 0) this.#options.lanes.sendTo(lane, { kind: 'add', source, splits })
+    })
+  }
+
+  /** Soft rewind: the lanes stay, their open work goes, and they read again from the last published positions. */
+  #rewind(error: MillraceError): void {
+    if (this.#closing.signal.aborted) return
+    const decision = this.#rewinder.decide(error, this.#cycle.checkpoint)
+    if (decision === 'halt') return this.fail(error)
+    clearTimeout(this.#deadline)
+    this.#timer.restart()
+    // From here on, what lanes still say about the old attempt is not heard.
+    this.#attempt += 1
+    this.#inBackground(this.#rewindTo(error))
+  }
+
+  async #rewindTo(error: MillraceError): Promise<void> {
+    await this.#publishing.catch(() => undefined)
+    this.#step({ kind: 'rewound' })
+    await Promise.all([this.#options.lanes.halt(), this.#rewinder.pause(error, this.#attempt)])
+    if (this.#closing.signal.aborted) return
+    await this.#startLanes()
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((thrown: unknown) => this.#workFailed(thrown))
+  }
+
+  #workFailed(thrown: unknown): void {
+    if (this.#closing.signal.aborted) return
+    if (thrown instanceof CommitTrouble) return this.#inBackground(this.#troubled(thrown))
+    const error = toMillraceError(thrown)
+    if (error.retry === 'halt') this.fail(error)
+    else this.#rewind(error)
+  }
+
+  /** After a remedy the job goes on from the checkpoint before; the process starts over, which is the tested path. */
+  async #troubled(trouble: CommitTrouble): Promise<void> {
+    const { ledger, committer, sinks } = this.#options
+    this.#timer.stop()
+    await this.#options.lanes.halt()
+    await this.#publishing.catch(() => undefined)
+    await settleTrouble(trouble, ledger, committer, sinks)
+    this.#end.reject(
+      new MillraceError(
+        `${trouble.message}; checkpoint ${trouble.item.checkpoint} was voided, starting over from the one before`,
+        {
+          code: 'UNAVAILABLE',
+          retry: 'restart',
+        },
+      ),
+    )
+  }
+}

@@ -1,0 +1,53 @@
+import { decideRemedy, legalDecisions } from '../checkpoint/remedy.ts'
+import type { Lineage } from '../checkpoint/lineage.ts'
+import type { PendingCommittable } from '../core/checkpoint-types.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Ledger } from '../storage/ledger.ts'
+import type { Committer, CommitTrouble } from './committer.ts'
+import type { SinkSide } from './sink-side.ts'
+
+/**
+ * A published committable is lost or unknown. Where it is proven that nothing of the checkpoint is visible, the others of
+ * the checkpoint are aborted, then the checkpoint is voided (in this order: an old instance that rightly believes in it
+ * could commit it in between), and the caller goes on from the one before. Otherwise throws the halting error.
+ */
+export async function settleTrouble(
+  trouble: CommitTrouble,
+  ledger: Ledger,
+  committer: Committer,
+  sinks: SinkSide,
+): Promise<void> {
+  const lineage = ledger.lineage()
+  const { item, decision } = trouble
+  const remedy = decideRemedy(lineage, { item, code: decision.code }, committer.committed)
+  if (remedy.kind === 'halt') throw halting(trouble, lineage, remedy.why)
+  for (const other of remedy.abort) {
+    const outcome = await sinks.coordinators.get(other.sink)?.abort(other.committable)
+    if (outcome !== 'aborted') throw halting(trouble, lineage, `${other.sink} answered "${outcome}" to the abort`)
+  }
+  await ledger.decide({ action: 'rewind', void: remedy.void }, 'millrace', `${item.sink}: ${decision.reason}`)
+}
+
+/** The report of a halt: sink, checkpoint, names, rows, source ranges and what may be decided. */
+function halting({ item, decision }: CommitTrouble, lineage: Lineage, why: string): MillraceError {
+  const legal = legalDecisions(lineage, item)
+  return new MillraceError(
+    `checkpoint ${item.checkpoint} of the sink "${item.sink}" (${item.rows} rows): ${decision.reason}; ${why}. ` +
+      `Decide with \`millrace decide\`: ${legal.join(', ')}.`,
+    { code: decision.code, detail: { ...reportOf(item, lineage), decisions: legal } },
+  )
+}
+
+function reportOf(item: PendingCommittable, lineage: Lineage): { [key: string]: unknown } {
+  const at = lineage.checkpoints.findIndex((entry) => entry.checkpoint === item.checkpoint)
+  const before = lineage.checkpoints[at - 1]
+  const ranges = Object.entries(lineage.checkpoints[at]?.sources ?? {}).flatMap(([source, splits]) =>
+    splits.map((split) => ({
+      source,
+      split: split.split,
+      from: before?.sources[source]?.find((old) => old.split === split.split)?.at ?? null,
+      to: split.at,
+    })),
+  )
+  return { sink: item.sink, checkpoint: item.checkpoint, rows: item.rows, committable: item.committable, ranges }
+}
