@@ -26,12 +26,12 @@ export function exitCodeTable(): string {
     .sort(([one], [other]) => one - other)
     .map(([exit, codes]) => {
       const links = codes.map((code) => `[${code}](errors.md#${code.toLowerCase()})`).join(', ')
-      return `| ${exit} | ${links} | ${NEEDS_DECISION.has(exit) ? 'no: an operator decides first' : 'yes'} |`
+      return `| ${exit} | ${links} | ${NEEDS_DECISION.has(exit) ? 'yes' : ''} |`
     })
   return [
-    '| exit | codes | may be started again by a supervisor |',
+    '| exit | codes | an operator decides before the next start |',
     '| --- | --- | --- |',
-    '| 0 | finished or stopped: everything is confirmed, nothing is pending | – |',
+    '| 0 | finished or stopped: everything is confirmed, nothing is pending | |',
     ...rows,
   ].join('\n')
 }
