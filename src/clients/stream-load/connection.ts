@@ -89,24 +89,31 @@ export class Connection {
     }
   }
 
-  /** One chunk of the body. Resolves when the socket has taken all of it, so that the buffer is free again. */
+  /**
+   * One chunk of the body. Resolves when the socket has taken all of it, so that the buffer is free again.
+   *
+   * The write waits for one turn of the event loop. A server that gives up replies and resets the connection, and Node
+   * throws away what it has not yet read when a write fails; after a turn the reply has been read.
+   */
   writeChunk(bytes: Uint8Array): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const socket = this.#socket
-    socket.cork()
-    socket.write(Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'))
-    socket.write(bytes)
-    socket.write(CRLF, (error) => {
-      if (error) reject(this.#failure ?? error)
-      else resolve()
+    setImmediate(() => {
+      const socket = this.#socket
+      socket.cork()
+      socket.write(Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'))
+      socket.write(bytes)
+      socket.write(CRLF, (error) => {
+        if (error) reject(this.#failure ?? error)
+        else resolve()
+      })
+      socket.uncork()
     })
-    socket.uncork()
     return promise
   }
 
-  /** The end of a chunked body. */
+  /** The end of a chunked body, after every chunk that was handed over before. */
   writeEnd(): void {
-    this.#socket.write(LAST_CHUNK)
+    setImmediate(() => this.#socket.write(LAST_CHUNK))
   }
 
   /** An idle connection does not keep the process alive. */
