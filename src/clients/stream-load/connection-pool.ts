@@ -1,3 +1,4 @@
+import { MillraceError } from '../../core/errors.ts'
 import type { CheckedEndpoint } from './endpoint.ts'
 import { authorityOf } from './address.ts'
 import { Connection } from './connection.ts'
@@ -78,6 +79,7 @@ export class ConnectionPool {
       const { tls, timeouts } = this.#endpoint
       return await Connection.open(target, { tls, connectMs: timeouts.connectMs })
     } catch (cause) {
+      if (isCertificateProblem(cause)) throw untrusted(target, doing, cause)
       const facts = { phase: 'connect', mayHaveArrived: false, cause } as const
       throw wireError(doing, `cannot connect to ${target.scheme}://${authorityOf(target)}`, facts)
     }
@@ -86,4 +88,19 @@ export class ConnectionPool {
 
 function keyOf(target: ResolvedTarget): string {
   return `${target.scheme}://${authorityOf(target)}`
+}
+
+/** OpenSSL's verification results, and Node's own for a certificate of another name. */
+const CERTIFICATE_CODE = /CERT|UNABLE_TO_(?:GET_ISSUER|VERIFY)|SELF_SIGNED|INVALID_CA|HOSTNAME_MISMATCH/
+
+function isCertificateProblem(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && CERTIFICATE_CODE.test(String(cause.code))
+}
+
+function untrusted(target: ResolvedTarget, doing: string, cause: unknown): MillraceError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new MillraceError(
+    `${doing}: the certificate of ${authorityOf(target)} is not trusted (${why}). If it is right, give its authority as tls.ca`,
+    { code: 'CONFIG', retry: 'halt', cause, detail: { host: authorityOf(target) } },
+  )
 }

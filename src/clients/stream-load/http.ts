@@ -1,13 +1,13 @@
 import { assert } from '../../core/assert.ts'
 import { MillraceError, toMillraceError } from '../../core/errors.ts'
-import { authorityOf, isLoopback, type Target } from './address.ts'
+import { authorityOf, type Target } from './address.ts'
 import { type AskFrontend, type BackendDirectory, BackendList } from './backend-list.ts'
 import { BodyStream, type LoadBody } from './body-stream.ts'
 import type { Connection, Exchange } from './connection.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import type { CheckedEndpoint } from './endpoint.ts'
 import { type HeaderFields, headerLines } from './header-safety.ts'
-import { decideRedirect, redirectDenied } from './redirect-policy.ts'
+import { decideRedirect, leadsHome, redirectDenied } from './redirect-policy.ts'
 import type { HttpReply } from './reply-parser.ts'
 import { resolveTarget, type ResolvedTarget, type Resolver, systemResolver } from './resolve.ts'
 import { mayHaveArrived, wireError, type WirePhase, within } from './wire-error.ts'
@@ -53,14 +53,13 @@ export class StreamLoadHttp {
   /**
    * A call without a body. Returns whatever the last server answered.
    *
-   * @throws MillraceError UNAVAILABLE (see `mayHaveArrived`), AUTH never, REDIRECT_DENIED, CONFIG.
+   * @throws MillraceError UNAVAILABLE (see `mayHaveArrived`), REDIRECT_DENIED or CONFIG.
    */
   call(request: LoadRequest): Promise<HttpReply> {
     return this.#overFrontends(request, async (frontend) => {
-      const { target, connection, exchange, reply } = await this.#arrive(frontend, request, false)
+      const { target, connection, reply } = await this.#arrive(frontend, request, false)
       assert(reply !== undefined, 'a call without a body ends with a reply')
       this.#pool.give(target, connection, reply.keepAlive)
-      void exchange
       return reply
     })
   }
@@ -143,8 +142,7 @@ export class StreamLoadHttp {
       if (reason !== undefined) throw redirectDenied(from, location, reason)
     }
     const target = await this.#resolve(decision.target, request)
-    // A remote FE must not be able to point this process at services of its own host.
-    if (decision.kind === 'not-listed' && target.addresses.some(isLoopback) && !start.addresses.every(isLoopback)) {
+    if (decision.kind === 'not-listed' && leadsHome(start.addresses, target.addresses)) {
       throw redirectDenied(from, location, 'a remote FE led to the loopback of this host')
     }
     return { target, path: decision.path }

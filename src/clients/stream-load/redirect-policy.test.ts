@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Target } from './address.ts'
-import { canonicalAuthority, decideRedirect, type RedirectDecision } from './redirect-policy.ts'
+import { canonicalAuthority, decideRedirect, leadsHome, type RedirectDecision } from './redirect-policy.ts'
 
 const FE: Target = { scheme: 'http', host: 'fe.example', port: 8030 }
 const ALLOWED: ReadonlySet<string> = new Set(['fe.example:8030', 'be1.example:8040', '10.0.0.5:8040', '[fd00::5]:8040'])
@@ -94,4 +94,11 @@ test('entries of backends are brought to one form', () => {
     '': undefined,
   }
   for (const [entry, expected] of Object.entries(cases)) assert.equal(canonicalAuthority(entry), expected, entry)
+})
+
+test('a remote FE cannot lead to the loopback of this host, a local one can', () => {
+  assert.ok(leadsHome(['10.0.0.1'], ['127.0.0.1']))
+  assert.ok(leadsHome(['127.0.0.1', '10.0.0.1'], ['10.0.0.2', '::1']))
+  assert.ok(!leadsHome(['127.0.0.1', '::1'], ['127.0.0.1']))
+  assert.ok(!leadsHome(['10.0.0.1'], ['10.0.0.2']))
 })

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
-import { authorityOf, canonicalHost, forbiddenAddress, type Target } from './address.ts'
+import { authorityOf, canonicalHost, forbiddenAddress, isLoopback, type Target } from './address.ts'
 import { isIP } from 'node:net'
 
 /** More hops than follower FE → leader FE → BE are never needed. */
@@ -60,6 +60,14 @@ export function canonicalAuthority(entry: string): string | undefined {
   if (url === null || url.username !== '' || url.pathname !== '/' || url.search !== '') return undefined
   const target = targetOf(url)
   return target === undefined ? undefined : authorityOf(target)
+}
+
+/**
+ * Whether a redirect that only the FE's own list allows would lead from a remote FE to this host. A remote FE must not be
+ * able to point this process at services on its own loopback; an FE on the loopback may.
+ */
+export function leadsHome(frontend: readonly string[], target: readonly string[]): boolean {
+  return target.some(isLoopback) && !frontend.every(isLoopback)
 }
 
 export function redirectDenied(from: Target, location: string | undefined, reason: string): MillraceError {

@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { Secret } from '../../../core/secret.ts'
 import type { StreamLoadEndpoint } from '../endpoint.ts'
 
@@ -42,11 +42,15 @@ export class ScriptedServer implements AsyncDisposable {
     this.#server = server
   }
 
-  static async start(script: Script, options: { readonly host?: string } = {}): Promise<ScriptedServer> {
-    const server = createServer({ noDelay: true })
+  static async start(
+    script: Script,
+    options: { readonly tls?: { readonly key: string; readonly cert: string } } = {},
+  ): Promise<ScriptedServer> {
+    const { tls } = options
+    const server = tls === undefined ? createServer({ noDelay: true }) : createTlsServer(tls)
     const self = new ScriptedServer(server)
-    server.on('connection', (socket) => self.#serve(socket, script))
-    await new Promise<void>((resolve) => server.listen(0, options.host ?? '127.0.0.1', resolve))
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => self.#serve(socket, script))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return self
   }
 

@@ -1,0 +1,351 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { MillraceError } from '../../core/errors.ts'
+import type { BackendDirectory } from './backend-list.ts'
+import { checkEndpoint, type StreamLoadEndpoint } from './endpoint.ts'
+import { type LoadRequest, StreamLoadHttp } from './http.ts'
+import type { Resolver } from './resolve.ts'
+import { endpointOf, ScriptedServer } from './testing/scripted-server.ts'
+import { mayHaveArrived } from './wire-error.ts'
+
+const GET: LoadRequest = { method: 'GET', path: '/x', headers: [], isRepeatable: true, doing: 'asking' }
+const POST: LoadRequest = { method: 'POST', path: '/x', headers: [], isRepeatable: false, doing: 'beginning' }
+const PUT: LoadRequest = { method: 'PUT', path: '/x', headers: [['label', 'L']], isRepeatable: false, doing: 'loading' }
+
+const lists =
+  (...authorities: string[]): BackendDirectory =>
+  async () => ({ authorities, refusals: [] })
+
+function open(
+  endpoint: StreamLoadEndpoint,
+  directory: BackendDirectory = lists(),
+  resolver?: Resolver,
+): AsyncDisposable & StreamLoadHttp {
+  const http = new StreamLoadHttp(checkEndpoint(endpoint), directory, resolver)
+  return Object.assign(http, { [Symbol.asyncDispose]: async (): Promise<void> => http.close() })
+}
+
+/** The error of a promise, which has to be ours and to keep the password to itself. */
+async function errorOf(promise: Promise<unknown>): Promise<MillraceError> {
+  const error = await promise.then(
+    () => assert.fail('it succeeded'),
+    (thrown: unknown) => thrown,
+  )
+  assert.ok(error instanceof MillraceError, String(error))
+  const shown = JSON.stringify([error.message, error.stack, error.detail, String(error.cause)])
+  for (const canary of ['canary-secret', Buffer.from('tester:canary-secret').toString('base64')]) {
+    assert.ok(!shown.includes(canary), shown)
+  }
+  return error
+}
+
+async function silent(): Promise<ScriptedServer> {
+  return ScriptedServer.start(() => undefined)
+}
+
+test('a redirect to a stranger is denied and nothing is sent there', async () => {
+  await using stranger = await silent()
+  await using fe = await ScriptedServer.start((visit) => visit.redirect(`http://2130706433:${stranger.port}/x`))
+  for (const [endpoint, reason] of [
+    [endpointOf([fe], { backends: ['127.0.0.1:1'] }), 'not listed in `backends`'],
+    [endpointOf([fe]), 'the FE did not tell its backends'],
+  ] as const) {
+    await using http = open(endpoint)
+    for (const attempt of [http.call(GET), http.call(POST), http.open(PUT)]) {
+      const error = await errorOf(attempt)
+      assert.deepEqual([error.code, error.retry], ['REDIRECT_DENIED', 'halt'])
+      assert.ok(error.message.includes(reason), error.message)
+    }
+  }
+  assert.equal(stranger.connections, 0)
+})
+
+test('a backend the FE lists is followed, and a new one is asked for again', async () => {
+  const listed: string[] = []
+  let asked = 0
+  await using first = await ScriptedServer.start((visit) => visit.reply('first'))
+  await using second = await ScriptedServer.start((visit) => visit.reply('second'))
+  let target = first
+  await using fe = await ScriptedServer.start((visit) => visit.redirect(`${target.url}/x`))
+  const directory: BackendDirectory = async () => {
+    asked++
+    listed.push(target.authority)
+    return { authorities: [...listed], refusals: [] }
+  }
+  await using http = open(endpointOf([fe]), directory)
+  assert.equal((await http.call(GET)).body.toString(), 'first')
+  assert.equal((await http.call(GET)).body.toString(), 'first')
+  target = second
+  assert.equal((await http.call(GET)).body.toString(), 'second')
+  assert.equal(asked, 2)
+})
+
+test('redirects in a circle end after three hops', async () => {
+  await using fe = await ScriptedServer.start((visit) => visit.redirect('/x'))
+  await using http = open(endpointOf([fe]))
+  assert.equal((await errorOf(http.call(GET))).code, 'REDIRECT_DENIED')
+  assert.equal(fe.seen.length, 4)
+})
+
+test('a name is resolved once per hop, and the address that was checked is the one connected to', async () => {
+  await using be = await ScriptedServer.start((visit) => visit.reply('here'))
+  await using fe = await ScriptedServer.start((visit) => visit.redirect(`http://be.test:${be.port}/x`))
+  const answers = ['127.0.0.1', '169.254.169.254']
+  const resolver: Resolver = async () => [answers.shift() ?? assert.fail('asked too often')]
+  await using http = open(endpointOf([fe], { backends: [`be.test:${be.port}`] }), lists(), resolver)
+  assert.equal((await http.call(GET)).body.toString(), 'here')
+  assert.equal(be.seen[0]?.headers.get('host'), `be.test:${be.port}`)
+  // The second time the name has moved to a metadata service.
+  assert.equal((await errorOf(http.call(GET))).code, 'REDIRECT_DENIED')
+  assert.equal(be.seen.length, 1)
+})
+
+test('a name with one forbidden address among good ones is not connected to', async () => {
+  await using fe = await silent()
+  const endpoint = endpointOf([fe], { urls: [`http://fe.test:${fe.port}`] })
+  await using http = open(endpoint, lists(), async () => ['127.0.0.1', 'fe80::1'])
+  assert.equal((await errorOf(http.call(GET))).code, 'REDIRECT_DENIED')
+  assert.equal(fe.connections, 0)
+})
+
+test('the password crosses no network in the clear unless that is allowed', async () => {
+  const endpoint = endpointOf([], { urls: ['http://fe.test:8030'] })
+  await using http = open(endpoint, lists(), async () => ['192.0.2.7'])
+  const error = await errorOf(http.call(GET))
+  assert.deepEqual([error.code, error.retry], ['CONFIG', 'halt'])
+  assert.match(error.message, /allowPlaintext/)
+})
+
+test('a body goes out unchanged although its buffer is used again after every write', async () => {
+  const hash = createHash('sha256')
+  await using be = await ScriptedServer.start(async (visit) => {
+    visit.proceed()
+    hash.update(await visit.readBody())
+    visit.reply('done')
+  })
+  await using http = open(endpointOf([be]))
+  const body = await http.open(PUT)
+  const expected = createHash('sha256')
+  const buffer = Buffer.alloc(1 << 20)
+  for (let round = 0; round < 8; round++) {
+    buffer.fill(round)
+    expected.update(buffer)
+    await body.write(buffer)
+  }
+  await body.write(Buffer.alloc(0))
+  assert.equal((await body.end()).body.toString(), 'done')
+  assert.equal(hash.digest('hex'), expected.digest('hex'))
+})
+
+test('a server that reads nothing stops the writer, and silence ends the load', async () => {
+  await using be = await ScriptedServer.start(async (visit) => {
+    visit.proceed()
+    visit.socket.pause()
+    await new Promise((resolve) => visit.socket.once('close', resolve))
+  })
+  const timeouts = { connectMs: 2_000, continueMs: 2_000, idleMs: 300, totalMs: 5_000 }
+  await using http = open(endpointOf([be], { timeouts }))
+  const body = await http.open(PUT)
+  const chunk = Buffer.alloc(1 << 20)
+  let accepted = 0
+  const error = await errorOf(
+    (async () => {
+      for (; accepted < 256; accepted++) await body.write(chunk)
+    })(),
+  )
+  assert.equal(error.code, 'UNAVAILABLE')
+  assert.ok(mayHaveArrived(error))
+  // What the kernel's two buffers hold, not what we have.
+  assert.ok(accepted < 64, `${accepted} MiB were accepted`)
+})
+
+test('a reply in the middle of the body is known at once and stops the writer', async () => {
+  await using be = await ScriptedServer.start((visit) => {
+    visit.proceed()
+    visit.socket.pause()
+    visit.reply({ Status: 'Fail', Message: 'too many filtered rows' }, 200, { Connection: 'close' })
+  })
+  await using http = open(endpointOf([be]))
+  const body = await http.open(PUT)
+  const error = await errorOf(
+    (async () => {
+      for (;;) await body.write(Buffer.alloc(1 << 20))
+    })(),
+  )
+  assert.match(error.message, /replied before the end/)
+  assert.match((await body.reply).body.toString(), /too many filtered rows/)
+  assert.match((await body.end()).body.toString(), /too many filtered rows/)
+})
+
+test('a reply followed by a reset is not lost', async () => {
+  for (let round = 0; round < 10; round++) {
+    await using be = await ScriptedServer.start((visit) => {
+      visit.proceed()
+      visit.reply('gave up', 200, { Connection: 'close' })
+      // Unread input makes the kernel answer with a reset instead of an orderly end.
+      visit.socket.pause()
+      visit.socket.once('drain', () => visit.socket.destroy())
+      setImmediate(() => visit.socket.destroy())
+    })
+    await using http = open(endpointOf([be]))
+    const body = await http.open(PUT)
+    await errorOf(
+      (async () => {
+        for (;;) await body.write(Buffer.alloc(1 << 18))
+      })(),
+    )
+    assert.equal((await body.reply).body.toString(), 'gave up')
+  }
+})
+
+test('a final reply instead of 100 Continue means that no body is sent', async () => {
+  await using be = await ScriptedServer.start((visit) => visit.reply({ Status: 'Fail', Message: 'no' }))
+  await using http = open(endpointOf([be]))
+  const body = await http.open(PUT)
+  assert.equal(body.earlyReply?.status, 200)
+  await errorOf(body.write(Buffer.from('row')))
+  assert.match((await body.end()).body.toString(), /no/)
+  assert.ok(!be.received.includes('row'))
+})
+
+test('a load that is abandoned never looks like a whole one', async () => {
+  const { promise, resolve } = Promise.withResolvers<unknown>()
+  await using be = await ScriptedServer.start(async (visit) => {
+    visit.proceed()
+    await visit.readBody().then(resolve, resolve)
+  })
+  await using http = open(endpointOf([be]))
+  const body = await http.open(PUT)
+  await body.write(Buffer.from('half a r'))
+  body.destroy()
+  assert.match(String(await promise), /ended in the middle/)
+  await errorOf(body.reply)
+})
+
+test('replies that are no replies leave the outcome open', async () => {
+  const scripts: Readonly<Record<string, string>> = {
+    'nothing at all': '',
+    'half a head': 'HTTP/1.1 200 OK\r\nContent-Le',
+    'half a body': 'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"Status":"OK"',
+    'half a chunk': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n{"Status"',
+    'another protocol': '220 mail.example ESMTP\r\n\r\n',
+  }
+  for (const [name, text] of Object.entries(scripts)) {
+    await using fe = await ScriptedServer.start((visit) => {
+      visit.raw(text)
+      visit.close()
+    })
+    await using http = open(endpointOf([fe]))
+    const error = await errorOf(http.call(POST))
+    assert.deepEqual([error.code, mayHaveArrived(error)], ['UNAVAILABLE', true], name)
+    assert.equal(fe.seen.length, 1, `${name}: an unrepeatable call was repeated`)
+  }
+})
+
+test('a server that drips its reply or says nothing is left after the limit', async () => {
+  const timeouts = { connectMs: 2_000, continueMs: 150, idleMs: 2_000, totalMs: 150 }
+  await using fe = await ScriptedServer.start(async (visit) => {
+    if (visit.method !== 'POST') return
+    visit.raw('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n')
+    while (visit.socket.writable) {
+      visit.raw('x')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })
+  await using http = open(endpointOf([fe], { timeouts }))
+  assert.equal(mayHaveArrived(await errorOf(http.call(POST))), true)
+  assert.equal(mayHaveArrived(await errorOf(http.open(PUT))), false)
+})
+
+test('another FE is asked when a repetition does no harm, and only then', async () => {
+  await using broken = await ScriptedServer.start((visit) => visit.close('reset'))
+  await using limping = await ScriptedServer.start((visit) => visit.reply('oops', 500))
+  await using good = await ScriptedServer.start((visit) => visit.reply('good'))
+  await using http = open(endpointOf([broken, limping, good]))
+  assert.equal((await http.call(GET)).body.toString(), 'good')
+  // It stays with the one that worked.
+  await http.call(GET)
+  assert.deepEqual([broken.seen.length, limping.seen.length, good.seen.length], [1, 1, 2])
+  await using careful = open(endpointOf([broken, good]))
+  assert.equal(mayHaveArrived(await errorOf(careful.call(POST))), true)
+  assert.deepEqual([broken.seen.length, good.seen.length], [2, 2])
+})
+
+test('an FE that cannot be reached is passed over, also by calls that must not be repeated', async () => {
+  const closed = await silent()
+  const url = closed.url
+  await closed[Symbol.asyncDispose]()
+  await using good = await ScriptedServer.start((visit) => visit.reply('good'))
+  await using http = open(endpointOf([], { urls: [url, good.url] }))
+  assert.equal((await http.call(POST)).body.toString(), 'good')
+  await using alone = open(endpointOf([], { urls: [url] }))
+  const error = await errorOf(alone.call(POST))
+  assert.deepEqual([error.code, error.retry, mayHaveArrived(error)], ['UNAVAILABLE', 'retry', false])
+})
+
+test('repeatable calls share a connection; unrepeatable ones never trust an old one', async () => {
+  await using fe = await ScriptedServer.start((visit) => visit.reply('x'))
+  await using http = open(endpointOf([fe]))
+  for (let round = 0; round < 3; round++) await http.call(GET)
+  assert.equal(fe.connections, 1)
+  await http.call(POST)
+  assert.equal(fe.connections, 2)
+})
+
+test('an idle connection that the server closed costs a new one, not an error', async () => {
+  await using fe = await ScriptedServer.start((visit) => {
+    visit.reply('x')
+    if (visit.path === '/bye') visit.close()
+  })
+  await using http = open(endpointOf([fe]))
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await http.call({ ...GET, path: '/bye' })).body.toString(), 'x')
+    assert.equal((await http.call(GET)).body.toString(), 'x')
+  }
+})
+
+test('bytes behind a reply are not taken for the next one', async () => {
+  const injected = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'
+  await using fe = await ScriptedServer.start((visit) => {
+    visit.raw(`HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood${injected}`)
+  })
+  await using http = open(endpointOf([fe]))
+  for (let round = 0; round < 3; round++) assert.equal((await http.call(GET)).body.toString(), 'good')
+  assert.equal(fe.connections, 3)
+})
+
+test('a certificate nobody vouches for is refused before the password is sent', async () => {
+  const [key, cert] = ['key', 'cert'].map((kind) =>
+    readFileSync(new URL(`../../../test/fixtures/tls/loopback-${kind}.pem`, import.meta.url), 'utf8'),
+  )
+  assert.ok(key !== undefined && cert !== undefined)
+  await using fe = await ScriptedServer.start((visit) => visit.reply('secure'), { tls: { key, cert } })
+  const endpoint = endpointOf([], { urls: [`https://loopback.test:${fe.port}`] })
+  const resolver: Resolver = async () => ['127.0.0.1']
+  await using strict = open(endpoint, lists(), resolver)
+  const refused = await errorOf(strict.call(GET))
+  assert.deepEqual([refused.code, refused.retry], ['CONFIG', 'halt'])
+  await using other = open(
+    { ...endpoint, urls: [`https://other.test:${fe.port}`], tls: { ca: cert } },
+    lists(),
+    resolver,
+  )
+  assert.equal((await errorOf(other.call(GET))).code, 'CONFIG')
+  assert.equal(fe.seen.length, 0)
+  await using trusting = open({ ...endpoint, tls: { ca: cert } }, lists(), resolver)
+  assert.equal((await trusting.call(GET)).body.toString(), 'secure')
+  await using blind = open({ ...endpoint, tls: { insecureSkipVerify: true } }, lists(), resolver)
+  assert.equal((await blind.call(GET)).body.toString(), 'secure')
+})
+
+test('all mistakes of an endpoint are told at once, without the credentials in it', async () => {
+  const endpoint = endpointOf([], {
+    urls: ['ftp://x', 'http://u:canary-secret@fe:1', 'http://fe:1/path'],
+    backends: ['be/x'],
+  })
+  const error = await errorOf((async () => checkEndpoint(endpoint))())
+  assert.equal(error.code, 'CONFIG')
+  assert.equal((error.detail['findings'] as string[]).length, 4, error.message)
+})
