@@ -30,6 +30,8 @@ export interface LoadPlan {
   /** Field that says whether a row is a delete. */
   readonly deleteField: string | undefined
   readonly isDelete: (value: unknown) => boolean | undefined
+  /** Rows that are deletes whatever their mark says. */
+  readonly deleteWhen: Condition | undefined
   readonly sequenceField: string | undefined
   readonly isPartial: boolean
   readonly mergeCondition: string | undefined

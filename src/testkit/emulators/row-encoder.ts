@@ -96,10 +96,11 @@ export class RowEncoder {
   }
 
   #addChange(fields: Readonly<Record<string, unknown>>, row: string, keyParts: string[], source: string): void {
-    const { deleteField, sequenceField, isDelete } = this.#plan
+    const { deleteField, sequenceField, isDelete, deleteWhen } = this.#plan
     const mark = deleteField === undefined ? undefined : this.#valueOf(deleteField, fields)
-    const isDeleted = isDelete(mark === null || mark === undefined ? undefined : scalarText(mark))
-    if (isDeleted === undefined) return this.filter(`Value of '${deleteField}' is not an operation. Row: [${source}]; `)
+    const isMarked = isDelete(mark === null || mark === undefined ? undefined : scalarText(mark))
+    if (isMarked === undefined) return this.filter(`Value of '${deleteField}' is not an operation. Row: [${source}]; `)
+    const isDeleted = isMarked || deleteWhen?.((name) => fields[name]) === true
     const sequence = sequenceField === undefined ? undefined : this.#valueOf(sequenceField, fields)
     this.#rows += 1
     this.#changes.push({

@@ -100,6 +100,7 @@ export function parseLoadHeaders(headers: IncomingHttpHeaders, table: TableStore
     maxFilterRatio: filterRatio(header(headers, 'max_filter_ratio')),
     deleteField: table.isKeyed ? '__op' : undefined,
     isDelete: isDeleteOperation,
+    deleteWhen: undefined,
     sequenceField: undefined,
     isPartial,
     mergeCondition: table.isKeyed ? header(headers, 'merge_condition') : undefined,
