@@ -24,7 +24,9 @@ function install() {
   const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   const done = spawnSync(npm, ['install', ...flags], { cwd: root, stdio: ['ignore', 2, 2] })
   if (done.status !== 0) {
-    process.stderr.write('npm install failed. Is the registry reachable? Run `npm install --no-save` here to see why.\n')
+    process.stderr.write(
+      'npm install failed. Is the registry reachable? Run `npm install --no-save` here to see why.\n',
+    )
     process.exit(done.status || 1)
   }
   verifyInstalled(JSON.parse(lock.toString()))

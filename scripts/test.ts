@@ -34,6 +34,7 @@ async function main(): Promise<boolean> {
   const started = performance.now()
   // Downloads and the broker's start overlap with the checks and the unit tests.
   const starting = hostKafka()
+  starting.catch(() => undefined) // a failure is reported by its stage, below
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(async () => {
     const kafka = await starting.catch(() => undefined)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import path from 'node:path'
 import { repository, type StageResult } from './stage.ts'
 
@@ -7,29 +8,21 @@ export interface HostedService extends AsyncDisposable {
   readonly address: string
 }
 
-/** Starts the broker that integration and end-to-end tests share, under MILLRACE_KAFKA. */
-export function hostKafka(): Promise<HostedService> {
-  const { promise, resolve, reject } = Promise.withResolvers<HostedService>()
-  const said: Buffer[] = []
+/** Starts the broker that integration and end-to-end tests share, under MILLRACE_KAFKA. What goes wrong is on stderr. */
+export async function hostKafka(): Promise<HostedService> {
   const host = spawn(process.execPath, [path.join(repository, 'scripts', 'testing', 'kafka-host.ts')], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
-  const keep = (chunk: Buffer): void => void said.push(chunk)
-  host.stdout?.on('data', keep)
-  host.stderr?.on('data', keep)
-  const exited = new Promise<void>((settled) => host.once('close', () => settled()))
-  host.once('error', reject)
-  void exited.then(() => reject(new Error(`Kafka did not start: ${Buffer.concat(said).toString().slice(-4000)}`)))
-  host.once('message', (address) =>
-    resolve({
-      address: String(address),
-      async [Symbol.asyncDispose]() {
-        if (host.connected) host.disconnect()
-        await exited
-      },
-    }),
-  )
-  return promise
+  const exited = once(host, 'exit')
+  const first = await Promise.race([once(host, 'message'), exited.then(() => undefined)])
+  if (first === undefined) throw new Error('Kafka did not start; the reason is above')
+  return {
+    address: String(first[0]),
+    async [Symbol.asyncDispose]() {
+      if (host.connected) host.disconnect()
+      await exited
+    },
+  }
 }
 
 /** The servers that are never started here: a line about each that has no address in the environment. */

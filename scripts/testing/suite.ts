@@ -92,7 +92,9 @@ export async function runSuite(options: SuiteOptions): Promise<Totals> {
 
 function textOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
-  return cause.stack?.includes(cause.message) === true ? cause.stack : `${cause.message}\n${cause.stack ?? ''}`
+  const stack = cause.stack ?? ''
+  const text = stack.includes(cause.message) ? stack : `${cause.message}\n${stack}`
+  return text.replaceAll(/^\s+at .*\bnode:.*\n?/gm, '')
 }
 
 export function addTotals(one: Totals, other: Totals): Totals {

@@ -25,12 +25,15 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Rooms whose folders are rooms of their own. */
 const NESTED: ReadonlySet<string> = new Set(['connectors', 'clients'])
 
+/** What every test may use besides: suites and emulators, and real files where the code under test is handed a store. */
+const FOR_TESTS: ReadonlySet<string> = new Set(['testkit', 'storage'])
+
 /** The list of connectors is the one file that names them all; every entry is a lazy import. */
 const REGISTRY = 'connectors/registry.ts'
 
 /**
  * Why `from` may not import `to` (both relative to `src/`, with forward slashes), or undefined when it may.
- * Tests may also import the testkit.
+ * Tests may import a little more.
  */
 export function importViolation(from: string, to: string): string | undefined {
   const fromRoom = roomOf(from)
@@ -39,7 +42,7 @@ export function importViolation(from: string, to: string): string | undefined {
   const allowed = MAY_IMPORT[fromRoom]
   if (allowed === undefined) return `${fromRoom} is not a known room: add it to test/tidy/import-rules.ts`
   if (allowed.includes('*')) return toRoom === 'cli' ? `${fromRoom} may not import cli` : undefined
-  if (toRoom === 'testkit' && isTest(from)) return undefined
+  if (isTest(from) && FOR_TESTS.has(toRoom)) return undefined
   return allowed.some((room) => to === room || to.startsWith(`${room}/`))
     ? undefined
     : `${fromRoom} may import ${allowed.join(', ') || 'nothing of ours'}, not ${toRoom}`

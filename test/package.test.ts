@@ -1,0 +1,61 @@
+/** The published package: built, packed, installed into an empty directory without install scripts, and started there. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { readJson, repository } from './tidy/source-tree.ts'
+
+const environment = {
+  ...process.env,
+  PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env['PATH'] ?? ''}`,
+}
+
+async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
+  const done = await promisify(execFile)(program, args, { cwd, env: environment, maxBuffer: 64 << 20 })
+  return done.stdout
+}
+
+async function openDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'millrace-package-'))
+  return { path: directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
+}
+
+interface Packed {
+  readonly filename: string
+  readonly files: readonly { readonly path: string }[]
+}
+
+test('the package holds compiled JavaScript only, and runs where nothing but Node is installed', async () => {
+  await using directory = await openDirectory()
+  await run(process.execPath, ['scripts/build.ts'], repository)
+  const flags = ['--json', '--ignore-scripts', `--pack-destination=${directory.path}`]
+  const [packed] = JSON.parse(await run('npm', ['pack', ...flags], repository)) as [Packed]
+
+  const files = packed.files.map((file) => file.path)
+  const allowed = /^(package\.json|README\.md|LICENSE|bin\/[\w.-]+|dist\/[\w./-]+\.(js|d\.ts))$/
+  assert.deepEqual(
+    files.filter((file) => !allowed.test(file)),
+    [],
+  )
+  assert.deepEqual(
+    files.filter((file) => /\.test\.|testing\//.test(file)),
+    [],
+  )
+  assert.ok(files.includes('dist/index.js') && files.includes('dist/index.d.ts') && files.includes('bin/millrace'))
+
+  const home = path.join(directory.path, 'home')
+  await mkdir(home)
+  await writeFile(path.join(home, 'package.json'), '{ "private": true, "type": "module" }\n')
+  const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+  await run('npm', ['install', ...quiet, path.join(directory.path, packed.filename)], home)
+
+  const { version } = readJson<{ version: string }>('package.json')
+  const command = path.join(home, 'node_modules', '.bin', 'millrace')
+  assert.equal((await run(command, ['--version'], home)).trim(), version)
+  assert.match(await run(command, ['--help'], home), /\brun\b/)
+  const names = "import * as api from 'millrace'; console.log(Object.keys(api).join(' '))"
+  assert.match(await run(process.execPath, ['--input-type=module', '-e', names], home), /\bMillraceError\b/)
+})
