@@ -1,15 +1,14 @@
 /** Tables of ours, read by hudi-rs: an implementation of Hudi that shares nothing with this one. */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { readHudi } from '../../../scripts/services/hudi-readers.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import type { Schema } from '../../core/schema.ts'
-import { LocalFileStore } from '../../storage/local-file-store.ts'
 import { viewHudiTable } from '../../testkit/hudi-checker.ts'
+import { openTemporaryStore } from '../../testkit/temporary-store.ts'
 import { quoteText, type StoredSchema, storedSchema } from './avro-schema.ts'
 import { commitInstant, requestInstant } from './commit.ts'
 import type { WriteStat } from './commit-metadata.ts'
@@ -115,9 +114,9 @@ interface Lake extends AsyncDisposable {
 }
 
 async function openLake(shape: Partial<HudiTable>): Promise<Lake> {
-  const path = await mkdtemp(join(tmpdir(), 'millrace-hudi-'))
+  const temporary = await openTemporaryStore({ tempPrefix: '.hoodie/.millrace-tmp/' })
+  const { path, store } = temporary
   const duck = await (await DuckDBInstance.create(':memory:')).connect()
-  const store = await LocalFileStore.open(path, { tempPrefix: '.hoodie/.millrace-tmp/' })
   const plain = {
     name: 'lake',
     database: '',
@@ -152,7 +151,7 @@ async function openLake(shape: Partial<HudiTable>): Promise<Lake> {
     },
     [Symbol.asyncDispose]: async () => {
       duck.closeSync()
-      await rm(path, { recursive: true, force: true })
+      await temporary[Symbol.asyncDispose]()
     },
   }
 }
