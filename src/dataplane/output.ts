@@ -142,11 +142,14 @@ function jsonText(columns: readonly Column[], options: TextOptions): string {
   return `concat(${parts.join(', ')}, '}')`
 }
 
+/** Parquet has no 128-bit integers: DuckDB would write doubles. What a decimal cannot hold is an error of its row. */
 function parquetValues(columns: readonly Column[]): string {
   return columns
     .map(({ name, type }) => {
       const column = quoteName(name)
-      return type.kind === 'json' ? `CAST(${column} AS VARCHAR) AS ${column}` : column
+      if (type.kind === 'json') return `CAST(${column} AS VARCHAR) AS ${column}`
+      const isHuge = type.kind === 'integer' && (type.name === 'hugeint' || type.name === 'uhugeint')
+      return isHuge ? `CAST(${column} AS DECIMAL(38,0)) AS ${column}` : column
     })
     .join(', ')
 }
