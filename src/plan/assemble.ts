@@ -1,0 +1,311 @@
+import type { BodyFormat } from '../core/batch.ts'
+import type { SinkDescription, SourceDescription } from '../core/connector.ts'
+import { assert } from '../core/assert.ts'
+import type { Schema } from '../core/schema.ts'
+import { formatBody, isSameBody, type BodyChoice } from './bodies.ts'
+import type { Draft, DraftTransform } from './check-definition.ts'
+import { offeredMetadata, relationOf, type Flow } from './flow.ts'
+import type { Graph } from './graph.ts'
+import type { CheckedSelect } from './queries.ts'
+import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+
+/** Why an edge carries the body that it carries, for `explain`. */
+export interface EdgeNote {
+  readonly from: string
+  readonly to: string
+  readonly body: string
+  readonly why: string
+}
+
+export interface AssemblyInput {
+  readonly draft: Draft
+  readonly graph: Graph
+  readonly flow: Flow
+  readonly bodies: BodyChoice
+  readonly sources: ReadonlyMap<string, SourceDescription>
+  readonly sinks: ReadonlyMap<string, SinkDescription>
+  /** Absolute file of each module transform. */
+  readonly moduleFiles: ReadonlyMap<string, string>
+}
+
+/** A query step while it is being put together. */
+interface QueryDraft {
+  readonly from: readonly string[]
+  readonly input: QueryStep['input']
+  readonly relation: string
+  readonly metadata: Schema
+  readonly selects: CheckedSelect[]
+  readonly transforms: string[]
+  readonly outputs: {
+    readonly select: string
+    readonly format: BodyFormat
+    readonly schema: Schema
+    readonly edges: Edge[]
+  }[]
+  id: string
+}
+
+/**
+ * Makes steps of the resolved parts. Row-wise transforms that hang together become one query step, so that rows are
+ * decoded once. Transforms that read different metadata columns of a source do not share a step: `*` contains a metadata
+ * column where it is used, and must not contain those of a neighbour.
+ */
+export function assemble(input: AssemblyInput): {
+  readonly steps: readonly Step[]
+  readonly notes: readonly EdgeNote[]
+} {
+  return new Assembly(input).run()
+}
+
+class Assembly {
+  readonly #in: AssemblyInput
+  readonly #queries = new Map<string, QueryDraft>()
+  /** The query step that gives the rows of a port. */
+  readonly #owners = new Map<string, QueryDraft>()
+  readonly #direct = new Map<string, Edge[]>()
+  readonly #metadata = new Map<string, Set<string>>()
+  readonly #notes: EdgeNote[] = []
+
+  constructor(input: AssemblyInput) {
+    this.#in = input
+  }
+
+  run(): { steps: Step[]; notes: EdgeNote[] } {
+    const { draft, graph } = this.#in
+    for (const transform of graph.transforms) if (transform.kind !== 'module') this.#addToQuery(transform)
+    for (const query of this.#queries.values()) query.id = query.transforms.join('+')
+    this.#connectQueries()
+    for (const transform of graph.transforms) {
+      if (transform.kind === 'module')
+        for (const port of transform.from) this.#connect(port, transform.id, { kind: 'rows' })
+    }
+    for (const sink of draft.sinks) {
+      for (const port of sink.from) this.#connect(port, sink.id, this.#takes(sink.id))
+    }
+    const steps = [...this.#sourceSteps(), ...this.#queryAndModuleSteps(), ...this.#sinkSteps()]
+    return { steps: inFlowOrder(steps), notes: this.#notes }
+  }
+
+  #addToQuery(transform: DraftTransform): void {
+    const selects = this.#in.flow.selects.get(transform.id) ?? []
+    const [first = ''] = transform.from
+    const above = transform.from.length === 1 ? this.#owners.get(first) : undefined
+    const query = above ?? this.#rootQuery(transform, selects)
+    query.selects.push(...selects)
+    query.transforms.push(transform.id)
+    for (const select of selects) this.#owners.set(select.name, query)
+  }
+
+  /** The query step that decodes what this transform reads: shared with others that read the same port the same way. */
+  #rootQuery(transform: DraftTransform, selects: readonly CheckedSelect[]): QueryDraft {
+    const [first = ''] = transform.from
+    const used = new Set(selects.flatMap((select) => select.metadata))
+    const metadata = offeredMetadata(transform, this.#in.sources).filter((column) => used.has(column.name))
+    for (const port of transform.from) for (const column of metadata) this.#metadataOf(port).add(column.name)
+    const columns = metadata.map((column) => column.name).join()
+    const key = transform.from.length > 1 ? `list ${transform.id}` : `${first} ${columns}`
+    return this.#query(key, transform.from, relationOf(transform), metadata)
+  }
+
+  #query(key: string, from: readonly string[], relation: string, metadata: Schema): QueryDraft {
+    let query = this.#queries.get(key)
+    if (query === undefined) {
+      query = {
+        from,
+        input: this.#queryInput(from),
+        relation,
+        metadata,
+        selects: [],
+        transforms: [],
+        outputs: [],
+        id: '',
+      }
+      this.#queries.set(key, query)
+    }
+    return query
+  }
+
+  /** Several inputs are decoded together where they agree, else each one becomes a table first. */
+  #queryInput(from: readonly string[]): QueryStep['input'] {
+    const [first = ''] = from
+    const schema = this.#schema(first)
+    const inputs = from.map((port) => {
+      const kind = this.#in.graph.ports.get(port)?.kind
+      if (kind === 'module') return { format: { kind: 'rows' } as const, encoding: 'json' as const }
+      const format = kind === 'source' ? this.#in.bodies.gives.get(port) : undefined
+      const encoding = this.#in.sources.get(port)?.format
+      return format === undefined || encoding === undefined ? undefined : { format, encoding }
+    })
+    const [one] = inputs
+    const isAgreed =
+      one !== undefined &&
+      inputs.every(
+        (other) => other !== undefined && isSameBody(one.format, other.format) && one.encoding === other.encoding,
+      )
+    return isAgreed ? { ...one, schema } : { format: { kind: 'table' }, encoding: 'json', schema }
+  }
+
+  #connectQueries(): void {
+    for (const query of [...this.#queries.values()]) {
+      for (const port of query.from) this.#connect(port, query.id, query.input.format)
+    }
+  }
+
+  /** Leads the rows of a port to a step in this body; a conversion step comes between where the port cannot give it. */
+  #connect(port: string, to: string, body: BodyFormat): void {
+    const kind = this.#in.graph.ports.get(port)?.kind
+    const owner = this.#owners.get(port)
+    if (owner !== undefined) {
+      this.#output(owner, port, body, to)
+      this.#note(owner.id, to, body, 'encoded once by the query, as the reader wants it')
+      return
+    }
+    const given = kind === 'source' ? this.#in.bodies.gives.get(port) : ({ kind: 'rows' } as const)
+    assert(given !== undefined, `a body was chosen for ${port}`)
+    if (isSameBody(given, body)) {
+      const edges = this.#direct.get(port) ?? []
+      edges.push({ to })
+      this.#direct.set(port, edges)
+      this.#note(port, to, body, this.#whyDirect(port, to, body))
+      return
+    }
+    this.#convert(port, to, body)
+  }
+
+  #convert(port: string, to: string, body: BodyFormat): void {
+    const key = `${port} `
+    const isNew = !this.#queries.has(key)
+    const query = this.#query(key, [port], port, [])
+    if (isNew) {
+      query.id = `${port}.convert`
+      this.#connect(port, query.id, query.input.format)
+    }
+    this.#output(query, query.relation, body, to)
+    this.#note(query.id, to, body, 'converted: the source’s records are not what the reader takes')
+  }
+
+  #output(query: QueryDraft, select: string, format: BodyFormat, to: string): void {
+    const found = query.outputs.find((output) => output.select === select && isSameBody(output.format, format))
+    if (found !== undefined) found.edges.push({ to })
+    else query.outputs.push({ select, format, schema: this.#schema(select, query), edges: [{ to }] })
+  }
+
+  #whyDirect(port: string, to: string, body: BodyFormat): string {
+    const isSink = this.#in.draft.sinks.some((sink) => sink.id === to)
+    if (this.#in.graph.ports.get(port)?.kind === 'module') return 'rows of the module'
+    if (!isSink) return body.kind === 'bytes' ? 'decoded there' : 'read there'
+    return body.kind === 'bytes'
+      ? 'passed through: the records’ bytes are what the sink takes, nothing is parsed'
+      : 'taken as it is'
+  }
+
+  #note(from: string, to: string, body: BodyFormat, why: string): void {
+    this.#notes.push({ from, to, body: formatBody(body), why })
+  }
+
+  #schema(port: string, query?: QueryDraft): Schema {
+    const schema = this.#in.flow.schemas.get(port) ?? query?.input.schema
+    assert(schema !== undefined, `the schema of ${port} is known where its values are needed`)
+    return schema
+  }
+
+  #takes(sink: string): BodyFormat {
+    const body = this.#in.bodies.takes.get(sink)
+    assert(body !== undefined, `a body was chosen for ${sink}`)
+    return body
+  }
+
+  #metadataOf(port: string): Set<string> {
+    const found = this.#metadata.get(port) ?? new Set()
+    this.#metadata.set(port, found)
+    return found
+  }
+
+  #sourceSteps(): SourceStep[] {
+    return this.#in.draft.sources.map((source) => {
+      const description = this.#in.sources.get(source.id)
+      const gives = this.#in.bodies.gives.get(source.id)
+      assert(description !== undefined && gives !== undefined, `${source.id} was described`)
+      return {
+        kind: 'source',
+        id: source.id,
+        connector: source.connectorName,
+        options: source.options,
+        bounded: description.bounded,
+        schema: source.schema,
+        gives,
+        format: description.format,
+        metadata: [...this.#metadataOf(source.id)],
+        delivery: description.delivery,
+        outputs: this.#direct.get(source.id) ?? [],
+      }
+    })
+  }
+
+  #queryAndModuleSteps(): (QueryStep | ModuleStep)[] {
+    const queries = [...this.#queries.values()].map((query): QueryStep => ({
+      kind: 'query',
+      id: query.id,
+      input: query.input,
+      metadata: query.metadata,
+      relation: query.relation,
+      selects: query.selects.map(({ name, sql, schema }) => ({ name, sql, schema })),
+      outputs: query.outputs,
+    }))
+    const modules = this.#in.graph.transforms.flatMap((transform): ModuleStep[] => {
+      if (transform.kind !== 'module') return []
+      const file = this.#in.moduleFiles.get(transform.id)
+      assert(file !== undefined, `the file of ${transform.id} was resolved`)
+      const input = this.#schema(transform.from[0] ?? '')
+      return [
+        {
+          kind: 'module',
+          id: transform.id,
+          file,
+          input,
+          schema: this.#schema(transform.id),
+          outputs: this.#direct.get(transform.id) ?? [],
+        },
+      ]
+    })
+    return [...queries, ...modules]
+  }
+
+  #sinkSteps(): SinkStep[] {
+    return this.#in.draft.sinks.map((sink) => {
+      const description = this.#in.sinks.get(sink.id)
+      assert(description !== undefined, `${sink.id} was described`)
+      return {
+        kind: 'sink',
+        id: sink.id,
+        connector: sink.connectorName,
+        options: sink.options,
+        takes: this.#takes(sink.id),
+        schema: this.#in.flow.schemas.get(sink.from[0] ?? ''),
+        writers: description.writers,
+        delivery: description.delivery,
+      }
+    })
+  }
+}
+
+export function edgesOf(step: Step): readonly Edge[] {
+  if (step.kind === 'sink') return []
+  return step.kind === 'query' ? step.outputs.flatMap((output) => output.edges) : step.outputs
+}
+
+/** Every step after those it reads from; otherwise as in the file. */
+function inFlowOrder(steps: readonly Step[]): Step[] {
+  const waiting = new Map(steps.map((step) => [step.id, 0]))
+  for (const step of steps) for (const { to } of edgesOf(step)) waiting.set(to, (waiting.get(to) ?? 0) + 1)
+  const ordered: Step[] = []
+  const open = [...steps]
+  while (open.length > 0) {
+    const index = open.findIndex((step) => waiting.get(step.id) === 0)
+    const [step] = open.splice(index, 1)
+    assert(index >= 0 && step !== undefined, 'the steps of a plan have an order')
+    for (const { to } of edgesOf(step)) waiting.set(to, (waiting.get(to) ?? 1) - 1)
+    ordered.push(step)
+  }
+  return ordered
+}

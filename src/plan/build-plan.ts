@@ -1,0 +1,221 @@
+import { resolve } from 'node:path'
+import type { Finding } from '../core/checkpoint-types.ts'
+import type { SinkDescription, SourceDescription } from '../core/connector.ts'
+import type { CheckpointTimes } from '../core/context.ts'
+import type { JsonObject } from '../core/json.ts'
+import { assemble, type EdgeNote } from './assemble.ts'
+import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
+import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
+import type { PipelineDefinition } from './definition.ts'
+import { judgeDelivery, severalSinks, type DeliveryPart } from './delivery.ts'
+import { fingerprint } from './fingerprint.ts'
+import { commonSchema, needsSchema, resolveFlow, type Flow } from './flow.ts'
+import { buildGraph, type Graph, type Port } from './graph.ts'
+import { resolveModule } from './module-path.ts'
+import { configError } from './parsed-file.ts'
+import type { Plan } from './plan.ts'
+import type { SqlChecker } from './sql-checker.ts'
+
+/** What planning needs from outside. */
+export interface PlanningContext {
+  readonly connectors: ConnectorLookup
+  readonly sql: SqlChecker
+  /** Absolute directory of the pipeline file. */
+  readonly baseDirectory: string
+  /** Lanes when the file does not say: `os.availableParallelism()`. */
+  readonly cores: number
+  /** Paths (as JSON) whose text came from the environment. */
+  readonly fromEnvironment?: ReadonlySet<string>
+}
+
+/** A plan with the reasons behind it, which lanes do not need and `explain` prints. */
+export interface PlannedPipeline {
+  readonly plan: Plan
+  readonly edges: readonly EdgeNote[]
+  readonly deliveryParts: readonly DeliveryPart[]
+}
+
+/**
+ * Checks a definition and turns it into a plan. All mistakes are found in one go: what does not depend on a broken part
+ * is checked all the same. There is a plan only when no finding is an error.
+ */
+export async function buildPlan(
+  value: JsonObject,
+  context: PlanningContext,
+): Promise<{ readonly planned: PlannedPipeline | undefined; readonly findings: readonly Finding[] }> {
+  const { draft, findings: first } = await checkDefinition(
+    value,
+    context.fromEnvironment ?? new Set(),
+    context.connectors,
+  )
+  const findings = [...first]
+  if (draft === undefined) return { planned: undefined, findings }
+  const { graph, findings: ofGraph } = buildGraph(draft)
+  findings.push(...ofGraph)
+  const times = timesOf(draft.definition)
+  const lanes = draft.definition.parallelism ?? context.cores
+  const sources = describeSources(draft, findings)
+  const flow = await resolveFlow(draft, graph, sources, context.sql)
+  findings.push(...flow.findings)
+  const sinks = describeSinks(draft, flow, { times, lanes }, findings)
+  const moduleFiles = await resolveModules(draft, context.baseDirectory, findings)
+  const parts = deliveryParts(draft, sources, sinks)
+  const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)
+  if (draft.broken.length === 0) findings.push(...ofDelivery)
+  if (hasErrors(findings)) return { planned: undefined, findings }
+  const bodies = choose(draft, graph, sources, sinks)
+  findings.push(...undecodableFindings(bodies.undecodable, sources), ...undescribedFindings(draft, bodies, graph, flow))
+  if (hasErrors(findings)) return { planned: undefined, findings }
+  const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles })
+  const { name, was, checkpoint } = draft.definition
+  const plan: Plan = {
+    name,
+    was: was ?? [],
+    parallelism: lanes,
+    delivery,
+    mode: modeOf(draft.definition),
+    times,
+    storage: checkpoint.storage.startsWith('s3://')
+      ? checkpoint.storage
+      : resolve(context.baseDirectory, checkpoint.storage),
+    baseDirectory: context.baseDirectory,
+    steps,
+    fingerprint: fingerprint({
+      name,
+      sources: draft.sources.map(({ id, connectorName }) => ({ id, connector: connectorName })),
+      sinks: draft.sinks.map(({ id, connectorName, options }) => ({ id, connector: connectorName, options })),
+    }),
+    findings,
+  }
+  return { planned: { plan, edges: notes, deliveryParts: parts }, findings }
+}
+
+function hasErrors(findings: readonly Finding[]): boolean {
+  return findings.some((finding) => finding.severity === 'error')
+}
+
+function timesOf({ checkpoint }: PipelineDefinition): CheckpointTimes {
+  return {
+    intervalMs: checkpoint.interval,
+    timeoutMs: checkpoint.timeout,
+    maxDowntimeMs: checkpoint.maxDowntime,
+    retained: checkpoint.retained,
+  }
+}
+
+function modeOf(definition: PipelineDefinition): Plan['mode'] {
+  return definition.delivery === 'at-least-once' ? 'at-least-once' : 'two-phase'
+}
+
+/** Connectors do not know their id: paths in their findings begin at their own options. */
+function placed(findings: readonly Finding[], section: 'sources' | 'sinks', id: string): Finding[] {
+  return findings.map((finding) => {
+    const path = finding.path ?? []
+    return { ...finding, path: path[0] === section && path[1] === id ? path : [section, id, ...path] }
+  })
+}
+
+function describeSources(draft: Draft, findings: Finding[]): Map<string, SourceDescription> {
+  const described = new Map<string, SourceDescription>()
+  for (const source of draft.sources) {
+    const description = source.connector.describe(source.checked, { schema: source.schema })
+    described.set(source.id, description)
+    findings.push(...placed(description.findings, 'sources', source.id))
+  }
+  return described
+}
+
+function describeSinks(
+  draft: Draft,
+  flow: Flow,
+  { times, lanes }: { readonly times: CheckpointTimes; readonly lanes: number },
+  findings: Finding[],
+): Map<string, SinkDescription> {
+  const described = new Map<string, SinkDescription>()
+  for (const sink of draft.sinks) {
+    if (!sink.from.every((name) => flow.schemas.has(name))) continue
+    const schema = commonSchema(sink.from, flow.schemas, ['sinks', sink.id], findings)
+    const ask = { schema, lanes, times, delivery: modeOf(draft.definition) }
+    const description = sink.connector.describe(sink.checked, ask)
+    described.set(sink.id, description)
+    findings.push(...placed(description.findings, 'sinks', sink.id))
+  }
+  return described
+}
+
+async function resolveModules(draft: Draft, baseDirectory: string, findings: Finding[]): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (const transform of draft.transforms) {
+    if (transform.kind !== 'module') continue
+    const found = await resolveModule(baseDirectory, transform.module)
+    if ('file' in found) files.set(transform.id, found.file)
+    else
+      findings.push(
+        configError(`module ${JSON.stringify(transform.module)}: ${found.problem}`, [
+          'transforms',
+          transform.id,
+          'module',
+        ]),
+      )
+  }
+  return files
+}
+
+function deliveryParts(
+  draft: Draft,
+  sources: ReadonlyMap<string, SourceDescription>,
+  sinks: ReadonlyMap<string, SinkDescription>,
+): DeliveryPart[] {
+  const parts = [...draft.sources, ...draft.sinks].flatMap(({ id }): DeliveryPart[] => {
+    const delivery = (sources.get(id) ?? sinks.get(id))?.delivery
+    return delivery === undefined ? [] : [{ part: id, delivery }]
+  })
+  return [...parts, ...severalSinks(draft.sinks.length)]
+}
+
+function choose(
+  draft: Draft,
+  graph: Graph,
+  sources: ReadonlyMap<string, SourceDescription>,
+  sinks: ReadonlyMap<string, SinkDescription>,
+): BodyChoice {
+  const portsOf = (from: readonly string[]): Port[] => from.flatMap((name) => graph.ports.get(name) ?? [])
+  const decoded = new Map<string, string>()
+  for (const transform of graph.transforms) {
+    for (const name of transform.from) if (graph.ports.get(name)?.kind === 'source') decoded.set(name, transform.id)
+  }
+  const questions = draft.sinks.map((sink) => ({
+    id: sink.id,
+    from: portsOf(sink.from),
+    takes: sinks.get(sink.id)?.takes ?? [],
+  }))
+  return chooseBodies({ sources, sinks: questions, decoded })
+}
+
+function undecodableFindings(
+  undecodable: readonly { readonly source: string; readonly reader: string }[],
+  sources: ReadonlyMap<string, SourceDescription>,
+): Finding[] {
+  return undecodable.map(({ source, reader }) => {
+    const format = sources.get(source)?.format ?? 'raw'
+    const hint = 'choose a format with columns, such as json'
+    return configError(
+      `${JSON.stringify(reader)} needs columns, and ${JSON.stringify(source)} gives ${format} records`,
+      ['sources', source],
+      hint,
+    )
+  })
+}
+
+/** Sources without a schema whose records a sink cannot take as they are. */
+function undescribedFindings(draft: Draft, bodies: BodyChoice, graph: Graph, flow: Flow): Finding[] {
+  return draft.sinks.flatMap((sink) =>
+    sink.from.flatMap((name) => {
+      const given = bodies.gives.get(name)
+      const taken = bodies.takes.get(sink.id)
+      const isDirect = given !== undefined && taken !== undefined && isSameBody(given, taken)
+      const isUndescribed = graph.ports.get(name)?.kind === 'source' && flow.schemas.get(name) === undefined
+      return isUndescribed && !isDirect ? [needsSchema(name, sink.id)] : []
+    }),
+  )
+}

@@ -1,0 +1,135 @@
+import { z, type ZodType } from 'zod'
+import { DELIVERY_CLASSES, type DeliveryClass } from '../core/delivery.ts'
+import { duration, integer, oneOrMany, path, s3, type S3Options } from '../core/options.ts'
+
+/*
+ * Everything of a pipeline file that is not a connector's option. The JSON Schema of editors is made from these
+ * declarations too, so descriptions are written for users.
+ */
+
+/** Ids of sources, transforms and sinks: they name state, so they stay for ever. */
+export const ID: RegExp = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
+
+const id = z.string().regex(ID, 'expected letters, digits, _ and -, beginning with a letter, at most 63 characters')
+
+const checkpoint = z
+  .strictObject({
+    interval: duration({ minMs: 100 }).prefault('10s').describe('Time between two checkpoints.'),
+    timeout: duration({ minMs: 1000 }).prefault('1m').describe('A checkpoint that takes longer fails.'),
+    maxDowntime: duration()
+      .prefault('12h')
+      .describe('How long the job must survive being down; the preflight rules need it.'),
+    storage: path().prefault('./.millrace').describe('Directory or s3://bucket/prefix for checkpoints.'),
+    retained: integer({ min: 1, max: 1000 }).prefault(3).describe('Confirmed checkpoints that are kept.'),
+  })
+  .describe('When the state is saved, and where.')
+
+const columns = z
+  .record(z.string().min(1), z.string())
+  .describe('Column names and SQL types, for example {id: bigint, amount: "decimal(12,2)"}.')
+
+export interface PipelineDefinition {
+  readonly name: string
+  readonly was?: readonly string[] | undefined
+  readonly delivery: 'exactly-once' | DeliveryClass
+  readonly accept?: readonly string[] | undefined
+  readonly parallelism?: number | undefined
+  readonly checkpoint: {
+    readonly interval: number
+    readonly timeout: number
+    readonly maxDowntime: number
+    readonly storage: string
+    readonly retained: number
+  }
+  readonly sources: Readonly<Record<string, unknown>>
+  readonly transforms?: Readonly<Record<string, unknown>> | undefined
+  readonly sinks: Readonly<Record<string, unknown>>
+  readonly s3?: S3Options | undefined
+}
+
+export const pipelineSchema: ZodType<PipelineDefinition> = z.strictObject({
+  name: id.describe('The identity of the state, for ever. To rename, keep the old name in `was`.'),
+  was: oneOrMany(id).optional().describe('Former names whose state this pipeline takes over.'),
+  delivery: z
+    .enum(['exactly-once', ...DELIVERY_CLASSES])
+    .prefault('exactly-once')
+    .describe('The least that must be promised; weaker plans are refused. exactly-once is `exact` or better.'),
+  accept: oneOrMany(z.string()).optional().describe('Assumptions that the delivery class may stand on, by name.'),
+  parallelism: integer({ min: 1, max: 1024 }).optional().describe('Lanes (worker threads); default: cores.'),
+  checkpoint: checkpoint.prefault({}),
+  sources: z.record(id, z.unknown()).describe('What is read, by id.'),
+  transforms: z.record(id, z.unknown()).optional().describe('What happens to the rows, by id.'),
+  sinks: z.record(id, z.unknown()).describe('What is written, by id.'),
+  s3: s3().optional(),
+})
+
+/** What every source has beside its connector's options. */
+export interface SourceFrame {
+  readonly connector: string
+  readonly schema?: Readonly<Record<string, string>> | undefined
+}
+
+export const sourceFrame: ZodType<SourceFrame> = z.strictObject({
+  connector: z.string().describe('What to read from; `millrace connectors` lists them.'),
+  schema: columns.optional(),
+})
+
+const from = oneOrMany(z.string()).describe(
+  'Where the rows come from: an id, `id.branch` of a route, or a list of equal schemas.',
+)
+
+/** What every sink has beside its connector's options. */
+export interface SinkFrame {
+  readonly connector: string
+  readonly from: readonly string[]
+}
+
+export const sinkFrame: ZodType<SinkFrame> = z.strictObject({
+  connector: z.string().describe('What to write to; `millrace connectors` lists them.'),
+  from,
+})
+
+interface TransformOptions {
+  readonly sql: { readonly from: readonly string[]; readonly sql: string }
+  readonly filter: { readonly from: readonly string[]; readonly filter: string }
+  readonly map: { readonly from: readonly string[]; readonly map: Readonly<Record<string, string | null>> }
+  readonly route: { readonly from: readonly string[]; readonly route: Readonly<Record<string, string>> }
+  readonly module: {
+    readonly from: readonly string[]
+    readonly module: string
+    readonly schema?: Readonly<Record<string, string>> | undefined
+  }
+}
+
+export type TransformKind = keyof TransformOptions
+export type Transform = { [K in TransformKind]: { readonly kind: K } & TransformOptions[K] }[TransformKind]
+
+const expression = z.string().min(1)
+
+export const transformSchemas: { readonly [K in TransformKind]: ZodType<TransformOptions[K]> } = {
+  sql: z.strictObject({
+    from,
+    sql: z.string().min(1).describe('One row-wise SELECT; the input is known by its id (`input` for a list).'),
+  }),
+  filter: z.strictObject({ from, filter: expression.describe('SQL condition; rows for which it is true go on.') }),
+  map: z.strictObject({
+    from,
+    map: z
+      .record(z.string().min(1), z.union([z.string().min(1), z.null()]))
+      .describe('SQL expression per column: replaces the column or adds it at the end; null drops it. Others stay.'),
+  }),
+  route: z.strictObject({
+    from,
+    route: z
+      .record(id, expression)
+      .describe('SQL condition per branch; a row goes to the first that is true, else to `<id>.default`.'),
+  }),
+  module: z.strictObject({
+    from,
+    module: path().describe('TypeScript file in the pipeline’s directory; its default export maps rows to rows.'),
+    schema: columns.optional(),
+  }),
+}
+
+/** Words of the pipeline file that this version refuses, because they do not work yet. */
+export const NOT_AVAILABLE: readonly string[] = ['aggregate', 'deduplicate', 'lookup', 'deadLetter']

@@ -1,0 +1,41 @@
+import type { Finding } from '../core/checkpoint-types.ts'
+import type { Schema } from '../core/schema.ts'
+import { openLaneDatabase, type LaneDatabase } from '../dataplane/lane-database.ts'
+import { checkSql } from '../dataplane/sql-check.ts'
+import { formatColumnType, parseColumnType, type Column } from '../dataplane/types.ts'
+import type { CheckedSql, SqlChecker, SqlRelation } from './sql-checker.ts'
+
+const MEMORY_BYTES = 128 * 1024 * 1024
+
+/** Checks SQL with a locked DuckDB of its own, opened for the first statement. Dispose it when planning is over. */
+export class DuckdbChecker implements SqlChecker, AsyncDisposable {
+  #database: Promise<LaneDatabase> | undefined
+
+  async check(
+    sql: string,
+    relations: readonly SqlRelation[],
+    metadata: Schema,
+  ): Promise<CheckedSql | readonly Finding[]> {
+    const [relation] = relations
+    if (relation === undefined) return []
+    this.#database ??= openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES })
+    const input = { name: relation.name, columns: typed(relation.schema), hidden: typed(metadata) }
+    const result = await checkSql(await this.#database, input, sql)
+    if (!result.ok) return result.findings.map((finding) => ({ severity: 'error', code: 'CONFIG', ...finding }))
+    const isMetadata = (name: string): boolean => metadata.some((column) => column.name === name)
+    return {
+      schema: result.columns.map((column) => ({ ...column, type: formatColumnType(column.type) })),
+      metadata: result.uses.filter(isMetadata),
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const database = await this.#database
+    this.#database = undefined
+    await database?.close()
+  }
+}
+
+function typed(schema: Schema): Column[] {
+  return schema.map((column) => ({ ...column, type: parseColumnType(column.type) }))
+}

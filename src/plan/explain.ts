@@ -1,0 +1,175 @@
+import { formatDuration } from '../core/options.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+import type { PlannedPipeline } from './build-plan.ts'
+import type { ConnectorLookup } from './check-definition.ts'
+import { formatSchema } from './flow.ts'
+import { maskSecrets } from './option-schema.ts'
+import type { Plan, Step } from './plan.ts'
+
+/** What will run and what it promises, as JSON. Secrets are masked; lists keep the order of the flow. */
+export interface Explanation {
+  readonly name: string
+  readonly delivery: {
+    readonly class: string
+    readonly reason: string
+    readonly assumptions: readonly string[]
+    readonly parts: readonly {
+      readonly part: string
+      readonly class: string
+      readonly reason: string
+      readonly isWeakest: boolean
+    }[]
+  }
+  readonly mode: string
+  readonly parallelism: number
+  readonly checkpoint: {
+    readonly interval: string
+    readonly timeout: string
+    readonly maxDowntime: string
+    readonly storage: string
+    readonly retained: number
+  }
+  readonly fingerprint: string
+  readonly steps: readonly ExplainedStep[]
+}
+
+export interface ExplainedStep {
+  readonly id: string
+  readonly kind: Step['kind']
+  /** One line: connector, or what kind of query. */
+  readonly what: string
+  readonly options?: JsonObject
+  /** Facts in the order of reading them: columns, metadata, statements. */
+  readonly facts: readonly (readonly [string, string])[]
+  readonly to: readonly { readonly step: string; readonly body: string; readonly why: string }[]
+}
+
+export async function explain(planned: PlannedPipeline, connectors: ConnectorLookup): Promise<Explanation> {
+  const { plan } = planned
+  const steps = await Promise.all(plan.steps.map((step) => explainStep(step, planned, connectors)))
+  const { intervalMs, timeoutMs, maxDowntimeMs, retained } = plan.times
+  return {
+    name: plan.name,
+    delivery: {
+      class: plan.delivery.class,
+      reason: plan.delivery.reason,
+      assumptions: plan.delivery.assumptions,
+      parts: planned.deliveryParts.map(({ part, delivery }) => ({
+        part,
+        class: delivery.class,
+        reason: delivery.reason,
+        isWeakest: delivery.class === plan.delivery.class,
+      })),
+    },
+    mode: plan.mode,
+    parallelism: plan.parallelism,
+    checkpoint: {
+      interval: formatDuration(intervalMs),
+      timeout: formatDuration(timeoutMs),
+      maxDowntime: formatDuration(maxDowntimeMs),
+      storage: plan.storage,
+      retained,
+    },
+    fingerprint: plan.fingerprint,
+    steps,
+  }
+}
+
+async function explainStep(step: Step, planned: PlannedPipeline, connectors: ConnectorLookup): Promise<ExplainedStep> {
+  const edges = planned.edges.filter((edge) => edge.from === step.id)
+  const to = edges.map((edge) => ({ step: edge.to, body: edge.body, why: edge.why }))
+  const options = await printableOptions(step, connectors)
+  return {
+    id: step.id,
+    kind: step.kind,
+    ...(options === undefined ? {} : { options }),
+    ...describeStep(step, planned.plan),
+    to,
+  }
+}
+
+async function printableOptions(step: Step, connectors: ConnectorLookup): Promise<JsonObject | undefined> {
+  if (step.kind !== 'source' && step.kind !== 'sink') return undefined
+  const connector = await connectors.load(step.connector)
+  const schema = (step.kind === 'source' ? connector?.source : connector?.sink)?.options
+  return schema === undefined ? undefined : maskSecrets(schema, withoutSchema(step.options))
+}
+
+/** The columns are printed once, as the plan understood them. */
+function withoutSchema(options: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => name !== 'schema'))
+}
+
+function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'facts'> {
+  switch (step.kind) {
+    case 'source':
+      return {
+        what: `${step.connector}, ${step.bounded ? 'ends by itself' : 'runs until stopped'}, ${step.format} records`,
+        facts: [
+          ['columns', formatSchema(step.schema)],
+          ...(step.metadata.length > 0 ? [['metadata', step.metadata.join(', ')] as const] : []),
+        ],
+      }
+    case 'query':
+      return {
+        what: step.selects.length === 0 ? 'conversion' : 'SQL over each batch',
+        facts: [
+          ['reads', `${step.relation} (${formatSchema([...step.input.schema, ...step.metadata])})`],
+          ...step.selects.flatMap((select) => [
+            [select.name, oneLine(select.sql)] as const,
+            ['', `→ ${formatSchema(select.schema)}`] as const,
+          ]),
+        ],
+      }
+    case 'module':
+      return {
+        what: `functions of ${relativeTo(plan.baseDirectory, step.file)}`,
+        facts: [['columns', formatSchema(step.schema)]],
+      }
+    case 'sink': {
+      const writers =
+        step.writers === 'lanes' ? 'one writer per lane' : `${step.writers} writer${step.writers === 1 ? '' : 's'}`
+      return { what: `${step.connector}, ${writers}`, facts: [['columns', formatSchema(step.schema)]] }
+    }
+  }
+}
+
+function relativeTo(directory: string, file: string): string {
+  return file.startsWith(`${directory}/`) ? `./${file.slice(directory.length + 1)}` : file
+}
+
+function oneLine(sql: string): string {
+  return sql.includes('--') ? sql.trim() : sql.trim().replace(/\s*\n\s*/g, ' ')
+}
+
+/** The explanation as text, about one screen. */
+export function explanationText(explanation: Explanation): string {
+  const { delivery, checkpoint } = explanation
+  const lines = [
+    `pipeline ${explanation.name}: delivery ${delivery.class}, ${explanation.mode}, ${explanation.parallelism} lanes`,
+    `checkpoints every ${checkpoint.interval} into ${checkpoint.storage} (timeout ${checkpoint.timeout}, ` +
+      `safe downtime ${checkpoint.maxDowntime}, ${checkpoint.retained} kept)`,
+    '',
+  ]
+  for (const step of explanation.steps) lines.push(...stepLines(step), '')
+  lines.push(`delivery ${delivery.class}: ${delivery.reason}`)
+  for (const part of delivery.parts) {
+    lines.push(`  ${part.isWeakest ? '*' : ' '} ${part.part}: ${part.class}, ${part.reason}`)
+  }
+  for (const assumption of delivery.assumptions) lines.push(`  if: ${assumption} (accepted)`)
+  return `${lines.join('\n')}\n`
+}
+
+function stepLines(step: ExplainedStep): string[] {
+  const options = Object.entries(step.options ?? {}).map(([name, value]) => [name, optionText(value)] as const)
+  const rows = [...options, ...step.facts]
+  const width = Math.max(...rows.map(([name]) => name.length), 0)
+  const lines = [`${step.kind} ${step.id} (${step.what})`]
+  for (const [name, value] of rows) lines.push(`    ${name.padEnd(width)}  ${value}`.trimEnd())
+  for (const edge of step.to) lines.push(`  → ${edge.step}: ${edge.body}; ${edge.why}`)
+  return lines
+}
+
+function optionText(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

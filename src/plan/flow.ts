@@ -1,0 +1,122 @@
+import type { Finding } from '../core/checkpoint-types.ts'
+import type { SourceDescription } from '../core/connector.ts'
+import type { Schema } from '../core/schema.ts'
+import { sameColumns, parseColumnType } from '../dataplane/types.ts'
+import type { Draft, DraftTransform } from './check-definition.ts'
+import type { Graph } from './graph.ts'
+import { configError, type Path } from './parsed-file.ts'
+import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
+import type { SqlChecker } from './sql-checker.ts'
+
+/** The schema of every port and the checked statements of every transform. */
+export interface Flow {
+  /** A port without an entry could not be resolved; `undefined` means rows that nobody has described. */
+  readonly schemas: ReadonlyMap<string, Schema | undefined>
+  readonly selects: ReadonlyMap<string, readonly CheckedSelect[]>
+}
+
+/** The name under which SQL knows the input of a transform: the id it reads from, `input` for a list. */
+export function relationOf(transform: DraftTransform): string {
+  return transform.from.length === 1 ? (transform.from[0] ?? 'input') : 'input'
+}
+
+/** Follows the rows through the transforms in order. What reads from a broken part is left out in silence. */
+export async function resolveFlow(
+  draft: Draft,
+  graph: Graph,
+  described: ReadonlyMap<string, SourceDescription>,
+  checker: SqlChecker,
+): Promise<Flow & { readonly findings: readonly Finding[] }> {
+  const schemas = new Map<string, Schema | undefined>(draft.sources.map((source) => [source.id, source.schema]))
+  const selects = new Map<string, readonly CheckedSelect[]>()
+  const findings: Finding[] = []
+  const undescribed = new Set<string>()
+  for (const transform of graph.transforms) {
+    const at = ['transforms', transform.id]
+    if (!transform.from.every((name) => schemas.has(name))) continue
+    for (const name of transform.from) {
+      if (schemas.get(name) === undefined && !undescribed.has(name)) {
+        undescribed.add(name)
+        findings.push(needsSchema(name, transform.id))
+      }
+    }
+    const input = commonSchema(transform.from, schemas, at, findings)
+    if (input === undefined) continue
+    if (transform.kind === 'module') {
+      schemas.set(transform.id, transform.declared ?? input)
+      continue
+    }
+    const relation = relationOf(transform)
+    const metadata = offeredMetadata(transform, described)
+    const checked: CheckedSelect[] = []
+    for (const select of selectsOf(transform, relation, input)) {
+      const result = await checkSelect(checker, select, relation, input, metadata)
+      if ('schema' in result) checked.push(result)
+      else findings.push(...result)
+    }
+    for (const select of checked) schemas.set(select.name, select.schema)
+    selects.set(transform.id, checked)
+  }
+  return { schemas, selects, findings: withoutTwins(findings) }
+}
+
+/** A finding of a route's first condition would come again with every later branch. */
+function withoutTwins(findings: readonly Finding[]): Finding[] {
+  const messages = new Set<string>()
+  return findings.filter((finding) => {
+    const key = JSON.stringify([finding.path?.slice(0, 2), finding.message])
+    const isNew = !messages.has(key)
+    messages.add(key)
+    return isNew
+  })
+}
+
+export function needsSchema(port: string, reader: string): Finding {
+  const hint = 'name its columns and types: schema: {id: bigint, …}'
+  return configError(
+    `${JSON.stringify(reader)} needs the columns of ${JSON.stringify(port)}, which has no \`schema\``,
+    ['sources', port],
+    hint,
+  )
+}
+
+/** Metadata columns are there only while rows come straight from sources that all know them. */
+export function offeredMetadata(transform: DraftTransform, described: ReadonlyMap<string, SourceDescription>): Schema {
+  const [first, ...others] = transform.from.map((name) => described.get(name)?.metadata ?? [])
+  const isIn = (name: string): boolean => others.every((schema) => schema.some((column) => column.name === name))
+  return (first ?? []).filter((column) => isIn(column.name))
+}
+
+/** The schema of a fan-in: all inputs have the same columns in the same order. */
+export function commonSchema(
+  from: readonly string[],
+  schemas: ReadonlyMap<string, Schema | undefined>,
+  at: Path,
+  findings: Finding[],
+): Schema | undefined {
+  const [first = '', ...others] = from
+  const schema = schemas.get(first)
+  for (const name of others) {
+    const other = schemas.get(name)
+    if (isSameSchema(schema, other)) continue
+    const hint = `${first}: ${formatSchema(schema)}; ${name}: ${formatSchema(other)}`
+    findings.push(
+      configError(`${JSON.stringify(first)} and ${JSON.stringify(name)} have different schemas`, [...at, 'from'], hint),
+    )
+    return undefined
+  }
+  return schema
+}
+
+function isSameSchema(left: Schema | undefined, right: Schema | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right
+  const typed = (schema: Schema): Parameters<typeof sameColumns>[0] =>
+    schema.map((column) => ({ ...column, type: parseColumnType(column.type) }))
+  return sameColumns(typed(left), typed(right))
+}
+
+/** `id bigint, event varchar`, for messages and `explain`. */
+export function formatSchema(schema: Schema | undefined): string {
+  if (schema === undefined) return 'not described'
+  return schema.map((column) => `${column.name} ${column.type}${column.nullable ? '' : ' not null'}`).join(', ')
+}

@@ -1,0 +1,73 @@
+import { realpath } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import type { Finding } from '../core/checkpoint-types.ts'
+import { buildPlan, type PlannedPipeline } from './build-plan.ts'
+import type { ConnectorLookup } from './check-definition.ts'
+import { DuckdbChecker } from './duckdb-checker.ts'
+import { interpolate, type Environment } from './interpolate.ts'
+import { parseFile } from './parse-file.ts'
+import { locate, type LocatedFinding } from './parsed-file.ts'
+import type { Plan, Step } from './plan.ts'
+import { resolveSecrets } from './resolve-secrets.ts'
+
+export interface LoadOptions {
+  readonly connectors: ConnectorLookup
+  readonly environment: Environment
+  /** Read secrets given as `{file}` or `{exec}`: wanted before connecting, not for a look at the plan. */
+  readonly secrets: 'resolve' | 'leave'
+}
+
+export interface LoadedPipeline {
+  /** Absent when a finding is an error. */
+  readonly planned: PlannedPipeline | undefined
+  readonly findings: readonly LocatedFinding[]
+}
+
+/** From a pipeline file to a checked plan: parse, put environment values in, check, plan, resolve secrets. */
+export async function loadPipeline(file: string, options: LoadOptions): Promise<LoadedPipeline> {
+  const parsed = await parseFile(file)
+  if (parsed.value === undefined) return { planned: undefined, findings: parsed.findings }
+  const { value, findings, paths } = interpolate(parsed.value, options.environment)
+  await using sql = new DuckdbChecker()
+  const baseDirectory = await realpath(dirname(resolve(file)))
+  const built = await buildPlan(value, {
+    connectors: options.connectors,
+    sql,
+    baseDirectory,
+    cores: availableParallelism(),
+    fromEnvironment: paths,
+  })
+  const located = locate([...findings, ...built.findings], parsed)
+  if (built.planned === undefined || findings.length > 0) return { planned: undefined, findings: located }
+  if (options.secrets === 'leave') return { planned: built.planned, findings: located }
+  const resolved = await withSecrets(built.planned.plan, options.connectors)
+  if (resolved.findings.length > 0)
+    return { planned: undefined, findings: [...located, ...locate(resolved.findings, parsed)] }
+  return { planned: { ...built.planned, plan: resolved.plan }, findings: located }
+}
+
+async function withSecrets(
+  plan: Plan,
+  connectors: ConnectorLookup,
+): Promise<{ readonly plan: Plan; readonly findings: readonly Finding[] }> {
+  const results = await Promise.all(plan.steps.map((step) => withStepSecrets(step, plan, connectors)))
+  return {
+    plan: { ...plan, steps: results.map((result) => result.step) },
+    findings: results.flatMap((result) => result.findings),
+  }
+}
+
+async function withStepSecrets(
+  step: Step,
+  plan: Plan,
+  connectors: ConnectorLookup,
+): Promise<{ readonly step: Step; readonly findings: readonly Finding[] }> {
+  if (step.kind !== 'source' && step.kind !== 'sink') return { step, findings: [] }
+  const connector = await connectors.load(step.connector)
+  const schema = (step.kind === 'source' ? connector?.source : connector?.sink)?.options
+  if (schema === undefined) return { step, findings: [] }
+  const at = [step.kind === 'source' ? 'sources' : 'sinks', step.id]
+  const { options, findings } = await resolveSecrets(schema, step.options, at, plan.baseDirectory)
+  return { step: { ...step, options }, findings }
+}
