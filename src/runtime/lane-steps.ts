@@ -21,14 +21,20 @@ export async function openLaneSteps(plan: Plan, modules: ConnectorModules, servi
       }
       case 'query': {
         const { createQueryOperator } = await import('../transforms/query.ts')
-        const operator = createQueryOperator(step, { database: () => services.database() })
+        const operator = createQueryOperator(step, {
+          baseDirectory: plan.baseDirectory,
+          database: () => services.database(),
+        })
         await operator.open()
         operators.set(step.id, { operator, outputs: step.outputs.map((output) => output.edges) })
         break
       }
       case 'module': {
         const { createModuleOperator } = await import('../transforms/module.ts')
-        const operator = createModuleOperator(step, { database: () => services.database() })
+        const operator = createModuleOperator(step, {
+          baseDirectory: plan.baseDirectory,
+          database: () => services.database(),
+        })
         await operator.open()
         operators.set(step.id, { operator, outputs: [step.outputs] })
         break

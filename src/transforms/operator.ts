@@ -19,6 +19,8 @@ export interface OperatorOutput {
 }
 
 export interface OperatorContext {
+  /** Absolute directory of the pipeline file; modules of the user lie in it. */
+  readonly baseDirectory: string
   /** The lane's DuckDB, shared by its steps. */
   database(): Promise<LaneDatabase>
 }

@@ -1,0 +1,146 @@
+import type { Batch } from '../core/batch.ts'
+import { assert } from '../core/assert.ts'
+import type { MillraceError } from '../core/errors.ts'
+import { openQuery, type Column, type Query } from '../dataplane/index.ts'
+import type { ModuleWork, QueryWork } from './step.ts'
+import { columnsOf } from './columns.ts'
+import type { TransformContext, TransformFunction } from './define-transform.ts'
+import { importTransform } from './import-transform.ts'
+import type { LaneOperator, OperatorContext, OperatorOutput } from './operator.ts'
+import { QueryInput, STAGED } from './query-input.ts'
+import { poisonError } from './record-place.ts'
+import { emptyRow, readableSelect, readRows, type Row } from './row-lines.ts'
+import { takeValue, ValueFault } from './row-values.ts'
+
+type UserFunction = TransformFunction<Row, Row>
+
+/** The user's own TypeScript function, called row by row. */
+export function createModuleOperator(step: ModuleWork, context: OperatorContext): LaneOperator {
+  return new ModuleOperator(step, context)
+}
+
+class ModuleOperator implements LaneOperator {
+  readonly #step: ModuleWork
+  readonly #context: OperatorContext
+  readonly #input: readonly Column[]
+  readonly #output: readonly Column[]
+  readonly #known: ReadonlySet<string>
+  #transform: UserFunction | undefined
+  /** Turns bytes and tables into rows; made for the first batch of its kind. */
+  readonly #readers = new Map<Batch['body']['kind'], { input: QueryInput; query: Query }>()
+
+  constructor(step: ModuleWork, context: OperatorContext) {
+    this.#step = step
+    this.#context = context
+    this.#input = columnsOf(step.input)
+    this.#output = columnsOf(step.schema)
+    this.#known = new Set([...this.#input, ...this.#output].map(({ name }) => name))
+  }
+
+  async open(): Promise<void> {
+    this.#transform = await importTransform(this.#step, this.#context.baseDirectory)
+  }
+
+  async process(batch: Batch, out: OperatorOutput): Promise<void> {
+    let result: Batch
+    try {
+      const rows = await this.#apply(batch, await this.#rowsOf(batch))
+      const { split, from, next, bytes } = batch
+      const body = { kind: 'rows', rows, schema: this.#step.schema } as const
+      result = { kind: 'batch', split, from, next, bytes, body, rows: rows.length, release() {} }
+    } finally {
+      batch.release()
+    }
+    if (result.rows > 0) await out.emit(0, result)
+  }
+
+  async close(): Promise<void> {
+    for (const { input, query } of this.#readers.values()) {
+      query.close()
+      input.close()
+    }
+    this.#readers.clear()
+  }
+
+  async #apply(batch: Batch, rows: readonly Row[]): Promise<Row[]> {
+    const transform = this.#transform
+    assert(transform !== undefined, 'the operator was opened')
+    const context: TransformContext = Object.freeze({ step: this.#step.id, split: batch.split })
+    const results: Row[] = []
+    for (const [index, row] of rows.entries()) {
+      const fault = (column: string, reason: string): MillraceError =>
+        poisonError(this.#step.id, batch, [{ row: index, column, reason }])
+      let returned: Awaited<ReturnType<UserFunction>>
+      try {
+        const answer = transform(row, context)
+        // Most functions are synchronous; awaiting their rows would cost more than many of them do.
+        returned = answer instanceof Promise ? await answer : answer
+      } catch (thrown) {
+        throw fault('', `the function threw ${describeThrown(thrown)}`)
+      }
+      if (returned === null || returned === undefined) continue
+      for (const one of Array.isArray(returned) ? (returned as readonly Row[]) : [returned as Row]) {
+        results.push(this.#checked(one, fault))
+      }
+    }
+    return results
+  }
+
+  /** The declared columns of a returned row in their exact forms. */
+  #checked(returned: unknown, fault: (column: string, reason: string) => MillraceError): Row {
+    if (typeof returned !== 'object' || returned === null || Array.isArray(returned)) {
+      throw fault('', 'the function has to return a row object, a list of them, or null')
+    }
+    const given = returned as Row
+    // Keys of the input may be left over from a spread; any other is a mistyped column.
+    for (const key of Object.keys(given)) if (!this.#known.has(key)) throw fault(key, 'the step has no such column')
+    const row = emptyRow()
+    for (const column of this.#output) {
+      try {
+        row[column.name] = takeValue(Object.hasOwn(given, column.name) ? given[column.name] : null, column)
+      } catch (thrown) {
+        if (!(thrown instanceof ValueFault)) throw thrown
+        throw fault(column.name, thrown.message)
+      }
+    }
+    return row
+  }
+
+  async #rowsOf(batch: Batch): Promise<readonly Row[]> {
+    if (batch.body.kind === 'rows') return batch.body.rows
+    const { input, query } = await this.#readerFor(batch.body.kind)
+    const piece = await input.stage(batch)
+    const result = await query.run(piece)
+    if (!result.ok) throw poisonError(this.#step.id, batch, result.errors)
+    return readRows(result.buffer, result.length, this.#input)
+  }
+
+  /** Decoding is the query step's: the same checks, the same errors, values as exact text. */
+  async #readerFor(kind: 'bytes' | 'table'): Promise<{ input: QueryInput; query: Query }> {
+    const made = this.#readers.get(kind)
+    if (made !== undefined) return made
+    const database = await this.#context.database()
+    const format = kind === 'table' ? { kind } : ({ kind, format: 'json', separator: 0x0a } as const)
+    const step: QueryWork = {
+      id: `${this.#step.id} (reading)`,
+      input: { format, encoding: 'json', schema: this.#step.input },
+      metadata: [],
+      relation: STAGED,
+      selects: [],
+      outputs: [{ select: STAGED, format: { kind: 'rows' }, schema: this.#step.input }],
+    }
+    const input = await QueryInput.open(step, database)
+    const sql = readableSelect(this.#input, STAGED)
+    const query = await openQuery(database, { input: input.relation, sql, output: { format: 'ndjson' } })
+    const reader = { input, query }
+    this.#readers.set(kind, reader)
+    return reader
+  }
+}
+
+/** The class of an error and where it was thrown; its message may hold values of the row. */
+function describeThrown(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'something that is no Error'
+  const at = /\n\s+at (.*)/.exec(thrown.stack ?? '')?.[1]
+  return `${thrown.constructor.name}${at === undefined ? '' : ` at ${at}`}`
+}

@@ -1,0 +1,171 @@
+import { assert } from '../core/assert.ts'
+import type { Batch, Body, BodyFormat } from '../core/batch.ts'
+import { MillraceError } from '../core/errors.ts'
+import {
+  openQuery,
+  quoteName,
+  type BytesPiece,
+  type LaneDatabase,
+  type Query,
+  type QueryOutput as Encoding,
+} from '../dataplane/index.ts'
+import type { QueryWork, QueryWorkOutput } from './step.ts'
+import { HOUSE_CSV } from './house-csv.ts'
+import { STAGED, type QueryInput } from './query-input.ts'
+import { poisonError, type RecordFault } from './record-place.ts'
+
+/** Buffers of one output that wait for the next batch. */
+const FREE_BUFFERS = 4
+
+/** Tables that are waiting for their release get names of their own. */
+let tables = 0
+
+/** One output of a query step: its SQL over the staged rows, encoded as its consumer wants it. */
+export class QueryBranch {
+  readonly #step: QueryWork
+  readonly #output: QueryWorkOutput
+  /** Where the query leaves its rows when they stay in the database. */
+  readonly #table: string
+  readonly #database: LaneDatabase
+  readonly #input: QueryInput
+  readonly #query: Query
+  readonly #free: Buffer[] = []
+
+  private constructor(parts: {
+    readonly step: QueryWork
+    readonly output: QueryWorkOutput
+    readonly table: string
+    readonly database: LaneDatabase
+    readonly input: QueryInput
+    readonly query: Query
+  }) {
+    this.#step = parts.step
+    this.#output = parts.output
+    this.#table = parts.table
+    this.#database = parts.database
+    this.#input = parts.input
+    this.#query = parts.query
+  }
+
+  static async open(step: QueryWork, index: number, database: LaneDatabase, input: QueryInput): Promise<QueryBranch> {
+    const output = step.outputs[index]
+    assert(output !== undefined, 'the step has this output')
+    const table = `output ${index} of ${step.id}`
+    const query = await openQuery(database, {
+      input: input.relation,
+      sql: chainOf(step, output),
+      output: encodingOf(output.format, table),
+    })
+    return new QueryBranch({ step, output, table, database, input, query })
+  }
+
+  /** What comes of the staged batch. Its rows may be none; then it still has to be released. */
+  async run(batch: Batch, piece: BytesPiece | undefined): Promise<Batch> {
+    const target = this.#free.pop()
+    const result = piece === undefined ? await this.#runOnTable(batch, target) : await this.#query.run(piece, target)
+    if (!result.ok) throw poisonError(this.#step.id, batch, result.errors)
+    const { format, schema } = this.#output
+    const base = { kind: 'batch', split: batch.split, from: batch.from, next: batch.next, rows: result.rows } as const
+    if (format.kind === 'table') {
+      const relation = await this.#keepTable()
+      const body: Body = { kind: 'table', relation, schema }
+      return { ...base, bytes: batch.bytes, body, release: once(() => this.#dropTable(relation)) }
+    }
+    assert(format.kind === 'bytes', 'queries give bytes or tables')
+    const { buffer, length } = result
+    const body: Body = { kind: 'bytes', buffer, length, separator: format.separator }
+    return { ...base, bytes: length, body, release: once(() => this.#recycle(buffer)) }
+  }
+
+  close(): void {
+    this.#query.close()
+  }
+
+  async #runOnTable(batch: Batch, target: Buffer | undefined): ReturnType<Query['run']> {
+    try {
+      return await this.#query.run(undefined, target)
+    } catch (thrown) {
+      if (!isDataFault(thrown)) throw thrown
+      const faults = await this.#findFaults(batch, 0, batch.rows)
+      if (faults.length > 0) throw poisonError(this.#step.id, batch, faults)
+      throw new MillraceError(`step ${this.#step.id}: the SQL fails (${classOf(thrown)}), but on no single record`, {
+        code: 'POISON',
+        retry: 'halt',
+        detail: { step: this.#step.id, split: batch.split, from: batch.from, next: batch.next },
+      })
+    }
+  }
+
+  /** DuckDB's message names no row, so the batch is halved until one is left; the first one at fault is enough. */
+  async #findFaults(batch: Batch, from: number, to: number): Promise<RecordFault[]> {
+    await this.#input.narrow(batch, from, to)
+    try {
+      await this.#query.run(undefined)
+      return []
+    } catch (thrown) {
+      if (!isDataFault(thrown)) throw thrown
+      if (to - from <= 1)
+        return [{ row: from, column: '', reason: `the SQL fails on this record (${classOf(thrown)})` }]
+      const middle = (from + to) >>> 1
+      const left = await this.#findFaults(batch, from, middle)
+      return left.length > 0 ? left : await this.#findFaults(batch, middle, to)
+    }
+  }
+
+  async #keepTable(): Promise<string> {
+    const relation = `batch ${++tables} of ${this.#step.id}`
+    await this.#database.run(`ALTER TABLE ${quoteName(this.#table)} RENAME TO ${quoteName(relation)}`)
+    return relation
+  }
+
+  /** Nobody waits for it: a table that stays because the lane is ending goes with the lane. */
+  #dropTable(relation: string): void {
+    this.#database.run(`DROP TABLE IF EXISTS ${quoteName(relation)}`).catch(() => undefined)
+  }
+
+  #recycle(buffer: Buffer): void {
+    if (this.#free.length < FREE_BUFFERS && buffer.length > 0) this.#free.push(buffer)
+  }
+}
+
+/** The chain of SELECTs up to that of the output as one statement over the staged rows. */
+function chainOf(step: QueryWork, { select, schema }: QueryWorkOutput): string {
+  const parts = [`${quoteName(step.relation)} AS (SELECT * FROM ${quoteName(STAGED)})`]
+  if (select !== step.relation) {
+    const last = step.selects.findIndex(({ name }) => name === select)
+    assert(last >= 0, `the step has a SELECT called ${select}`)
+    for (const { name, sql } of step.selects.slice(0, last + 1)) {
+      parts.push(`${quoteName(name)} AS (${sql.trim().replace(/;$/, '')}\n)`)
+    }
+  }
+  const columns = schema.map(({ name }) => quoteName(name)).join(', ')
+  return `WITH ${parts.join(', ')} SELECT ${columns} FROM ${quoteName(select)}`
+}
+
+function encodingOf(format: BodyFormat, table: string): Encoding {
+  if (format.kind === 'table') return { format: 'table', table }
+  assert(format.kind === 'bytes' && format.format !== 'raw', 'queries give tables, JSON or CSV')
+  if (format.format === 'json') return { format: format.separator === 0x2c ? 'json-array' : 'ndjson' }
+  return { format: 'csv', separator: HOUSE_CSV.separator, nullText: HOUSE_CSV.nullText, special: 'refuse' }
+}
+
+/** Not the machine's and not the lane's: what is left is a value's fault. */
+function isDataFault(thrown: unknown): thrown is Error {
+  if (thrown instanceof MillraceError || !(thrown instanceof Error)) return false
+  return !/^(IO|Out of Memory|INTERNAL|FATAL|TransactionContext|Catalog|Binder|Parser|Permission|INTERRUPT)\b/i.test(
+    thrown.message,
+  )
+}
+
+/** The class of DuckDB's error without its text, which holds the value. */
+function classOf(thrown: Error): string {
+  return /^[A-Za-z ]{1,40}(?=:)/.exec(thrown.message)?.[0] ?? 'data error'
+}
+
+function once(work: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) work()
+    isDone = true
+  }
+}

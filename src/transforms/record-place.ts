@@ -1,0 +1,87 @@
+import type { Batch } from '../core/batch.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Json } from '../core/json.ts'
+
+/** Why one record of a batch cannot be carried. `column` is empty when the whole record is at fault. */
+export interface RecordFault {
+  /** Number of the record in its batch, from 0. */
+  readonly row: number
+  readonly column: string
+  readonly reason: string
+}
+
+/** The POISON error of records of a batch: where they are and why, never what they hold. */
+export function poisonError(step: string, batch: Batch, faults: readonly RecordFault[]): MillraceError {
+  const [first] = faults
+  const at = placeOf(batch, first?.row ?? 0)
+  const column = first?.column ? ` in column ${first.column}` : ''
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more records of this batch)` : ''
+  return new MillraceError(`step ${step}: record at ${placeText(at)}${column}: ${first?.reason ?? 'unknown'}${more}`, {
+    code: 'POISON',
+    retry: 'halt',
+    detail: {
+      step,
+      ...at,
+      column: first?.column ?? '',
+      reason: first?.reason ?? '',
+      records: faults.map(({ row, column, reason }) => ({ ...placeOf(batch, row), column, reason })),
+    },
+  })
+}
+
+/**
+ * Where a record stands, as exactly as the batch can tell. Sources that count records in `row` or `offset` are followed
+ * from the batch's position; a source that counts bytes is followed through the body; what a source filled into the
+ * metadata is always exact.
+ */
+export function placeOf(batch: Batch, row: number): { readonly [key: string]: Json } {
+  const { split, from, next, body } = batch
+  const place: { [key: string]: Json } = { split, recordInBatch: row, from, next }
+  const metadata = body.kind === 'bytes' ? body.metadata : undefined
+  const file = metadata?.file?.[row]
+  if (file !== undefined) place['file'] = file
+  const record = rowOf(batch, row)
+  if (record !== undefined) place['row'] = record
+  const offset = metadata?.offset?.[row] ?? offsetOf(batch, row)
+  if (offset !== undefined) place['offset'] = String(offset)
+  return place
+}
+
+function placeText(place: { readonly [key: string]: Json }): string {
+  const { split, file, offset, row, recordInBatch, from } = place
+  const where = file === undefined ? `split ${split}` : `split ${split} (${file})`
+  if (offset !== undefined) return `${where}, offset ${offset}${row === undefined ? '' : `, record ${row}`}`
+  if (row !== undefined) return `${where}, record ${row}`
+  return `${where}, number ${recordInBatch} after ${JSON.stringify(from)}`
+}
+
+/** Filtered batches have fewer rows than their positions span; then nobody can tell. */
+function rowOf({ from, next, rows }: Batch, row: number): number | undefined {
+  const start = from['row']
+  const end = next['row']
+  return typeof start === 'number' && typeof end === 'number' && end - start === rows ? start + row : undefined
+}
+
+function offsetOf({ from, next, body, rows }: Batch, row: number): bigint | undefined {
+  const start = wholeNumber(from['offset'])
+  const end = wholeNumber(next['offset'])
+  if (start === undefined || end === undefined) return undefined
+  // Offsets that count records, without a gap inside of this batch.
+  if (end - start === BigInt(rows)) return start + BigInt(row)
+  if (body.kind !== 'bytes') return undefined
+  // Offsets that count bytes, with every byte in the body (its last separator may have been added).
+  const added = BigInt(body.length) - (end - start)
+  return added === 0n || added === 1n ? start + BigInt(recordStart(body, row)) : undefined
+}
+
+function recordStart(body: Batch['body'] & { kind: 'bytes' }, row: number): number {
+  if (body.ends !== undefined) return row === 0 ? 0 : (body.ends[row - 1] ?? 0) + 1
+  let start = 0
+  for (let passed = 0; passed < row; passed++) start = body.buffer.indexOf(body.separator, start) + 1
+  return start
+}
+
+function wholeNumber(value: Json | undefined): bigint | undefined {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  return typeof value === 'string' && /^\d{1,19}$/.test(value) ? BigInt(value) : undefined
+}
