@@ -1,0 +1,33 @@
+import { KafkaClient, type FetchOptions } from '../../clients/kafka/index.ts'
+import type { KafkaSourceOptions } from './options.ts'
+
+export function openClient(options: KafkaSourceOptions): KafkaClient {
+  const { brokers, sasl, tls, allowPlaintext, properties } = options
+  return new KafkaClient({
+    brokers,
+    allowPlaintext,
+    clientId: properties['client.id'] ?? 'millrace',
+    ...(sasl === undefined ? {} : { sasl }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { insecureSkipVerify: tls.insecureSkipVerify, ...(tls.ca === undefined ? {} : { ca: tls.ca }) } }),
+  })
+}
+
+export function fetchOptionsOf({ properties }: KafkaSourceOptions): FetchOptions {
+  const number = (name: string): number | undefined =>
+    properties[name] === undefined ? undefined : Number(properties[name])
+  const bytesMax = number('fetch.max.bytes')
+  const partitionBytesMax = number('max.partition.fetch.bytes')
+  const waitMs = number('fetch.max.wait.ms')
+  return {
+    isolation: isolationOf(properties),
+    ...(bytesMax === undefined ? {} : { bytesMax }),
+    ...(partitionBytesMax === undefined ? {} : { partitionBytesMax }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  }
+}
+
+export function isolationOf(properties: Readonly<Record<string, string>>): 'committed' | 'uncommitted' {
+  return properties['isolation.level'] === 'read_uncommitted' ? 'uncommitted' : 'committed'
+}

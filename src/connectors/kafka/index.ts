@@ -1,0 +1,42 @@
+import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
+import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
+
+const source: SourceConnector<KafkaSourceOptions> = {
+  options: kafkaSourceOptions,
+  describe,
+  create: async (options) => {
+    const { KafkaSource } = await import('./source.ts')
+    return new KafkaSource(options)
+  },
+}
+
+/** Apache Kafka and what speaks its protocol (from 3.1 on). */
+export const connector: Connector = {
+  name: 'kafka',
+  summary: 'Reads topics: batches decoded in place, positions in checkpoints, committed records only.',
+  source,
+}
+
+function describe(options: KafkaSourceOptions): SourceDescription {
+  const committed = options.properties['isolation.level'] !== 'read_uncommitted'
+  return {
+    delivery: {
+      class: committed ? 'atomic' : 'at-least-once',
+      reason: committed
+        ? 'offsets are exact positions, and only committed records are read'
+        : 'records of transactions that are rolled back later are read (isolation.level: read_uncommitted)',
+      assumptions: [],
+    },
+    bounded: options.end !== 'never',
+    gives: ['bytes'],
+    format: options.format,
+    metadata: [
+      { name: '_key', type: 'blob', nullable: true },
+      { name: '_headers', type: 'varchar', nullable: true },
+      { name: '_timestamp', type: 'timestamptz', nullable: false },
+      { name: '_partition', type: 'integer', nullable: false },
+      { name: '_offset', type: 'bigint', nullable: false },
+    ],
+    findings: [],
+  }
+}

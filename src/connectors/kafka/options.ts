@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import type { SaslOptions } from '../../clients/kafka/index.ts'
+import { duration, hostPort, identifier, oneOrMany, properties, secret } from '../../core/options.ts'
+
+const offsetsByTopic = z.record(
+  z.string(),
+  z.record(z.string().regex(/^\d+$/), z.union([z.int().min(0), z.string().regex(/^\d+$/)])),
+)
+const time = z.union([
+  z.iso.datetime({
+    offset: true,
+    local: true,
+    error: 'expected earliest, latest, a time or {topic: {partition: offset}}',
+  }),
+  z.int().min(0).describe('Milliseconds since 1970.'),
+])
+
+/** Settings that may stand under `properties`, by Kafka's own names. */
+const KNOWN_PROPERTIES = [
+  'client.id',
+  'isolation.level',
+  'fetch.max.bytes',
+  'max.partition.fetch.bytes',
+  'fetch.max.wait.ms',
+]
+
+const connection = {
+  brokers: oneOrMany(hostPort())
+    .describe('`host:port` of one broker or more; the others are learnt from them.')
+    .meta({ examples: [['localhost:9092']] }),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+      username: identifier(),
+      password: secret(),
+    })
+    .optional()
+    .describe('Login at the brokers.'),
+  tls: z
+    .strictObject({
+      ca: z.string().optional().describe('PEM certificates to trust instead of the system’s.'),
+      insecureSkipVerify: z.boolean().default(false).describe('Turns certificate checks off. For tests only.'),
+    })
+    .optional()
+    .describe('Encrypts the connections. `tls: {}` uses the system’s certificates.'),
+  allowPlaintext: z
+    .boolean()
+    .default(false)
+    .describe('Allows a SASL PLAIN password over an unencrypted connection to a host that is not loopback.'),
+}
+
+/** The options of the source `kafka`. */
+export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
+  .strictObject({
+    ...connection,
+    topics: z
+      .array(identifier(249))
+      .min(1)
+      .optional()
+      .describe('Topics to read.')
+      .meta({ examples: [['clicks']] }),
+    topicPattern: z
+      .string()
+      .optional()
+      .describe('Regular expression; topics that match are read, also those created later.')
+      .meta({ examples: ['^clicks_.*$'] }),
+    format: z.enum(['json', 'csv', 'raw']).default('json').describe('How values are encoded.'),
+    schema: z.record(z.string(), z.string()).optional().describe('Columns and their SQL types.'),
+    start: z
+      .union([z.enum(['earliest', 'latest']), time, offsetsByTopic])
+      .default('earliest')
+      .describe('Where the very first start begins: earliest, latest, a time, or {topic: {partition: offset}}.'),
+    end: z
+      .union([z.enum(['never', 'latest']), time, offsetsByTopic])
+      .default('never')
+      .describe(
+        'Where reading ends, exclusive: never, latest (at the start), a time, or {topic: {partition: offset}}.',
+      ),
+    discoveryInterval: duration({ minMs: 100 })
+      .default(60_000)
+      .describe('Pause between two looks for new topics and partitions.'),
+    properties: properties()
+      .default({})
+      .describe(`Settings by Kafka's names: ${KNOWN_PROPERTIES.join(', ')}.`),
+  })
+  .superRefine((options, context) => {
+    if ((options.topics === undefined) === (options.topicPattern === undefined)) {
+      context.addIssue({ code: 'custom', path: ['topics'], message: 'give either `topics` or `topicPattern`' })
+    }
+    for (const key of Object.keys(options.properties)) {
+      if (KNOWN_PROPERTIES.includes(key)) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['properties', key],
+        message: `is not a setting of this source; there are ${KNOWN_PROPERTIES.join(', ')}`,
+      })
+    }
+    checkPattern(options.topicPattern, (message) =>
+      context.addIssue({ code: 'custom', path: ['topicPattern'], message }),
+    )
+  })
+
+export interface KafkaSourceOptions {
+  readonly brokers: readonly string[]
+  readonly sasl?: SaslOptions | undefined
+  readonly tls?: { readonly ca?: string | undefined; readonly insecureSkipVerify: boolean } | undefined
+  readonly allowPlaintext: boolean
+  readonly topics?: readonly string[] | undefined
+  readonly topicPattern?: string | undefined
+  readonly format: 'json' | 'csv' | 'raw'
+  readonly schema?: Readonly<Record<string, string>> | undefined
+  readonly start: 'earliest' | 'latest' | string | number | OffsetsByTopic
+  readonly end: 'never' | 'latest' | string | number | OffsetsByTopic
+  readonly discoveryInterval: number
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** Offsets by topic and partition; text where a number would lose digits. */
+export type OffsetsByTopic = Readonly<Record<string, Readonly<Record<string, number | string>>>>
+
+function checkPattern(pattern: string | undefined, complain: (message: string) => void): void {
+  if (pattern === undefined) return
+  try {
+    new RegExp(pattern)
+  } catch (error) {
+    complain((error as Error).message)
+  }
+}

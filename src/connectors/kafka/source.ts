@@ -1,0 +1,30 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { LaneContext, PreflightContext } from '../../core/context.ts'
+import type { Source, SplitEnumerator, SplitReader } from '../../core/source.ts'
+import { checkKafka } from './check.ts'
+import { openClient } from './connect.ts'
+import { KafkaEnumerator } from './enumerator.ts'
+import type { KafkaSourceOptions } from './options.ts'
+import { KafkaReader } from './reader.ts'
+
+/** Reads topics with its own fetch path; positions live in checkpoints, consumer groups are not used. */
+export class KafkaSource implements Source {
+  readonly #options: KafkaSourceOptions
+
+  constructor(options: KafkaSourceOptions) {
+    this.#options = options
+  }
+
+  async check(context: PreflightContext): Promise<readonly Finding[]> {
+    await using client = openClient(this.#options)
+    return await checkKafka(this.#options, client, context)
+  }
+
+  enumerator(): SplitEnumerator {
+    return new KafkaEnumerator(this.#options, openClient(this.#options))
+  }
+
+  reader(context: LaneContext): SplitReader {
+    return new KafkaReader(this.#options, openClient(this.#options), context)
+  }
+}
