@@ -145,7 +145,7 @@ export class TransactionTable {
 
   /** Waits until the transaction is visible, at most `timeoutMs`; says whether it is. */
   waitVisible(transaction: Transaction, timeoutMs: number): Promise<boolean> {
-    if (transaction.state !== 'COMMITTED') return Promise.resolve(transaction.state === 'VISIBLE')
+    if (transaction.state !== 'COMMITTED' || timeoutMs <= 0) return Promise.resolve(transaction.state === 'VISIBLE')
     return new Promise((resolve) => {
       const cancel = this.#clock.schedule(timeoutMs, () => resolve(false))
       const check = (): void => {
