@@ -70,10 +70,10 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
 
 /**
  * Whose leftovers a starting run looks for: every epoch since the one that published the newest confirmed checkpoint
- * (each start sweeps before its first confirm, so older epochs are clean), with the ids that each may have begun. One
- * checkpoint is cut while the next one is open, hence `ahead`.
+ * (each start sweeps before its first confirm, so older epochs are clean), with the ids that each may have begun and not
+ * published. One checkpoint is cut while the next one is open, hence `ahead`.
  */
-export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 2): SweepScope {
+export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 1): SweepScope {
   const runs: { epoch: RunEpoch; from: CheckpointId; to: CheckpointId }[] = []
   let next = 1
   let cleanBelow = 0
@@ -84,7 +84,7 @@ export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 
     if (entry.kind === 'checkpoint') {
       next = entry.checkpoint + 1
       epochOf.set(entry.checkpoint, entry.epoch)
-      if (run !== undefined) runs[runs.length - 1] = { ...run, to: next + ahead }
+      if (run !== undefined) runs[runs.length - 1] = { ...run, from: next, to: next + ahead }
     }
     if (entry.kind === 'confirm') cleanBelow = Math.max(cleanBelow, epochOf.get(entry.checkpoint) ?? 0)
   }

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from './json.ts'
 /** Strictly increasing per pipeline, never reused. */
 export type CheckpointId = number
 
-/** Claimed once per process start from the checkpoint log; rises with every start. */
+/** Claimed from the checkpoint log at every start and at every soft rewind inside a run; strictly rising. */
 export type RunEpoch = number
 
 declare const commitPermitBrand: unique symbol

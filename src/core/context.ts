@@ -1,5 +1,4 @@
 import type { BodyFormat } from './batch.ts'
-import type { RunEpoch } from './checkpoint-types.ts'
 import type { FileStore } from './file-store.ts'
 import type { Schema } from './schema.ts'
 
@@ -60,7 +59,6 @@ export interface SourceContext extends ConnectorContext {
 }
 
 export interface CoordinatorContext extends ConnectorContext {
-  readonly epoch: RunEpoch
   readonly times: CheckpointTimes
   readonly schema: Schema | undefined
   readonly lanes: number

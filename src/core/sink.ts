@@ -6,6 +6,7 @@ import type {
   Counts,
   Evidence,
   Finding,
+  RunEpoch,
   SweepReport,
   SweepScope,
 } from './checkpoint-types.ts'
@@ -55,10 +56,10 @@ export interface CutResult {
 /** Begins, commits and cleans up, on the coordinator. All methods may be repeated after a crash from another process. */
 export interface SinkCoordinator {
   /**
-   * The ticket of a checkpoint, made before its first row, one ahead of the barrier. `attempt` rises with every soft
-   * rewind inside the run: what an earlier attempt left open under the same checkpoint is dead.
+   * The ticket of a checkpoint, made before its first row, one ahead of the barrier. Every start and every soft rewind
+   * claims an epoch of its own, so (epoch, checkpoint) never names two things; what an earlier epoch left open is dead.
    */
-  begin(checkpoint: CheckpointId, attempt: number): Promise<JsonObject>
+  begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject>
 
   /** The lanes' parts as what will be committed. Called before publishing; the result goes into the manifest. */
   combine(checkpoint: CheckpointId, parts: readonly JsonObject[]): Promise<readonly GlobalCommittable[]>

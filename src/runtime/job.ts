@@ -88,7 +88,7 @@ export class Job {
     const identity = idsOf(plan)
     if (decideRestore(ledger.lineage(), identity).kind === 'finished') return 'finished'
 
-    const sinks = await SinkSide.open(plan, connectors, ledger.epoch, clock, logger)
+    const sinks = await SinkSide.open(plan, connectors, clock, logger)
     closers.push(() => sinks.close())
     const fingerprints = await this.#patiently('looking at the sinks', () =>
       sinks.verify(ledger.lineage().newest?.sinks ?? {}),

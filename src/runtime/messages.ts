@@ -60,7 +60,7 @@ export interface StepTotals {
   readonly bytes: number
 }
 
-/** Lane → coordinator. `attempt` tells answers of a rewound attempt from current ones. */
+/** Lane → coordinator. `attempt` is the epoch that the lane runs under: answers of a rewound one are not heard. */
 export type FromLane =
   | { readonly kind: 'ready' }
   /** The first item since the last barrier was handled. */

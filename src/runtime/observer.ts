@@ -7,7 +7,7 @@ import type { FromLane } from './messages.ts'
 export type JobEvent =
   | { readonly kind: 'claimed'; readonly epoch: RunEpoch }
   | { readonly kind: 'restored'; readonly from: CheckpointId; readonly recommitted: number }
-  | { readonly kind: 'started'; readonly attempt: number }
+  | { readonly kind: 'started'; readonly epoch: RunEpoch }
   | { readonly kind: 'triggered'; readonly checkpoint: CheckpointId }
   | {
       readonly kind: 'published'
@@ -17,7 +17,7 @@ export type JobEvent =
       readonly committables: readonly PendingCommittable[]
     }
   | { readonly kind: 'confirmed'; readonly checkpoint: CheckpointId; readonly tookMs: number }
-  | { readonly kind: 'rewinding'; readonly attempt: number; readonly error: MillraceError; readonly pauseMs: number }
+  | { readonly kind: 'rewinding'; readonly error: MillraceError; readonly pauseMs: number }
   | { readonly kind: 'lag'; readonly records: Readonly<Record<string, number>> }
   | { readonly kind: 'lane'; readonly lane: number; readonly message: FromLane }
   | { readonly kind: 'ended'; readonly as: 'finished' | 'stopped' }

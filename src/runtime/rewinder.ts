@@ -28,11 +28,11 @@ export class Rewinder {
     return this.#inARow > (BUDGET[error.code] ?? Infinity) ? 'halt' : 'rewind'
   }
 
-  async pause(error: MillraceError, attempt: number): Promise<void> {
+  async pause(error: MillraceError): Promise<void> {
     const { clock, logger, observe, random } = this.#options
     const pauseMs = backoffMs(this.#inARow, RESTART_BACKOFF, random())
-    observe({ kind: 'rewinding', attempt, error, pauseMs })
-    logger.warn(`going back to the last checkpoint in ${pauseMs} ms: ${error.message}`, { code: error.code, attempt })
+    observe({ kind: 'rewinding', error, pauseMs })
+    logger.warn(`going back to the last checkpoint in ${pauseMs} ms: ${error.message}`, { code: error.code })
     await clock.sleep(pauseMs, this.#signal)
   }
 }

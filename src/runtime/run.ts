@@ -44,6 +44,7 @@ export class Run {
   readonly #timer: CheckpointTimer
   readonly #rewinder: Rewinder
   #cycle: CycleState
+  /** The epoch under which the lanes run, 0 while they are told to rest. */
   #attempt = 0
   #acks: LaneAck[] = []
   #drained = new Set<number>()
@@ -119,7 +120,7 @@ export class Run {
   /** A first start and every rewind: tickets, then the last published positions, to all lanes. */
   async #startLanes(): Promise<void> {
     const { lanes, sinks, sources, observe } = this.#options
-    this.#attempt += 1
+    this.#attempt = this.#options.ledger.epoch
     const attempt = this.#attempt
     const { checkpoint } = this.#cycle
     const [tickets] = await Promise.all([sinks.begin(checkpoint, attempt), lanes.ready])
@@ -127,7 +128,7 @@ export class Run {
     this.#acks = []
     lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
     this.#prepareNext()
-    observe({ kind: 'started', attempt })
+    observe({ kind: 'started', epoch: attempt })
   }
 
   /** The ticket after the next one is made ahead of its barrier, so that a barrier never waits for a server. */
@@ -187,7 +188,7 @@ export class Run {
     const states = sources.withProgress((source) => acks.flatMap((ack) => ack.positions[source] ?? []))
     const parts: Record<string, JsonObject[]> = {}
     for (const sink of sinks.coordinators.keys()) parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])
-    const items = await sinks.combine(checkpoint, parts)
+    const items = await sinks.combine(checkpoint, ledger.epoch, parts)
     if (this.#cycle.last) failpoint('final.publish', 'before')
     const tookMs = clock.now() - this.#triggeredAt
     const permit = await ledger.publish({
@@ -253,15 +254,16 @@ export class Run {
     clearTimeout(this.#deadline)
     this.#timer.restart()
     // From here on, what lanes still say about the old attempt is not heard.
-    this.#attempt += 1
+    this.#attempt = 0
     this.#inBackground(this.#rewindTo(error))
   }
 
   async #rewindTo(error: MillraceError): Promise<void> {
     await this.#publishing.catch(() => undefined)
     this.#step({ kind: 'rewound' })
-    await Promise.all([this.#options.lanes.halt(), this.#rewinder.pause(error, this.#attempt)])
+    await Promise.all([this.#options.lanes.halt(), this.#rewinder.pause(error)])
     if (this.#closing.signal.aborted) return
+    await this.#options.ledger.reclaim()
     await this.#startLanes()
   }
 

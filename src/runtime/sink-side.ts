@@ -13,22 +13,14 @@ import type { Tickets } from './messages.ts'
 /** The coordinator's side of all sinks: tickets before the rows, committables before publishing, clean-up. */
 export class SinkSide {
   readonly coordinators: ReadonlyMap<string, SinkCoordinator>
-  readonly #epoch: RunEpoch
   readonly #log: Logger
 
-  private constructor(coordinators: ReadonlyMap<string, SinkCoordinator>, epoch: RunEpoch, log: Logger) {
+  private constructor(coordinators: ReadonlyMap<string, SinkCoordinator>, log: Logger) {
     this.coordinators = coordinators
-    this.#epoch = epoch
     this.#log = log
   }
 
-  static async open(
-    plan: Plan,
-    modules: ConnectorModules,
-    epoch: RunEpoch,
-    clock: Clock,
-    log: Logger,
-  ): Promise<SinkSide> {
+  static async open(plan: Plan, modules: ConnectorModules, clock: Clock, log: Logger): Promise<SinkSide> {
     const steps = plan.steps.filter((step): step is SinkStep => step.kind === 'sink')
     const opened = await Promise.all(
       steps.map(async (step): Promise<[string, SinkCoordinator]> => {
@@ -39,7 +31,6 @@ export class SinkSide {
           baseDirectory: plan.baseDirectory,
           log,
           clock,
-          epoch,
           times: plan.times,
           schema: step.schema,
           lanes: plan.parallelism,
@@ -49,7 +40,7 @@ export class SinkSide {
         return [step.id, coordinator]
       }),
     )
-    return new SinkSide(new Map(opened), epoch, log)
+    return new SinkSide(new Map(opened), log)
   }
 
   /** Refuses to go on into another table under the same name. */
@@ -67,19 +58,20 @@ export class SinkSide {
     return now
   }
 
-  begin(checkpoint: CheckpointId, attempt: number): Promise<Tickets> {
-    return this.#each((sink) => sink.begin(checkpoint, attempt))
+  begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<Tickets> {
+    return this.#each((sink) => sink.begin(checkpoint, epoch))
   }
 
   /** Parts of all lanes, by sink, as what the manifest carries. */
   async combine(
     checkpoint: CheckpointId,
+    epoch: RunEpoch,
     parts: Readonly<Record<string, readonly JsonObject[]>>,
   ): Promise<PendingCommittable[]> {
     const combined = await Promise.all(
       [...this.coordinators].map(async ([sink, coordinator]) => {
         const globals = await coordinator.combine(checkpoint, parts[sink] ?? [])
-        return globals.map((global) => ({ sink, checkpoint, epoch: this.#epoch, ...global }))
+        return globals.map((global) => ({ sink, checkpoint, epoch, ...global }))
       }),
     )
     return combined.flat()

@@ -56,6 +56,13 @@ export class Ledger {
     return ledger
   }
 
+  /** A soft rewind takes a new epoch: leftovers of the one before are found by its number. Throws FENCED. */
+  async reclaim(): Promise<void> {
+    await this.#queue
+    this.#epoch += 1
+    await this.#append('claim', { host: hostname(), pid: process.pid })
+  }
+
   /** The log as it is, for `checkpoints` and `status`: claims nothing. */
   static async read(log: CheckpointLog): Promise<readonly LogEntry[]> {
     return (await readEntries(log)).entries

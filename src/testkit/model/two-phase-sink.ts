@@ -43,7 +43,7 @@ function modelSink(directory: string): Sink {
   return {
     check: async () => [],
     writer: (context) => modelWriter(directory, context.lane),
-    coordinator: (context) => modelCoordinator(directory, context.epoch),
+    coordinator: () => modelCoordinator(directory),
   }
 }
 
@@ -81,11 +81,11 @@ function modelWriter(directory: string, lane: number): SinkWriter {
   }
 }
 
-function modelCoordinator(directory: string, epoch: number): SinkCoordinator {
+function modelCoordinator(directory: string): SinkCoordinator {
   const prepared = (label: string): string => join(directory, 'prepared', label)
   const visible = (label: string): string => join(directory, 'visible', label)
   return {
-    begin: async (checkpoint, attempt) => ({ label: `e${epoch}-c${checkpoint}-a${attempt}` }),
+    begin: async (checkpoint, epoch) => ({ label: `e${epoch}-c${checkpoint}` }),
     combine: async (_checkpoint, parts) =>
       parts.map((part) => ({ orderKey: 'table', rows: Number(part['rows']), committable: part })),
     commit: async (_permit, committable) => {
