@@ -186,6 +186,8 @@ async function openSocket(
       })
     : connectTcp({ host: address, port: target.port })
   socket.setNoDelay(true)
+  // A load may wait a whole checkpoint for its next rows: this finds out about a host that vanished.
+  socket.setKeepAlive(true, 30_000)
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const onConnect = (): void => resolve(socket)
   socket.once(isTls ? 'secureConnect' : 'connect', onConnect)

@@ -40,7 +40,7 @@ test('whatever the value, one field is one line or refused', () => {
         assert.equal(Buffer.from(lines, 'latin1').toString('utf8'), lines)
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 

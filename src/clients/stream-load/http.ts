@@ -188,9 +188,9 @@ export class StreamLoadHttp {
         return { target, connection, exchange, reply: await this.#wholeReply(exchange, target, request) }
       } catch (thrown) {
         this.#pool.give(target, connection, false)
+        if (thrown instanceof MillraceError) throw thrown
         // The server had closed the idle connection before it saw the request.
         if (connection.isReused && !exchange.hasStarted()) continue
-        if (thrown instanceof MillraceError) throw thrown
         const facts: { phase: WirePhase; mayHaveArrived: boolean; cause: unknown } = {
           phase: hasBody ? 'continue' : 'reply',
           mayHaveArrived: !hasBody,

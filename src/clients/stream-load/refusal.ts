@@ -14,7 +14,7 @@ interface RefusalClass {
 const REFUSALS: readonly RefusalClass[] = [
   { pattern: /access denied|no valid basic authorization|not_authorized|unauthorized/i, code: 'AUTH', retry: 'halt' },
   { pattern: /too many filtered rows|primary key size exceed the limit/i, code: 'POISON', retry: 'halt' },
-  { pattern: /exceeds? the (?:max )?(?:size|limit) .*json|exceed the max size .*json/i, code: 'CONFIG', retry: 'halt' },
+  { pattern: /streaming_load_(?:json_)?max_mb|ignore_json_size/i, code: 'CONFIG', retry: 'halt' },
   { pattern: /unknown (?:table|database|column)/i, code: 'SCHEMA', retry: 'halt' },
   {
     pattern: /(?:table|database|column)\W?(?:\s|\[|').*(?:does not exist|not found|not exist)/i,
@@ -52,7 +52,9 @@ export function refusalError(
   const found = REFUSALS.find(({ pattern }) => pattern.test(reply.message) || pattern.test(reply.status))
   const code = found?.code ?? 'UNAVAILABLE'
   const retry = found === undefined || (found.retry === 'retry' && holdsData) ? 'restart' : found.retry
-  const shown = shownText(reply.message)
+  // Newer servers append a sample of the rejected row, and rows do not belong into messages.
+  const sample = code === 'POISON' ? found?.pattern.exec(reply.message)?.[0] : undefined
+  const shown = shownText(sample ?? reply.message)
   const rows =
     reply.errorUrl === undefined ? '' : `. The server keeps the rejected rows at ${shownText(reply.errorUrl)}`
   return new MillraceError(
@@ -71,6 +73,6 @@ export function refusalError(
 
 /** Server text for a message: one line, bounded. */
 export function shownText(text: string): string {
-  const line = text.replace(/[^\x20-\x7e]+/g, ' ').trim()
+  const line = text.replace(/[\p{C}\s]+/gu, ' ').trim()
   return line.length > 400 ? `${line.slice(0, 400)}…` : line
 }

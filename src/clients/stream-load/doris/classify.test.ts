@@ -197,3 +197,10 @@ test('the transaction that owns a used label is read from the message, and only 
   const older = { ...reply, Message: 'Label [L] has already been used.' }
   assert.deepEqual(classifyPrecommit(replyOf(older), CONTEXT), { kind: 'label-exists', existing: 'precommitted' })
 })
+
+test('a sample of the rejected row stays out of the error', () => {
+  const message = '[DATA_QUALITY_ERROR]too many filtered rows, first error: value canary is out of range'
+  const outcome = classifyPrecommit(replyOf({ ...LOADED, Status: 'Fail', Message: message }), CONTEXT)
+  assert.ok(outcome.kind === 'failed')
+  assert.ok(!JSON.stringify([outcome.error.message, outcome.error.detail]).includes('canary'))
+})

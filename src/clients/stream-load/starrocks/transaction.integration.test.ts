@@ -70,7 +70,7 @@ test('rows are visible after the commit and not before, and a second commit chan
   await using world = await openWorld()
   await world.prepared([
     { id: 1, name: 'a' },
-    { id: 9007199254740993, name: 'b' },
+    { id: 9007199254740991, name: 'b' },
   ])
   assert.equal(world.server.rowCount('demo', 'clicks'), 0)
   assert.deepEqual(await world.client.state(AT), { kind: 'state', state: 'PREPARED', reason: '' })

@@ -60,3 +60,117 @@ test('a transaction goes from begin through two loads and prepare to commit, ove
   )
   assert.ok(!cluster.fe.received.includes('1,a'), 'the FE saw rows')
 })
+
+const BUSY = { Status: 'TXN_IN_PROCESSING', Label: AT.label, Message: 'Transaction in processing, please retry later' }
+const GONE = { Status: 'TXN_NOT_EXISTS', Message: `transaction with label ${AT.label} not exists` }
+
+/** Answers each operation with its replies in turn; the last one stays. Counts what was asked, and the pauses. */
+async function openScript(
+  script: Readonly<Record<string, readonly object[]>>,
+): Promise<AsyncDisposable & { client: StarRocksTransactions; asked: string[]; pauses: number[] }> {
+  const asked: string[] = []
+  const pauses: number[] = []
+  const fe = await ScriptedServer.start(async (visit) => {
+    const operation = /(begin|load|prepare|commit|rollback|get_load_state|_cancel)(?:\?|$)/.exec(visit.path)?.[1] ?? ''
+    const replies = script[operation] ?? assert.fail(`nobody expected ${visit.path}`)
+    const reply = replies[Math.min(asked.filter((name) => name === operation).length, replies.length - 1)] ?? {}
+    asked.push(operation)
+    visit.reply(reply, 200, operation === 'load' ? { Connection: 'close' } : {})
+  })
+  const pause = async (ms: number): Promise<void> => void pauses.push(ms)
+  const client = new StarRocksTransactions(endpointOf([fe]), { pause, busyMs: 2_000 })
+  const dispose = async (): Promise<void> => {
+    await client[Symbol.asyncDispose]()
+    await fe[Symbol.asyncDispose]()
+    assert.deepEqual(fe.failures, [])
+  }
+  return { client, asked, pauses, [Symbol.asyncDispose]: dispose }
+}
+
+function state(...states: string[]): object[] {
+  return states.map((name) => ({ status: 'OK', msg: 'Success', state: name }))
+}
+
+test('a busy transaction is prepared again, with growing pauses', async () => {
+  const ok = { Status: 'OK', Message: '', Label: AT.label, TxnId: 7, ...COUNTERS }
+  await using script = await openScript({ prepare: [BUSY, BUSY, ok] })
+  assert.equal((await script.client.prepare(AT)).kind, 'prepared')
+  assert.deepEqual(script.pauses, [50, 100])
+})
+
+test('a transaction that stays busy is an unknown prepare after the limit', async () => {
+  await using script = await openScript({ prepare: [BUSY] })
+  assert.equal((await script.client.prepare(AT)).kind, 'unknown')
+  assert.equal(
+    script.pauses.reduce((sum, ms) => sum + ms, 0),
+    2_000,
+  )
+})
+
+test('a prepare that finds nothing is asked for once and then looked up until it is decided', async () => {
+  await using script = await openScript({ prepare: [GONE], get_load_state: state('PREPARE', 'PREPARE', 'PREPARED') })
+  assert.deepEqual(await script.client.prepare(AT), { kind: 'prepared-uncounted' })
+  assert.deepEqual(script.asked, ['prepare', 'get_load_state', 'get_load_state', 'get_load_state'])
+})
+
+test('a prepare that rolled back restarts the job', async () => {
+  await using script = await openScript({ prepare: [GONE], get_load_state: state('ABORTED') })
+  const outcome = await script.client.prepare(AT)
+  assert.ok(outcome.kind === 'failed' && outcome.error.retry === 'restart')
+})
+
+test('settling waits until the rows are visible, and no longer than it may', async () => {
+  await using soon = await openScript({ get_load_state: state('COMMITTED', 'COMMITTED', 'VISIBLE') })
+  assert.deepEqual(await soon.client.settle(AT, 10_000), { kind: 'already-committed' })
+  await using never = await openScript({ get_load_state: state('COMMITTED') })
+  assert.equal((await never.client.settle(AT, 500)).kind, 'visible-pending')
+  assert.equal(
+    never.pauses.reduce((sum, ms) => sum + ms, 0),
+    500,
+  )
+})
+
+test('settling ends at once where waiting changes nothing', async () => {
+  for (const [name, expected] of [
+    ['PREPARED', 'retry'],
+    ['ABORTED', 'lost'],
+    ['UNKNOWN', 'unknown'],
+  ] as const) {
+    await using script = await openScript({ get_load_state: state(name) })
+    assert.equal((await script.client.settle(AT, 10_000)).kind, expected)
+    assert.deepEqual(script.pauses, [])
+  }
+})
+
+test('a load that finds the transaction busy is opened again before a byte of it is sent', async () => {
+  await using script = await openScript({ load: [BUSY, BUSY, GONE] })
+  const load = await script.client.load({ ...AT, headers: [] })
+  const outcome = await load.outcome
+  assert.ok(outcome.kind === 'failed' && outcome.error.retry === 'restart')
+  await assert.rejects(load.write(Buffer.from('row')), /no longer has the transaction/)
+  assert.deepEqual(script.pauses, [20, 40])
+})
+
+test('an unwanted label is rolled back, cancelled when its backend is gone, and never begun', async () => {
+  const cases = [
+    { found: 'PREPARE', cancel: { status: 'OK', msg: 'Success' }, expected: 'rolled-back' },
+    { found: 'ABORTED', expected: 'already-rolled-back' },
+    { found: 'VISIBLE', expected: 'committed' },
+    { found: 'UNKNOWN', expected: 'not-found' },
+  ]
+  for (const { found, cancel, expected } of cases) {
+    await using script = await openScript({ rollback: [GONE], get_load_state: state(found), _cancel: [cancel ?? {}] })
+    assert.equal((await script.client.abandon(AT)).kind, expected, found)
+    assert.ok(!script.asked.includes('begin'))
+  }
+})
+
+test('names that could end a header are refused before anything is sent', async () => {
+  await using script = await openScript({})
+  for (const evil of ['a\r\nX: 1', 'a\n', 'a\0', '\u010a']) {
+    const outcome = await script.client.begin({ ...AT, table: evil, timeoutS: 600 })
+    assert.ok(outcome.kind === 'failed' && outcome.error.code === 'CONFIG', evil)
+    await assert.rejects(script.client.load({ ...AT, headers: [['columns', evil]] }), /columns/)
+  }
+  assert.deepEqual(script.asked, [])
+})
