@@ -38,6 +38,9 @@ export function serverProperties(ports: KafkaPorts, dataDir: string, tlsKeyStore
     'share.coordinator.state.topic.min.isr=1',
     'group.initial.rebalance.delay.ms=0',
     'log.segment.bytes=268435456',
+    // After a SIGKILL the controller refuses the new broker until the session of the dead one has run out.
+    'broker.session.timeout.ms=2000',
+    'broker.heartbeat.interval.ms=400',
     'num.network.threads=2',
     'num.io.threads=4',
     'log.cleaner.dedupe.buffer.size=16777216',

@@ -109,7 +109,9 @@ async function launch(
   ]
   const logFile = path.join(dataDir, 'broker.log')
   const log = openSync(logFile, 'a')
-  const broker = spawn('java', [...flags, '-cp', `${jars}/*`, 'kafka.Kafka', properties], {
+  const java = ['java', ...flags, '-cp', `${jars}/*`, 'kafka.Kafka', properties]
+  const [program = 'java', ...args] = options.detached === true ? java : [...dyingWithUs(), ...java]
+  const broker = spawn(program, args, {
     stdio: ['ignore', log, log],
     detached: options.detached === true,
   })
@@ -124,6 +126,11 @@ async function launch(
     }
   }
   return broker
+}
+
+/** On Linux the kernel ends the broker with us, also when we are killed; elsewhere `killWithUs` covers an ordinary exit. */
+function dyingWithUs(): string[] {
+  return existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
 }
 
 /** A test that dies must not leave its broker behind. */

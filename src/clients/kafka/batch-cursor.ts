@@ -11,6 +11,12 @@ import type { RecordTarget } from './record-target.ts'
 import { readRecord, type KafkaRecord } from './single-record.ts'
 import type { ValueTarget } from './value-target.ts'
 
+const POISON = {
+  'null value': 'no value',
+  'empty value': 'an empty value',
+  'line break': 'a line break in its value',
+} as const
+
 /** Bytes of one partition as they were fetched, and what belongs to them. */
 export interface FetchedBytes {
   readonly topic: string
@@ -107,8 +113,9 @@ export class BatchCursor {
       const stop = this.#decoding(() => step(batch))
       this.#offset = maxOf(this.#offset, batch.baseOffset + BigInt(batch.nextDelta))
       if (stop === 'full') return
-      if (stop === 'until') return this.#finish()
+      if (stop === 'until') return this.#reachUntil()
       if (stop !== 'end') throw this.#poison(stop, batch)
+      if (batch.at !== batch.limit) throw this.#damage('a record batch is longer than its records')
       this.#close(batch.nextOffset)
     }
   }
@@ -121,7 +128,7 @@ export class BatchCursor {
       if (size === undefined) return this.#finish()
       const header = this.#header(size)
       this.#position = header.end
-      if (this.#until !== undefined && header.baseOffset >= this.#until) return this.#finish()
+      if (this.#until !== undefined && header.baseOffset >= this.#until) return this.#reachUntil()
       const next = header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
       const isSkipped = this.#filter.skips(header, (control) => this.#isAbortMarker(control))
       if (isSkipped || next <= this.#offset || header.recordCount === 0) this.#close(next)
@@ -163,6 +170,7 @@ export class BatchCursor {
       nextDelta: 0,
       fromDelta: from > 0n ? Number(from) : 0,
       untilDelta: until === undefined ? 2 ** 31 : Number(until),
+      lastDelta: header.lastOffsetDelta,
       nextOffset,
       isLogAppendTime: header.isLogAppendTime,
       baseTimestamp: header.baseTimestamp,
@@ -179,12 +187,14 @@ export class BatchCursor {
 
   #close(next: bigint): void {
     this.#batch = undefined
-    if (this.#until !== undefined && next >= this.#until) {
-      this.#offset = maxOf(this.#offset, this.#until)
-      this.#isDone = true
-      return
-    }
-    this.#offset = maxOf(this.#offset, next)
+    if (this.#until !== undefined && next >= this.#until) this.#reachUntil()
+    else this.#offset = maxOf(this.#offset, next)
+  }
+
+  /** Everything before `until` was seen, also when the offsets just before it have no record. */
+  #reachUntil(): undefined {
+    this.#offset = maxOf(this.#offset, this.#until ?? this.#offset)
+    return this.#finish()
   }
 
   #finish(): undefined {
@@ -206,18 +216,11 @@ export class BatchCursor {
     return new MillraceError(message, { code: 'DECODE', cause, detail: this.#detail(this.#offset) })
   }
 
-  #poison(what: Stop, batch: OpenBatch): MillraceError {
+  #poison(what: keyof typeof POISON, batch: OpenBatch): MillraceError {
     const { offset } = this.#decoding(() => readRecord({ ...batch }))
     this.#offset = offset
-    const message = `reading ${this.#topic} partition ${this.#partition} at offset ${offset}: the record has a ${what}, which cannot be passed on`
-    const reason = what === 'line break' ? 'line break in the value' : what
-    return new MillraceError(
-      message.replace('a empty', 'an empty').replace('a line break', 'a line break in its value'),
-      {
-        code: 'POISON',
-        detail: { ...this.#detail(offset), reason },
-      },
-    )
+    const message = `reading ${this.#topic} partition ${this.#partition} at offset ${offset}: the record has ${POISON[what]}, which cannot be passed on`
+    return new MillraceError(message, { code: 'POISON', detail: { ...this.#detail(offset), reason: what } })
   }
 
   #detail(offset: bigint): { topic: string; partition: number; offset: string } {

@@ -41,6 +41,9 @@ export interface TopicInfo {
   readonly partitions: readonly PartitionInfo[]
 }
 
+/** A topic, or why it cannot be described. */
+export type DescribedTopic = TopicInfo | { readonly name: string; readonly errorCode: number }
+
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
@@ -106,7 +109,7 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /** One look at the metadata without retries: a topic that cannot be described comes with Kafka's error code. */
-  async describeTopics(names: readonly string[] | null): Promise<(TopicInfo | { name: string; errorCode: number })[]> {
+  async describeTopics(names: readonly string[] | null): Promise<DescribedTopic[]> {
     const answer = await this.callAny(metadata, names)
     this.#brokers = new Map(answer.brokers.map((broker) => [broker.nodeId, broker]))
     const order = new Map(names?.map((name, at) => [name, at]))

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
-import type { KafkaClient } from './client.ts'
+import type { DescribedTopic, KafkaClient } from './client.ts'
 import type { FetchPosition } from './fetch-session.ts'
 import { KAFKA, kafkaError } from './kafka-errors.ts'
 
@@ -49,16 +49,32 @@ export async function explainTopic(client: KafkaClient, position: FetchPosition,
 }
 
 async function findRecreated(client: KafkaClient, position: FetchPosition): Promise<MillraceError | undefined> {
+  const [found] = await client.describeTopics([position.topic])
+  return checkTopic(found, position)
+}
+
+/** `POSITION_LOST` when the topic that a position belongs to is gone; `detail.reason` says `deleted` or `re-created`. */
+export function checkTopic(found: DescribedTopic | undefined, position: FetchPosition): MillraceError | undefined {
   const { topic, topicId, partition, offset } = position
-  const [found] = await client.describeTopics([topic])
   const detail = { topic, partition, offset: String(offset), topicId }
   const where = `reading ${topic} partition ${partition} at offset ${offset}`
   if (found === undefined || 'errorCode' in found) {
-    if (found !== undefined && found.errorCode !== KAFKA.UNKNOWN_TOPIC_OR_PARTITION)
-      throw kafkaError(found.errorCode, where, detail)
-    return new MillraceError(`${where}: the topic was deleted`, { code: 'POSITION_LOST', detail })
+    const code = found?.errorCode ?? KAFKA.UNKNOWN_TOPIC_OR_PARTITION
+    if (code !== KAFKA.UNKNOWN_TOPIC_OR_PARTITION) return kafkaError(code, where, detail)
+    return new MillraceError(`${where}: the topic was deleted`, {
+      code: 'POSITION_LOST',
+      detail: { ...detail, reason: 'deleted' },
+    })
   }
   if (found.topicId === topicId) return undefined
   const message = `${where}: the topic was re-created (its id was ${topicId} and is ${found.topicId}), so the offset means nothing in it`
-  return new MillraceError(message, { code: 'POSITION_LOST', detail: { ...detail, foundTopicId: found.topicId } })
+  return new MillraceError(message, {
+    code: 'POSITION_LOST',
+    detail: { ...detail, reason: 're-created', foundTopicId: found.topicId },
+  })
+}
+
+/** Whether an error says that a topic is another one or gone, which a broker that lags behind may say wrongly for a moment. */
+export function isTopicGone(error: MillraceError): boolean {
+  return error.code === 'POSITION_LOST' && error.detail['reason'] !== undefined
 }

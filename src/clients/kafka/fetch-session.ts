@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../../core/assert.ts'
-import { MillraceError, toMillraceError } from '../../core/errors.ts'
+import { toMillraceError, type MillraceError } from '../../core/errors.ts'
 import type { FetchedBytes } from './batch-cursor.ts'
-import type { KafkaClient, TopicInfo } from './client.ts'
-import { explainOutOfRange, explainTopic, isTopicInDoubt } from './fetch-errors.ts'
+import type { DescribedTopic, KafkaClient } from './client.ts'
+import { checkTopic, explainOutOfRange, explainTopic, isTopicGone, isTopicInDoubt } from './fetch-errors.ts'
 import { KAFKA, kafkaError } from './kafka-errors.ts'
 import { LeaderFetcher, type LeaderResponse } from './leader-fetcher.ts'
 import { pauseBefore } from './retrying.ts'
@@ -47,6 +47,9 @@ export interface FetchedResponse {
   readonly partitions: readonly FetchedPartition[]
   release(): void
 }
+
+/** How long brokers must agree that a topic is gone or another one: news of topics reach them one after the other. */
+const TOPIC_GONE_MS = 2000
 
 interface ReadState {
   readonly position: FetchPosition
@@ -121,6 +124,7 @@ export class FetchSession implements AsyncDisposable {
   }
 
   async #nextResponse(signal: AbortSignal | undefined): Promise<LeaderResponse | undefined> {
+    if (signal?.aborted === true) return undefined
     // The one that waits longest goes first, so that a busy leader does not starve the others.
     const answers = [...this.#leaders.values()].map((leader) => leader.answer())
     const { promise: aborted, resolve } = Promise.withResolvers<undefined>()
@@ -182,9 +186,11 @@ export class FetchSession implements AsyncDisposable {
   /** Errors that pass are waited out within the client's retry time, counted anew after every good answer. */
   async #recover(error: MillraceError, signal: AbortSignal | undefined): Promise<void> {
     this.#dropLeaders()
-    if (error.retry !== 'retry') throw error
+    const isGone = isTopicGone(error)
+    if (error.retry !== 'retry' && !isGone) throw error
     if (this.#failures++ === 0) this.#failingSince = performance.now()
-    if (performance.now() - this.#failingSince > this.#client.retryTimeoutMs) throw error
+    const patienceMs = isGone ? Math.min(TOPIC_GONE_MS, this.#client.retryTimeoutMs) : this.#client.retryTimeoutMs
+    if (performance.now() - this.#failingSince > patienceMs) throw error
     const pauseMs = pauseBefore(this.#failures)
     await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
@@ -192,7 +198,7 @@ export class FetchSession implements AsyncDisposable {
   async #findLeaders(): Promise<void> {
     this.#dropLeaders()
     const names = new Set([...this.#states.values()].map(({ position }) => position.topic))
-    const topics = new Map((await this.#client.topics([...names])).map((topic) => [topic.name, topic]))
+    const topics = new Map((await this.#client.describeTopics([...names])).map((topic) => [topic.name, topic]))
     const byLeader = Map.groupBy(this.#states.values(), ({ position }) =>
       leaderOf(topics.get(position.topic), position),
     )
@@ -217,12 +223,15 @@ function keyOf(topicId: string, partition: number): string {
   return `${topicId}/${partition}`
 }
 
-function leaderOf(topic: TopicInfo | undefined, position: FetchPosition): number {
-  const info = topic?.partitions.find(({ partition }) => partition === position.partition)
-  if (info === undefined)
+function leaderOf(topic: DescribedTopic | undefined, position: FetchPosition): number {
+  const gone = checkTopic(topic, position)
+  if (gone !== undefined) throw gone
+  const partitions = topic === undefined || 'errorCode' in topic ? [] : topic.partitions
+  const leader = partitions.find(({ partition }) => partition === position.partition)?.leader ?? -1
+  if (leader < 0)
     throw kafkaError(
-      KAFKA.UNKNOWN_TOPIC_OR_PARTITION,
+      KAFKA.LEADER_NOT_AVAILABLE,
       `finding the leader of ${position.topic} partition ${position.partition}`,
     )
-  return info.leader
+  return leader
 }

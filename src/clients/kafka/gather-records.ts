@@ -12,7 +12,7 @@ export function gatherBatchRecords(batch: OpenBatch, target: RecordTarget): Stop
 }
 
 function copyRecords(batch: OpenBatch, target: RecordTarget, rowsMax: number, separator: number): Stop {
-  const { payload, limit, fromDelta, untilDelta, baseOffset } = batch
+  const { payload, limit, fromDelta, untilDelta, lastDelta, baseOffset } = batch
   const { buffer, ends, offsets, timestamps, keys, headers, nulls } = target
   while (batch.left > 0) {
     const size = readVarint(payload, batch.at)
@@ -21,7 +21,10 @@ function copyRecords(batch: OpenBatch, target: RecordTarget, rowsMax: number, se
     if (!(size >= 6 && end <= limit)) throw new RangeError('a record is longer than its batch')
     const timestampDelta = readTimestampDelta(payload, start + 1)
     const delta = readVarint(payload, varintEnd)
+    if (!(delta >= batch.nextDelta && delta <= lastDelta))
+      throw new RangeError('the offset of a record lies outside of its batch')
     if (delta < fromDelta) {
+      batch.nextDelta = delta + 1
       batch.at = end
       batch.left--
       continue

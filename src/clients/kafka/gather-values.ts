@@ -19,7 +19,7 @@ export function gatherBatchValues(batch: OpenBatch, target: ValueTarget): Stop {
  * bytes are read in place. The `!`: a read beyond the end gives undefined, and the checks against `limit` catch it.
  */
 function copyValues(batch: OpenBatch, target: ValueTarget, rowsMax: number, separator: number): Stop {
-  const { payload, limit, fromDelta, untilDelta } = batch
+  const { payload, limit, fromDelta, untilDelta, lastDelta } = batch
   const { buffer, ends } = target
   const room = buffer.length
   let { at, left, nextDelta } = batch
@@ -53,7 +53,10 @@ function copyValues(batch: OpenBatch, target: ValueTarget, rowsMax: number, sepa
       delta = readVarint(payload, position)
       position = varintEnd
     }
+    if (!(delta >= nextDelta && delta <= lastDelta))
+      throw new RangeError('the offset of a record lies outside of its batch')
     if (delta < fromDelta) {
+      nextDelta = delta + 1
       at = end
       left--
       continue

@@ -14,6 +14,8 @@ export interface OpenBatch {
   readonly fromDelta: number
   /** Records from this delta on are not wanted. */
   readonly untilDelta: number
+  /** The largest delta that a record of this batch may have. */
+  readonly lastDelta: number
   /** Offset after the whole batch; larger than the last record's when compaction removed records at the end. */
   readonly nextOffset: bigint
   readonly isLogAppendTime: boolean

@@ -1,8 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { produce } from './apis/produce.ts'
 import { encodeBatch, loadCodec, type OutgoingRecord } from './batch-encoder.ts'
 import type { KafkaClient } from './client.ts'
 import type { Codec } from './compression.ts'
-import { kafkaError } from './kafka-errors.ts'
+import { KAFKA, kafkaError } from './kafka-errors.ts'
+import { pauseBefore } from './retrying.ts'
+
+/** Answers of a broker that does not lead the partition, for example right after the topic was created. */
+const NOT_APPENDED: ReadonlySet<number> = new Set([
+  KAFKA.NOT_LEADER_OR_FOLLOWER,
+  KAFKA.LEADER_NOT_AVAILABLE,
+  KAFKA.FENCED_LEADER_EPOCH,
+  KAFKA.UNKNOWN_TOPIC_OR_PARTITION,
+])
 
 export interface ProduceTarget {
   readonly topic: string
@@ -11,7 +21,8 @@ export interface ProduceTarget {
 
 /**
  * Appends records to partitions chosen by the caller, acknowledged by all in-sync replicas. There is no sequence number
- * outside of a transaction, so a request is never repeated by itself: an error leaves open whether the records are in.
+ * outside of a transaction, so a request is only repeated when the broker says that it appended nothing because it does
+ * not lead the partition; any other error leaves open whether the records are in.
  */
 export class PartitionProducer {
   readonly #client: KafkaClient
@@ -31,21 +42,25 @@ export class PartitionProducer {
     return await this.sendBatch(target, encodeBatch(records, options))
   }
 
-  /** Sends bytes made by `encodeBatch` or `encodeValues`. */
+  /** Sends bytes made by `encodeBatch` or `encodeValues`; returns the offset of the first record. */
   async sendBatch(
     { topic, partition }: ProduceTarget,
     batch: Buffer,
     transactionalId: string | null = null,
   ): Promise<bigint> {
-    const doing = `appending to ${topic} partition ${partition}`
-    const leader = await this.#leaderOf(topic, partition)
     const topics = [{ name: topic, partitions: [{ partition, batches: batch }] }]
-    const [answer] = await this.#client.call(leader, produce, { transactionalId, timeoutMs: 30_000, topics })
-    if (answer === undefined || answer.errorCode !== 0) {
+    const end = performance.now() + this.#client.retryTimeoutMs
+    for (let attempt = 1; ; attempt++) {
+      const leader = await this.#leaderOf(topic, partition)
+      const [answer] = await this.#client.call(leader, produce, { transactionalId, timeoutMs: 30_000, topics })
+      const code = answer?.errorCode ?? KAFKA.UNKNOWN_SERVER_ERROR
+      if (answer !== undefined && code === 0) return answer.baseOffset
       this.#leaders.clear()
-      throw kafkaError(answer?.errorCode ?? -1, doing, { topic, partition }, answer?.message)
+      if (!NOT_APPENDED.has(code) || performance.now() > end) {
+        throw kafkaError(code, `appending to ${topic} partition ${partition}`, { topic, partition }, answer?.message)
+      }
+      await sleep(pauseBefore(attempt))
     }
-    return answer.baseOffset
   }
 
   async #leaderOf(topic: string, partition: number): Promise<number> {
@@ -57,7 +72,10 @@ export class PartitionProducer {
     }
     const found = this.#leaders.get(key)
     if (found === undefined)
-      throw kafkaError(3, `finding the leader of ${topic} partition ${partition}`, { topic, partition })
+      throw kafkaError(KAFKA.UNKNOWN_TOPIC_OR_PARTITION, `finding the leader of ${topic} partition ${partition}`, {
+        topic,
+        partition,
+      })
     return found
   }
 }
