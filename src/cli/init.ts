@@ -1,0 +1,60 @@
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { CONNECTOR_NAMES } from '../connectors/registry.ts'
+import { MillraceError } from '../core/errors.ts'
+import { ID } from '../plan/definition.ts'
+import { suggestion } from '../plan/suggest.ts'
+import { pipelineText, SINK_TEMPLATES, SOURCE_TEMPLATES, type Template } from './init-templates.ts'
+import { singleLine } from './terminal.ts'
+import type { Verb } from './verb.ts'
+
+/** The templates whose connectors are there. */
+export const SOURCES: readonly Template[] = SOURCE_TEMPLATES.filter((one) => CONNECTOR_NAMES.includes(one.connector))
+export const SINKS: readonly Template[] = SINK_TEMPLATES.filter((one) => CONNECTOR_NAMES.includes(one.connector))
+
+export const verb: Verb = {
+  examples: ['millrace init clicks', 'millrace init clicks --from file --to blackhole'],
+  define(command) {
+    command
+      .argument('[name]', 'name of the pipeline; the file is <name>.yaml', 'pipeline')
+      .option('--from <connector>', `what to read: ${names(SOURCES)}`, SOURCES[0]?.connector)
+      .option('--to <connector>', `what to write: ${names(SINKS)}`, SINKS[0]?.connector)
+      .option('--force', 'replace a file that is there')
+  },
+  async run({ args: [name = 'pipeline'], options }) {
+    if (!ID.test(name))
+      throw refused(`the name ${JSON.stringify(name)} needs letters, digits, _ and -, and begins with a letter`)
+    const text = pipelineText(name, choose('--from', options['from'], SOURCES), choose('--to', options['to'], SINKS))
+    const file = `${name}.yaml`
+    try {
+      await writeFile(file, text, { flag: options['force'] === true ? 'w' : 'wx' })
+    } catch (cause) {
+      const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+      throw refused(
+        isThere ? `${file} is there already; --force replaces it` : `writing ${file}: ${String(cause)}`,
+        cause,
+      )
+    }
+    const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n`
+    return { result: { file: resolve(file) }, text: next }
+  },
+}
+
+function choose(option: string, wanted: unknown, templates: readonly Template[]): Template {
+  const found = templates.find((template) => template.connector === wanted)
+  if (found !== undefined) return found
+  const hint =
+    suggestion(
+      String(wanted),
+      templates.map((template) => template.connector),
+    ) ?? ''
+  throw refused(`${option} ${JSON.stringify(wanted)}: there is no template for it; ${hint}`)
+}
+
+function names(templates: readonly Template[]): string {
+  return templates.map((template) => template.connector).join(', ')
+}
+
+function refused(message: string, cause?: unknown): MillraceError {
+  return new MillraceError(message, { code: 'CONFIG', cause })
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+import { runProgram } from './program.ts'
+import type { StopSignals } from './verb.ts'
+
+/** How long open handles may keep the process after a verb has answered (a server that never closes its socket). */
+const LINGER_MS = 2000
+
+// A closed pipe (`millrace explain … | head`) is the reader's decision, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+let signals: StopSignals | undefined
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  version,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  signals: () => (signals ??= forwardSignals()),
+})
+setTimeout(() => process.exit(), LINGER_MS).unref()
+
+function forwardSignals(): StopSignals {
+  const stop = new AbortController()
+  const kill = new AbortController()
+  const receive = (): void => (stop.signal.aborted ? kill : stop).abort()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, receive)
+  return { stop: stop.signal, kill: kill.signal }
+}

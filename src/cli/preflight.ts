@@ -1,0 +1,72 @@
+import type { Finding } from '../core/checkpoint-types.ts'
+import type { Logger, PreflightContext } from '../core/context.ts'
+import { toMillraceError } from '../core/errors.ts'
+import type { LocatedFinding } from '../plan/parsed-file.ts'
+import type { Plan, SinkStep, SourceStep } from '../plan/plan.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import { CONNECTORS } from './pipelines.ts'
+import type { Output } from './output.ts'
+import { paint, singleLine } from './terminal.ts'
+
+const TIME_LIMIT_MS = 20_000
+
+/** Asks every system of the plan at the same time whether the pipeline can run on it. Changes nothing anywhere. */
+export async function preflight(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
+  const steps = plan.steps.filter((step) => step.kind === 'source' || step.kind === 'sink')
+  const results = await Promise.all(
+    steps.map(async (step) => {
+      const findings = await withTimeLimit(checkStep(step, plan), step)
+      const isBad = findings.some((finding) => finding.severity === 'error')
+      const mark = isBad ? paint('red', '✗') : findings.length > 0 ? paint('yellow', '!') : paint('green', '✓')
+      output.print(`  ${mark} ${step.id} (${singleLine(step.connector)})\n`)
+      return findings.map((finding) => ({ file, ...finding, path: placed(finding, step) }))
+    }),
+  )
+  return results.flat()
+}
+
+function placed(finding: Finding, step: SourceStep | SinkStep): readonly (string | number)[] {
+  const section = step.kind === 'source' ? 'sources' : 'sinks'
+  const path = finding.path ?? []
+  return path[0] === section && path[1] === step.id ? path : [section, step.id, ...path]
+}
+
+async function checkStep(step: SourceStep | SinkStep, plan: Plan): Promise<readonly Finding[]> {
+  const context: PreflightContext = {
+    job: plan.name,
+    id: step.id,
+    baseDirectory: plan.baseDirectory,
+    log: SILENT,
+    clock: systemClock,
+    times: plan.times,
+    schema: step.schema,
+    lanes: plan.parallelism,
+  }
+  try {
+    const connector = await CONNECTORS.load(step.connector)
+    const side = step.kind === 'source' ? connector?.source : connector?.sink
+    const opened = await side?.create(side.options.parse(step.options))
+    return (await opened?.check(context)) ?? []
+  } catch (thrown) {
+    const error = toMillraceError(thrown)
+    return [{ severity: 'error', code: error.code, message: error.message, hint: error.remedy }]
+  }
+}
+
+async function withTimeLimit(
+  check: Promise<readonly Finding[]>,
+  step: SourceStep | SinkStep,
+): Promise<readonly Finding[]> {
+  const late = Promise.withResolvers<readonly Finding[]>()
+  const timer = setTimeout(() => {
+    const message = `${step.connector} did not answer within ${TIME_LIMIT_MS / 1000} s`
+    late.resolve([{ severity: 'error', code: 'UNAVAILABLE', message, hint: 'check addresses, firewall and server' }])
+  }, TIME_LIMIT_MS)
+  try {
+    return await Promise.race([check, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -1,0 +1,27 @@
+import type { Verb } from './verb.ts'
+
+export interface VerbEntry {
+  readonly name: string
+  /** One line for `millrace --help`. */
+  readonly summary: string
+  /** Imported when the verb is used: `--help` of the program loads none. */
+  load(): Promise<{ readonly verb: Verb }>
+}
+
+/** Every verb, in the order of the help. A verb is listed when it works. */
+export const VERBS: readonly VerbEntry[] = [
+  { name: 'init', summary: 'Write a commented pipeline file to start from.', load: () => import('./init.ts') },
+  { name: 'check', summary: 'Find all mistakes in a pipeline file.', load: () => import('./check.ts') },
+  {
+    name: 'explain',
+    summary: 'Show what a pipeline will run and what it promises.',
+    load: () => import('./explain.ts'),
+  },
+  { name: 'connectors', summary: 'List connectors, or the options of one.', load: () => import('./connectors.ts') },
+  {
+    name: 'schema',
+    summary: 'Print the JSON Schema of pipeline files, for editors.',
+    load: () => import('./schema.ts'),
+  },
+  { name: 'doctor', summary: 'Check whether this machine is fit to run pipelines.', load: () => import('./doctor.ts') },
+]

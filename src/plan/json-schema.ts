@@ -1,0 +1,51 @@
+import type { ZodType } from 'zod'
+import type { Connector } from '../core/connector.ts'
+import type { JsonObject } from '../core/json.ts'
+import { pipelineSchema, sinkFrame, sourceFrame, transformSchemas } from './definition.ts'
+import { inputSchema, objectOf, type JsonSchema } from './option-schema.ts'
+
+/** The JSON Schema of a whole pipeline file, with the options of these connectors, so that editors complete and check. */
+export function pipelineJsonSchema(connectors: readonly Connector[]): JsonObject {
+  const pipeline = inputSchema(pipelineSchema)
+  const sources = connectors.flatMap(({ name, summary, source }) =>
+    source ? [component(name, summary, source.options, sourceFrame)] : [],
+  )
+  const sinks = connectors.flatMap(({ name, summary, sink }) =>
+    sink ? [component(name, summary, sink.options, sinkFrame)] : [],
+  )
+  const transforms = Object.values(transformSchemas).map((schema: ZodType) => inputSchema(schema))
+  const properties = objectOf(pipeline['properties'])
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Millrace pipeline',
+    ...pipeline,
+    properties: {
+      ...properties,
+      sources: byId(objectOf(properties['sources']), { anyOf: sources }),
+      transforms: byId(objectOf(properties['transforms']), { anyOf: transforms }),
+      sinks: byId(objectOf(properties['sinks']), { anyOf: sinks }),
+    },
+  }
+}
+
+function byId(record: JsonSchema, component: JsonSchema): JsonSchema {
+  return { ...record, additionalProperties: component }
+}
+
+/** Options of a connector together with the keys that every component has. */
+function component(name: string, summary: string, options: ZodType, frame: ZodType): JsonSchema {
+  const own = inputSchema(options)
+  const common = inputSchema(frame)
+  const required = [common, own].flatMap((schema) => (schema['required'] ?? []) as readonly string[])
+  return {
+    ...own,
+    description: summary,
+    type: 'object',
+    properties: {
+      ...objectOf(own['properties']),
+      ...objectOf(common['properties']),
+      connector: { const: name, description: summary },
+    },
+    required: [...new Set(required)],
+  }
+}
