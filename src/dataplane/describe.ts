@@ -1,14 +1,14 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../core/errors.ts'
-import type { LaneDatabase } from './lane-database.ts'
 import { parseColumnType, type Column } from './types.ts'
 
 /**
- * The columns of a SELECT, as DuckDB plans it.
+ * The columns of a SELECT, as DuckDB plans it. Call it inside of `LaneDatabase.exclusive`.
  *
  * @throws MillraceError `CONFIG` when two columns share a name or a type cannot travel.
  */
-export async function describeSelect(database: LaneDatabase, select: string): Promise<Column[]> {
-  const rows = await database.run(`DESCRIBE ${select}`)
+export async function describeSelect(connection: DuckDBConnection, select: string): Promise<Column[]> {
+  const rows = (await connection.runAndReadAll(`DESCRIBE ${select}`)).getRows()
   const seen = new Set<string>()
   return rows.map(([name, type]) => {
     const column = String(name)

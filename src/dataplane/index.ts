@@ -1,4 +1,5 @@
 /** Batches and DuckDB: bytes in, SQL, bytes out, with exact values. */
+export { CsvLinesScanner } from './csv-lines.ts'
 export { describeSelect } from './describe.ts'
 export { HAND_OVER_BYTES_MAX, HandOverFile, handOverDirectory } from './hand-over.ts'
 export { JsonLinesScanner, type ScanResult } from './json-lines.ts'

@@ -15,7 +15,7 @@ import { RewrittenRows } from './rewritten-rows.ts'
 import type { BytesPiece, RowError } from './row-error.ts'
 import { ROW_BYTES_MAX } from './relation.ts'
 import { ROW_ERRORS_MAX } from './failing-rows.ts'
-import { scanBase64, scanDate, scanTime, scanTimestamp, scanTimestampWithZone, scanUuid } from './text-values.ts'
+import { scanQuoted } from './text-values.ts'
 import type { Column } from './types.ts'
 
 export type ScanResult =
@@ -270,25 +270,6 @@ function scalesOf(columns: readonly Column[]): Uint8Array {
     const type = columns[index]?.type
     return type?.kind === 'decimal' ? type.scale : 0
   })
-}
-
-function scanQuoted(bytes: Uint8Array, at: number, type: Column['type']): number {
-  switch (type.kind) {
-    case 'timestamp':
-      return scanTimestamp(bytes, at, type.precision)
-    case 'timestamptz':
-      return scanTimestampWithZone(bytes, at)
-    case 'date':
-      return scanDate(bytes, at)
-    case 'time':
-      return scanTime(bytes, at)
-    case 'uuid':
-      return scanUuid(bytes, at)
-    case 'blob':
-      return scanBase64(bytes, at)
-    default:
-      return BROKEN
-  }
 }
 
 /** What it is when a good beginning is followed by something else. */

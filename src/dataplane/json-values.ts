@@ -33,6 +33,10 @@ export const REASONS = [
   'invalid UTF-8',
   'nested deeper than 64 levels',
   'longer than 16 MiB',
+  'longer than 2 MiB',
+  'not as many fields as the schema has columns',
+  'a quote that is not closed, or text behind a closed one',
+  'not a value of the column’s type',
 ] as const
 
 export type Reason = (typeof REASONS)[number]

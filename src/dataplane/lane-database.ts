@@ -40,6 +40,8 @@ function lockingStatements(handOver: readonly string[], readable: readonly strin
   const files = [...handOver, ...readable.filter((path) => !path.endsWith('/'))]
   return [
     `SET TimeZone = 'UTC'`,
+    // The hand-over files change under one name faster than the clock by which the cache looks: it gave old rows.
+    `SET enable_external_file_cache = false`,
     `SET allowed_paths = ${list(files)}`,
     `SET allowed_directories = ${list(readable.filter((path) => path.endsWith('/')))}`,
     `SET enable_external_access = false`,

@@ -50,7 +50,7 @@ export function outputSql(select: string, columns: readonly Column[], output: Qu
   switch (output.format) {
     case 'ndjson':
     case 'json-array':
-      return columns.some(({ type }) => type.kind === 'json')
+      return columns.some(needsText)
         ? `COPY (SELECT ${jsonText(columns, output)} FROM (${select})) TO ${to} (${RAW_LINES})`
         : `COPY (SELECT ${textValues(columns, output)} FROM (${select})) TO ${to} (FORMAT json, USE_TMP_FILE false)`
     case 'csv':
@@ -98,6 +98,11 @@ export function csvUncarriableSql(
   return `SELECT count(*) FROM (${select}) WHERE ${bad.length === 0 ? 'false' : bad.join(' OR ')}`
 }
 
+/** DuckDB's JSON writer rewrites the numbers of documents, and writes `.5`, which is no JSON, for such decimals. */
+function needsText({ type }: Column): boolean {
+  return type.kind === 'json' || (type.kind === 'decimal' && type.scale === 38)
+}
+
 interface TextOptions {
   readonly nonFinite?: 'refuse' | 'null'
   readonly timestamptz?: ZoneText
@@ -119,6 +124,9 @@ function textValue({ name, type }: Column, options: TextOptions): string {
       return finite(name, `CAST(CAST(${column} AS VARCHAR) AS DOUBLE)`, options)
     case 'timestamptz':
       return options.timestamptz === 'utc' ? `(${column} AT TIME ZONE 'UTC')` : column
+    case 'decimal':
+      if (type.scale === 38) return `regexp_replace(CAST(${column} AS VARCHAR), '^(-?)[.]', '\\10.')`
+      return type.scale === type.precision ? `CAST(${column} AS DECIMAL(${type.precision + 1},${type.scale}))` : column
     case 'json':
       return `replace(replace(CAST(${column} AS VARCHAR), chr(10), ' '), chr(13), ' ')`
     default:
@@ -131,11 +139,10 @@ function finite(name: string, value: string, { nonFinite = 'refuse' }: TextOptio
   return `CASE WHEN ${quoteName(name)} IS NULL OR isfinite(${quoteName(name)}) THEN ${value} ELSE ${otherwise} END`
 }
 
-/** JSON documents inside of rows are copied as text: DuckDB's own writer would rewrite their numbers. */
 function jsonText(columns: readonly Column[], options: TextOptions): string {
   const parts = columns.map((column, index) => {
     const value = textValue(column, options)
-    const text = column.type.kind === 'json' ? value : `CAST(to_json(${value}) AS VARCHAR)`
+    const text = needsText(column) ? value : `CAST(to_json(${value}) AS VARCHAR)`
     const key = `${index === 0 ? '{' : ','}${JSON.stringify(column.name)}:`
     return `${quoteText(key)}, coalesce(${text}, 'null')`
   })

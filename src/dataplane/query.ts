@@ -1,5 +1,6 @@
 import type { DuckDBPreparedStatement } from '@duckdb/node-api'
 import { MillraceError } from '../core/errors.ts'
+import { CsvLinesScanner } from './csv-lines.ts'
 import { describeSelect } from './describe.ts'
 import { findFailingRows } from './failing-rows.ts'
 import { JsonLinesScanner } from './json-lines.ts'
@@ -35,9 +36,14 @@ export async function openQuery(database: LaneDatabase, definition: QueryDefinit
   const relation = relationSql(input, database.input.path)
   const body = definition.sql.trim().replace(/;\s*$/, '')
   const select = `WITH ${quoteName(input.name)} AS NOT MATERIALIZED (${relation}) SELECT * FROM (${body}\n)`
-  const columns = await describeSelect(database, select)
-  const statement = await database.prepare(outputSql(select, columns, output, database.output.path))
-  return new Query(database, definition, select, columns, statement)
+  return database.exclusive(async () => {
+    // DuckDB looks into the file when it plans; what another query left there may be of another form.
+    database.input.write(EMPTY, 0)
+    const columns = await describeSelect(database.connection, select)
+    const copy = outputSql(select, columns, output, database.output.path)
+    const statement = await database.connection.prepare(copy)
+    return new Query(database, definition, select, columns, statement)
+  })
 }
 
 /** A planned query: bytes in, SQL, bytes out. */
@@ -48,7 +54,7 @@ export class Query {
   readonly #definition: QueryDefinition
   readonly #select: string
   readonly #statement: DuckDBPreparedStatement
-  readonly #scanner: JsonLinesScanner | undefined
+  readonly #scanner: JsonLinesScanner | CsvLinesScanner | undefined
 
   constructor(
     database: LaneDatabase,
@@ -62,10 +68,7 @@ export class Query {
     this.#select = select
     this.columns = columns
     this.#statement = statement
-    this.#scanner =
-      definition.input.format === 'ndjson' && definition.input.isTrusted !== true
-        ? new JsonLinesScanner(definition.input.columns)
-        : undefined
+    this.#scanner = scannerFor(definition.input)
   }
 
   /**
@@ -138,6 +141,11 @@ export class Query {
     await connection.run(csvSql(this.#select, this.columns, output, this.#database.output.path, ''))
     return this.#database.output.read(target)
   }
+}
+
+function scannerFor(input: InputRelation): JsonLinesScanner | CsvLinesScanner | undefined {
+  if (input.format === 'ndjson' && input.isTrusted !== true) return new JsonLinesScanner(input.columns)
+  return input.format === 'csv' ? new CsvLinesScanner(input.columns, input.csv) : undefined
 }
 
 class UncarriableError extends Error {

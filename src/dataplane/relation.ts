@@ -18,12 +18,15 @@ export interface CsvDialect {
   /** The text that stands for NULL when it is not quoted. */
   readonly nullText: string
   /** Empty: nothing is quoted. */
-  readonly quote: string
-  readonly header: boolean
+  readonly quote: '' | '"'
+  readonly lineEnd: '\n' | '\r\n'
 }
 
 /** One row of JSON may be no longer than this: DuckDB's `maximum_object_size`. */
 export const ROW_BYTES_MAX: number = 16 * 1024 * 1024
+
+/** One row of CSV: DuckDB keeps buffers of several times this size. */
+export const CSV_ROW_BYTES_MAX: number = 2 * 1024 * 1024
 
 /** `SELECT …` that gives the relation's columns in their types. */
 export function relationSql(input: InputRelation, handOverPath: string): string {
@@ -69,6 +72,9 @@ function fromText(text: string, type: ColumnType): string {
   return text
 }
 
+/** DuckDB's names for line ends: the two characters of the escape, not the control character. */
+const NEW_LINES = { '\n': '\\n', '\r\n': '\\r\\n' } as const
+
 /** All columns are read as text; the cast is exact because the scanner has seen every value before. */
 function readCsv(columns: readonly Column[], csv: CsvDialect, path: string): string {
   const typed = columns.map(({ name }) => `${quoteText(name)}: 'VARCHAR'`)
@@ -79,8 +85,8 @@ function readCsv(columns: readonly Column[], csv: CsvDialect, path: string): str
   })
   return (
     `SELECT ${values.join(', ')} FROM read_csv(${quoteText(path)}, columns = {${typed.join(', ')}}, ` +
-    `auto_detect = false, header = ${csv.header}, delim = ${quoteText(csv.separator)}, ` +
+    `auto_detect = false, header = false, delim = ${quoteText(csv.separator)}, ` +
     `quote = ${quoteText(csv.quote)}, escape = ${quoteText(csv.quote)}, nullstr = ${quoteText(csv.nullText)}, ` +
-    `comment = '', new_line = '\\n', strict_mode = true, null_padding = false, max_line_size = ${ROW_BYTES_MAX})`
+    `allow_quoted_nulls = false, comment = '', new_line = ${quoteText(NEW_LINES[csv.lineEnd])}, strict_mode = true, null_padding = false, max_line_size = ${CSV_ROW_BYTES_MAX}, buffer_size = ${4 * CSV_ROW_BYTES_MAX})`
   )
 }

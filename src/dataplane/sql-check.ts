@@ -73,7 +73,8 @@ async function checkSelect(database: LaneDatabase, input: SqlCheckInput, select:
     // As a view, because a SELECT inside of another one would rename columns of the same name instead of telling.
     const view = `CREATE OR REPLACE TEMP VIEW ${quoteName(input.name)} AS ${emptyRelationSql([...input.columns, ...hidden])}`
     await database.run(view)
-    const columns = await describeSelect(database, sql.trim().replace(/;\s*$/, ''))
+    const body = sql.trim().replace(/;\s*$/, '')
+    const columns = await database.exclusive(() => describeSelect(database.connection, body))
     return { ok: true, columns, uses: read.map(({ name }) => name) }
   } catch (error) {
     return { ok: false, findings: [planFinding(error)] }

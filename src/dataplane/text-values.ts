@@ -1,4 +1,5 @@
 import { failure, hexDigit, isDigit } from './json-values.ts'
+import type { ColumnType } from './types.ts'
 
 /** Scanners of values that travel as strings. `at` is behind the opening quote; they return the closing one's place. */
 
@@ -21,7 +22,7 @@ function two(bytes: Uint8Array, at: number): number {
   return tens > 9 || ones > 9 ? 100 : tens * 10 + ones
 }
 
-export function scanDate(bytes: Uint8Array, at: number): number {
+function scanDate(bytes: Uint8Array, at: number): number {
   const century = two(bytes, at)
   const year = two(bytes, at + 2)
   const month = two(bytes, at + 5)
@@ -48,7 +49,7 @@ function scanClock(bytes: Uint8Array, at: number, precision: number, wrong: numb
   return digits === 0 || digits > FRACTION_DIGITS_MAX ? wrong : place
 }
 
-export function scanTime(bytes: Uint8Array, at: number): number {
+function scanTime(bytes: Uint8Array, at: number): number {
   return scanClock(bytes, at, 6, NOT_TIME)
 }
 
@@ -60,14 +61,14 @@ function scanMoment(bytes: Uint8Array, at: number, precision: number): number {
   return between === 0x20 || between === 0x54 ? scanClock(bytes, day + 1, precision, NOT_TIMESTAMP) : day
 }
 
-export function scanTimestamp(bytes: Uint8Array, at: number, precision: number): number {
+function scanTimestamp(bytes: Uint8Array, at: number, precision: number): number {
   const end = scanMoment(bytes, at, precision)
   if (end < 0) return end
   const next = bytes[end]
   return next === 0x5a || next === 0x7a || next === 0x2b || next === 0x2d ? HAS_OFFSET : end
 }
 
-export function scanTimestampWithZone(bytes: Uint8Array, at: number): number {
+function scanTimestampWithZone(bytes: Uint8Array, at: number): number {
   const end = scanMoment(bytes, at, 6)
   if (end < 0) return end
   if (end === at + 10) return NO_OFFSET
@@ -89,7 +90,7 @@ function leavesYears(bytes: Uint8Array, at: number): boolean {
   return text === '0001-01-01' || text === '9999-12-31'
 }
 
-export function scanUuid(bytes: Uint8Array, at: number): number {
+function scanUuid(bytes: Uint8Array, at: number): number {
   for (let index = 0; index < 36; index++) {
     const byte = bytes[at + index]!
     const isDash = index === 8 || index === 13 || index === 18 || index === 23
@@ -98,7 +99,7 @@ export function scanUuid(bytes: Uint8Array, at: number): number {
   return at + 36
 }
 
-export function scanBase64(bytes: Uint8Array, at: number): number {
+function scanBase64(bytes: Uint8Array, at: number): number {
   let place = at
   while (isBase64(bytes[place]!)) place++
   const padding = bytes[place] === 0x3d ? (bytes[place + 1] === 0x3d ? 2 : 1) : 0
@@ -108,4 +109,24 @@ export function scanBase64(bytes: Uint8Array, at: number): number {
 function isBase64(byte: number): boolean {
   const lower = byte | 0x20
   return (lower >= 0x61 && lower <= 0x7a) || isDigit(byte) || byte === 0x2b || byte === 0x2f
+}
+
+/** A value of a type that travels as text. */
+export function scanQuoted(bytes: Uint8Array, at: number, type: ColumnType): number {
+  switch (type.kind) {
+    case 'timestamp':
+      return scanTimestamp(bytes, at, type.precision)
+    case 'timestamptz':
+      return scanTimestampWithZone(bytes, at)
+    case 'date':
+      return scanDate(bytes, at)
+    case 'time':
+      return scanTime(bytes, at)
+    case 'uuid':
+      return scanUuid(bytes, at)
+    case 'blob':
+      return scanBase64(bytes, at)
+    default:
+      return failure('broken JSON')
+  }
 }
