@@ -7,7 +7,7 @@ import type { KafkaApi } from './api.ts'
 import { apiVersions } from './apis/cluster.ts'
 import { FrameAssembler, type Allocate } from './frames.ts'
 import { kafkaError } from './kafka-errors.ts'
-import { authenticate, type SaslOptions } from './sasl.ts'
+import { authenticate, type SaslMechanism, type SaslOptions } from './sasl.ts'
 import { RequestWriter, ResponseReader } from './wire.ts'
 
 export interface TlsOptions {
@@ -213,11 +213,7 @@ export class BrokerConnection implements AsyncDisposable {
   }
 
   async #authenticate(sasl: SaslOptions): Promise<void> {
-    const isPrivate = this.#options.tls !== undefined || isLoopbackAddress(this.#socket?.remoteAddress ?? '')
-    if (sasl.mechanism === 'PLAIN' && !isPrivate && !this.#options.allowPlaintext) {
-      const message = `SASL PLAIN would send the password for ${this.address} unencrypted: use TLS or SCRAM, or set allowPlaintext`
-      throw new MillraceError(message, { code: 'CONFIG' })
-    }
+    assertPasswordIsSafe(sasl.mechanism, this.#socket?.remoteAddress ?? '', this.#options)
     const lifetimeMs = await authenticate(this, sasl)
     if (lifetimeMs === 0) return
     // Half of the session is a safe time to log in again (KIP-368); the broker answers in order, so calls go on meanwhile.
@@ -249,6 +245,18 @@ export class BrokerConnection implements AsyncDisposable {
     this.#pending.clear()
     this.#socket?.destroy()
   }
+}
+
+/** SASL PLAIN sends the password as it is: only over TLS, to this machine, or when it is asked for. */
+export function assertPasswordIsSafe(
+  mechanism: SaslMechanism,
+  remoteAddress: string,
+  options: Pick<ConnectionOptions, 'tls' | 'allowPlaintext'>,
+): void {
+  if (mechanism !== 'PLAIN' || options.tls !== undefined || options.allowPlaintext) return
+  if (isLoopbackAddress(remoteAddress)) return
+  const message = `SASL PLAIN would send the password to ${remoteAddress} unencrypted: use TLS or SCRAM, or set allowPlaintext`
+  throw new MillraceError(message, { code: 'CONFIG' })
 }
 
 function tlsSettings(tls: TlsOptions, host: string): object {

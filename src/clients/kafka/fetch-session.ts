@@ -71,6 +71,8 @@ export class FetchSession implements AsyncDisposable {
   #failures = 0
   #failingSince = 0
   #isStale = true
+  /** Rises with every assignment, so that work begun for an older one is noticed and thrown away. */
+  #assignment = 0
   #isClosed = false
 
   constructor(client: KafkaClient, options: FetchOptions = {}) {
@@ -86,6 +88,7 @@ export class FetchSession implements AsyncDisposable {
 
   /** Replaces the partitions and their positions. Answers that are on their way are dropped. */
   assign(positions: readonly FetchPosition[]): void {
+    this.#assignment++
     this.#dropLeaders()
     this.#states.clear()
     for (const position of positions)
@@ -102,6 +105,7 @@ export class FetchSession implements AsyncDisposable {
     while (this.#states.size > 0 && signal?.aborted !== true) {
       try {
         if (this.#isStale) await this.#findLeaders()
+        if (this.#isStale) continue
         const response = await this.#nextResponse(signal)
         if (response === undefined) return undefined
         const accepted = await this.#accept(response)
@@ -113,8 +117,10 @@ export class FetchSession implements AsyncDisposable {
     return undefined
   }
 
+  /** A poll that waits ends with undefined. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#assignment++
     this.#dropLeaders()
     this.#states.clear()
   }
@@ -195,10 +201,13 @@ export class FetchSession implements AsyncDisposable {
     await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
 
+  /** Opens a connection to every leader and sends the first requests. Leaves the session stale if `assign` came between. */
   async #findLeaders(): Promise<void> {
     this.#dropLeaders()
+    const assignment = this.#assignment
     const names = new Set([...this.#states.values()].map(({ position }) => position.topic))
     const topics = new Map((await this.#client.describeTopics([...names])).map((topic) => [topic.name, topic]))
+    if (assignment !== this.#assignment) return
     const byLeader = Map.groupBy(this.#states.values(), ({ position }) =>
       leaderOf(topics.get(position.topic), position),
     )
@@ -206,6 +215,7 @@ export class FetchSession implements AsyncDisposable {
       const leader = await LeaderFetcher.open(this.#client, nodeId, this.#options, () =>
         states.map(({ position, offset }) => ({ topicId: position.topicId, partition: position.partition, offset })),
       )
+      if (assignment !== this.#assignment) return leader.close()
       this.#leaders.set(nodeId, leader)
       leader.request()
     }

@@ -5,6 +5,7 @@ import { startKafka, type KafkaService } from '../../../scripts/services/kafka.t
 import {
   BatchCursor,
   COMMA,
+  endTransaction,
   FetchSession,
   KafkaAdmin,
   KafkaClient,
@@ -13,6 +14,7 @@ import {
   ValueTarget,
   type Codec,
   type FetchOptions,
+  type FetchPosition,
   type OutgoingRecord,
 } from './index.ts'
 
@@ -173,6 +175,19 @@ describe('transactions', () => {
     assert.equal(await read(topic, { until: 3n }), 'before,inside,')
   })
 
+  test('can be ended by their handle, repeatedly, until the id is used again', async () => {
+    const topic = await newTopic()
+    const first = await KafkaTransaction.begin(client, `handle-${topic}`, 60_000)
+    await first.send({ topic, partition: 0 }, records('kept'))
+    await using other = new KafkaClient({ brokers: [shared ?? broker?.bootstrap ?? ''] })
+    await endTransaction(other, first.handle, true)
+    await endTransaction(other, first.handle, true)
+    const second = await KafkaTransaction.begin(client, `handle-${topic}`, 60_000)
+    await assert.rejects(endTransaction(other, first.handle, true), { code: 'FENCED' })
+    assert.equal(second.hasData, false)
+    assert.equal(await read(topic, { until: 1n }), 'kept,')
+  })
+
   async function waitForOffset(topic: string, offset: bigint): Promise<bigint[]> {
     for (;;) {
       const latest = await client.listOffsets([{ topic, partition: 0 }], 'latest', 'committed')
@@ -230,6 +245,28 @@ describe('positions', () => {
     assert.deepEqual(await client.listOffsets(at, { timestampMs: 1500n }), [1n])
     assert.deepEqual(await client.listOffsets(at, { timestampMs: 9999n }), [3n])
     assert.deepEqual(await client.listOffsets(at, 'earliest'), [0n])
+  })
+})
+
+describe('assigning', () => {
+  test('while a poll waits takes effect, and nothing of the old assignment is delivered', async () => {
+    const [first, second] = [await newTopic(), await newTopic()]
+    await producer.send({ topic: first, partition: 0 }, records('a'))
+    await producer.send({ topic: second, partition: 0 }, records('b'))
+    const infos = await client.topics([first, second])
+    const at = (index: number, offset: bigint): FetchPosition => {
+      const { name: topic = '', topicId = '' } = infos[index] ?? {}
+      return { topic, topicId, partition: 0, offset }
+    }
+    await using session = new FetchSession(client, { waitMs: 20_000 })
+    session.assign([at(0, 1n)])
+    const polled = session.poll()
+    session.assign([at(1, 0n)])
+    const response = await polled
+    assert.deepEqual(
+      response?.partitions.map(({ topic, next }) => [topic, next]),
+      [[second, 1n]],
+    )
   })
 })
 
