@@ -79,9 +79,9 @@ export interface SweepReport {
   readonly found: number
 }
 
-/** What a preflight check found. `error` refuses the start, `warning` is printed. */
+/** What a check found. `error` refuses the start; `warning` and `info` are printed. */
 export interface Finding {
-  readonly severity: 'error' | 'warning'
+  readonly severity: 'error' | 'warning' | 'info'
   readonly code: string
   readonly message: string
   readonly hint?: string

@@ -14,7 +14,7 @@ const source: SourceConnector<FileSourceOptions> = {
 }
 
 /** Files of records: a file, a directory or a glob. */
-export const fileConnector: Connector = {
+export const connector: Connector = {
   name: 'file',
   summary: 'Reads NDJSON, CSV, Parquet and text files, plain or compressed, once or as they grow.',
   source,

@@ -1,0 +1,52 @@
+import type { BodyFormat } from '../../core/batch.ts'
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import type { Delivery } from '../../core/delivery.ts'
+import { dorisSinkOptions, type DorisSinkOptions } from './options.ts'
+
+const sink: SinkConnector<DorisSinkOptions> = {
+  options: dorisSinkOptions,
+  describe,
+  create: async (options) => {
+    const { DorisSink } = await import('./sink.ts')
+    return new DorisSink(options)
+  },
+}
+
+/** Apache Doris by stream load with two-phase commit. */
+export const connector: Connector = {
+  name: 'doris',
+  summary:
+    'Writes Doris tables by stream load with two-phase commit: precommitted at the checkpoint, committed when it is published.',
+  sink,
+}
+
+const JSON_ROWS: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
+const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
+
+function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
+  return {
+    delivery: deliveryOf(options, ask),
+    // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
+    takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
+    writers: 'lanes',
+    findings: findingsOf(options),
+  }
+}
+
+function deliveryOf(options: DorisSinkOptions, ask: SinkAsk): Delivery {
+  const assumptions = options.key !== undefined && ask.lanes > 1 ? ['one-split-per-key'] : []
+  if (ask.delivery === 'at-least-once') {
+    return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
+  }
+  const reason = 'two-phase transactions, one for each load of a checkpoint: they become visible one after the other'
+  return { class: 'exact', reason, assumptions }
+}
+
+function findingsOf(options: DorisSinkOptions): Finding[] {
+  if (options.properties['group_commit'] === undefined) return []
+  const message = 'group commit excludes two-phase commit'
+  return [
+    { severity: 'error', code: 'CONFIG', message, hint: 'Remove group_commit.', path: ['properties', 'group_commit'] },
+  ]
+}

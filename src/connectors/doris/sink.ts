@@ -1,0 +1,69 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
+import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
+import { labelOf, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
+import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
+import { DorisCheckpointLoad } from './checkpoint-load.ts'
+import { checkDoris } from './check.ts'
+import { DorisCoordinator } from './coordinator.ts'
+import { loadHeaders } from './load-headers.ts'
+import type { DorisSinkOptions } from './options.ts'
+
+/** Stream load with two-phase commit: one request, or several, per lane and checkpoint. */
+export class DorisSink implements Sink {
+  readonly #options: DorisSinkOptions
+
+  constructor(options: DorisSinkOptions) {
+    this.#options = options
+  }
+
+  async check(context: PreflightContext): Promise<readonly Finding[]> {
+    await using loads = openLoads(this.#options)
+    return await checkDoris(this.#options, loads, context)
+  }
+
+  writer(context: LaneContext): SinkWriter {
+    const options = this.#options
+    const loads = openLoads(options)
+    const headers = loadHeaders(options, context.format, context.schema)
+    return new LoadWriter(
+      (ticket) =>
+        new DorisCheckpointLoad({
+          loads,
+          database: options.database,
+          table: options.table,
+          labelOf: (load) =>
+            labelOf({
+              prefix: options.labelPrefix,
+              jobUid: context.job,
+              sink: context.id,
+              table: `${options.database}.${options.table}`,
+              writer: context.lane,
+              epoch: Number(ticket['epoch']),
+              checkpoint: Number(ticket['checkpoint']),
+              attempt: 0,
+              load,
+            }),
+          headers,
+          loadBytesMax: options.loadBytesMax,
+          isAtLeastOnce: context.delivery === 'at-least-once',
+        }),
+      () => loads[Symbol.asyncDispose](),
+    )
+  }
+
+  coordinator(context: CoordinatorContext): SinkCoordinator {
+    return new DorisCoordinator(this.#options, context, openLoads(this.#options))
+  }
+}
+
+function openLoads(options: DorisSinkOptions): DorisTwoPhaseLoads {
+  const { url, username, password, allowPlaintext, backends } = options
+  return new DorisTwoPhaseLoads({
+    urls: url,
+    username,
+    password,
+    allowPlaintext,
+    ...(backends === undefined ? {} : { backends }),
+  })
+}

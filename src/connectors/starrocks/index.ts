@@ -1,0 +1,51 @@
+import type { BodyFormat } from '../../core/batch.ts'
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import type { Delivery } from '../../core/delivery.ts'
+import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
+
+const sink: SinkConnector<StarRocksSinkOptions> = {
+  options: starrocksSinkOptions,
+  describe,
+  create: async (options) => {
+    const { StarRocksSink } = await import('./sink.ts')
+    return new StarRocksSink(options)
+  },
+}
+
+/** StarRocks by transactional stream load. */
+export const connector: Connector = {
+  name: 'starrocks',
+  summary:
+    'Writes StarRocks tables by transactional stream load: prepared at the checkpoint, committed when it is published.',
+  sink,
+}
+
+const JSON_ROWS: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x2c }
+const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
+
+function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription {
+  return {
+    delivery: deliveryOf(options, ask),
+    // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
+    takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
+    writers: 'lanes',
+    findings: findingsOf(options),
+  }
+}
+
+function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk): Delivery {
+  const assumptions = options.key !== undefined && ask.lanes > 1 ? ['one-split-per-key'] : []
+  if (ask.delivery === 'at-least-once') {
+    return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
+  }
+  if (ask.lanes === 1) return { class: 'atomic', reason: 'one two-phase transaction per checkpoint', assumptions }
+  return { class: 'exact', reason: `${ask.lanes} two-phase transactions per checkpoint, one of each lane`, assumptions }
+}
+
+function findingsOf(options: StarRocksSinkOptions): Finding[] {
+  const merge = Object.keys(options.properties).find((name) => name.startsWith('enable_merge_commit'))
+  if (merge === undefined) return []
+  const message = 'merge commit is at-least-once and cannot be combined with transactions'
+  return [{ severity: 'error', code: 'CONFIG', message, hint: `Remove ${merge}.`, path: ['properties', merge] }]
+}

@@ -1,0 +1,79 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
+import { openTransactionMs, preparedMs } from '../../core/preflight-rules.ts'
+import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
+import { labelOf, StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
+import { StarRocksCheckpointLoad } from './checkpoint-load.ts'
+import { checkStarRocks } from './check.ts'
+import { StarRocksCoordinator } from './coordinator.ts'
+import { loadHeaders } from './load-headers.ts'
+import type { StarRocksSinkOptions } from './options.ts'
+
+/** Limits that the server sets on a transaction, in seconds. */
+const TIMEOUT_MAX_S = 259_200
+
+/** Transactional stream load: one transaction per lane and checkpoint. */
+export class StarRocksSink implements Sink {
+  readonly #options: StarRocksSinkOptions
+
+  constructor(options: StarRocksSinkOptions) {
+    this.#options = options
+  }
+
+  async check(context: PreflightContext): Promise<readonly Finding[]> {
+    await using transactions = openTransactions(this.#options)
+    return await checkStarRocks(this.#options, transactions, context)
+  }
+
+  writer(context: LaneContext): SinkWriter {
+    const options = this.#options
+    const transactions = openTransactions(options)
+    const headers = loadHeaders(options, context.format, context.schema)
+    const isJson = context.format.kind === 'bytes' && context.format.format === 'json'
+    return new LoadWriter(
+      (ticket) =>
+        new StarRocksCheckpointLoad({
+          transactions,
+          database: options.database,
+          table: options.table,
+          label: labelOf({
+            prefix: options.labelPrefix,
+            jobUid: context.job,
+            sink: context.id,
+            table: `${options.database}.${options.table}`,
+            writer: context.lane,
+            epoch: Number(ticket['epoch']),
+            checkpoint: Number(ticket['checkpoint']),
+            attempt: 0,
+          }),
+          headers,
+          isJson,
+          loadBytesMax: options.loadBytesMax,
+          openTimeoutS: seconds(openTransactionMs(context.times)),
+          preparedTimeoutS: seconds(preparedMs(context.times)),
+          isAtLeastOnce: context.delivery === 'at-least-once',
+        }),
+      () => transactions[Symbol.asyncDispose](),
+    )
+  }
+
+  coordinator(context: CoordinatorContext): SinkCoordinator {
+    return new StarRocksCoordinator(this.#options, context, openTransactions(this.#options))
+  }
+}
+
+function openTransactions(options: StarRocksSinkOptions): StarRocksTransactions {
+  const { url, username, password, allowPlaintext, backends } = options
+  return new StarRocksTransactions({
+    urls: url,
+    username,
+    password,
+    allowPlaintext,
+    ...(backends === undefined ? {} : { backends }),
+  })
+}
+
+function seconds(ms: number): number {
+  return Math.min(TIMEOUT_MAX_S, Math.ceil(ms / 1000))
+}
