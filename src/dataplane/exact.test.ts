@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { openLaneDatabase, type LaneDatabase } from './lane-database.ts'
 import type { QueryOutput } from './output.ts'
-import { openQuery } from './query.ts'
+import { openQuery, type Query } from './query.ts'
 import type { CsvDialect, InputRelation } from './relation.ts'
 import { INTEGER_RANGES, duckType, parseColumnType, type ColumnType, type IntegerName } from './types.ts'
 
@@ -17,8 +17,8 @@ before(async () => {
 })
 after(() => database.close())
 
-const RUNS = { numRuns: 25 }
-const ROWS = { minLength: 1, maxLength: 60, size: 'max' } as const
+const RUNS = { numRuns: 6 }
+const ROWS = { minLength: 1, maxLength: 150, size: 'max' } as const
 const DIALECT: CsvDialect = { separator: ',', nullText: '\\N', quote: '"', lineEnd: '\n' }
 const OUTPUTS: readonly QueryOutput[] = [
   { format: 'ndjson' },
@@ -27,6 +27,9 @@ const OUTPUTS: readonly QueryOutput[] = [
 ]
 
 type Values = readonly (string | null)[]
+
+/** Planned once and run for every piece, as lanes do. */
+const queries = new Map<string, Query>()
 
 /** What came out, as text, one per row. */
 async function pass(
@@ -39,25 +42,29 @@ async function pass(
   const columns = [{ name: 'v', type, nullable: true }]
   const input: InputRelation =
     form === 'ndjson' ? { format: form, name: 't', columns } : { format: form, name: 't', columns, csv: DIALECT }
-  const query = await openQuery(database, { input, sql: 'SELECT v FROM t', output })
-  try {
-    const buffer = Buffer.from(body)
-    const result = await query.run({ buffer, length: buffer.length, rows })
-    assert.ok(result.ok, JSON.stringify(result))
-    assert.equal(result.rows, rows)
-    if (output.format === 'parquet') return await readParquet(type, result.buffer, result.length)
-    const lines = result.buffer.toString('utf8', 0, result.length).split('\n').slice(0, -1)
-    return lines.map((line) => (output.format === 'csv' ? fromCsv(line) : fromJson(line)))
-  } finally {
-    query.close()
-  }
+  const key = JSON.stringify([type, form, output])
+  const query = queries.get(key) ?? (await openQuery(database, { input, sql: 'SELECT v FROM t', output }))
+  queries.set(key, query)
+  const buffer = Buffer.from(body)
+  const result = await query.run({ buffer, length: buffer.length, rows })
+  assert.ok(result.ok, JSON.stringify(result))
+  assert.equal(result.rows, rows)
+  if (output.format === 'parquet') return await readParquet(type, result.buffer, result.length)
+  const lines = result.buffer.toString('utf8', 0, result.length).split('\n').slice(0, -1)
+  return lines.map((line) => (output.format === 'csv' ? fromCsv(line) : fromJson(line)))
 }
 
 async function readParquet(type: ColumnType, buffer: Buffer, length: number): Promise<Values> {
   database.input.write(buffer, length)
-  const value = type.kind === 'blob' ? 'to_base64(v)' : 'v::VARCHAR'
-  const rows = await database.run(`SELECT ${value} FROM read_parquet('${database.input.path}')`)
-  return rows.map(([text]) => text as string | null)
+  const isText = type.kind === 'varchar'
+  const column = type.kind === 'blob' ? 'to_base64(v)' : isText ? 'to_base64(encode(v))' : 'v::VARCHAR'
+  const rows = await database.run(`SELECT ${column} FROM read_parquet('${database.input.path}')`)
+  return rows.map(([value]) => {
+    const text = value as string | null
+    // DuckDB prints 0.5 as .5 when the type has no digit in front of the point.
+    if (type.kind === 'decimal') return text?.replace(/^(-?)\./, '$10.') ?? null
+    return isText && text !== null ? Buffer.from(text, 'base64').toString('utf8') : text
+  })
 }
 
 function fromCsv(line: string): string | null {

@@ -78,7 +78,8 @@ function scanTimestampWithZone(bytes: Uint8Array, at: number): number {
   if (two(bytes, end + 1) > 14) return NOT_TIMESTAMP
   const hasMinutes = bytes[end + 3] === 0x3a
   if (hasMinutes && two(bytes, end + 4) > 59) return NOT_TIMESTAMP
-  return leavesYears(bytes, at) ? NOT_TIMESTAMP : end + (hasMinutes ? 6 : 3)
+  const isZero = two(bytes, end + 1) === 0 && (!hasMinutes || two(bytes, end + 4) === 0)
+  return !isZero && leavesYears(bytes, at) ? NOT_TIMESTAMP : end + (hasMinutes ? 6 : 3)
 }
 
 /** An offset may carry the first and last days out of the years 0001 to 9999; those days are only taken as UTC. */
