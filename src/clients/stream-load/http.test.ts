@@ -110,6 +110,41 @@ test('a name with one forbidden address among good ones is not connected to', as
   assert.equal(fe.connections, 0)
 })
 
+test('a remote FE that lists the loopback of this host is not believed', async () => {
+  await using local = await silent()
+  await using fe = await ScriptedServer.start((visit) => visit.redirect(`${local.url}/x`))
+  // One address of the FE is remote; the other one makes it reachable for the test.
+  const resolver: Resolver = async () => ['127.0.0.1', '192.0.2.7']
+  const endpoint = endpointOf([], { urls: [`http://fe.test:${fe.port}`], allowPlaintext: true })
+  await using http = open(endpoint, lists(local.authority), resolver)
+  const error = await errorOf(http.call(GET))
+  assert.equal(error.code, 'REDIRECT_DENIED')
+  assert.match(error.message, /loopback of this host/)
+  assert.equal(local.connections, 0)
+})
+
+test('a name without an address is unavailable, not wrong', async () => {
+  const failures: readonly Resolver[] = [
+    async () => [],
+    async () => {
+      throw new Error('SERVFAIL')
+    },
+    () => new Promise(() => undefined),
+  ]
+  const timeouts = { connectMs: 50, continueMs: 2_000, idleMs: 2_000, totalMs: 2_000 }
+  for (const resolver of failures) {
+    await using http = open(endpointOf([], { urls: ['http://fe.test:8030'], timeouts }), lists(), resolver)
+    const error = await errorOf(http.call(POST))
+    assert.deepEqual([error.code, error.retry, mayHaveArrived(error)], ['UNAVAILABLE', 'retry', false])
+  }
+})
+
+test('a name is looked up in the system', async () => {
+  await using fe = await ScriptedServer.start((visit) => visit.reply('x'))
+  await using http = open(endpointOf([], { urls: [`http://localhost:${fe.port}`] }))
+  assert.equal((await http.call(GET)).body.toString(), 'x')
+})
+
 test('the password crosses no network in the clear unless that is allowed', async () => {
   const endpoint = endpointOf([], { urls: ['http://fe.test:8030'] })
   await using http = open(endpoint, lists(), async () => ['192.0.2.7'])
@@ -220,6 +255,28 @@ test('a load that is abandoned never looks like a whole one', async () => {
   body.destroy()
   assert.match(String(await promise), /ended in the middle/)
   await errorOf(body.reply)
+})
+
+test('a server that takes the whole body and never replies leaves the outcome open', async () => {
+  await using be = await ScriptedServer.start(async (visit) => {
+    visit.proceed()
+    await visit.readBody()
+  })
+  const timeouts = { connectMs: 2_000, continueMs: 2_000, idleMs: 2_000, totalMs: 100 }
+  await using http = open(endpointOf([be], { timeouts }))
+  const body = await http.open(PUT)
+  await body.write(Buffer.from('row'))
+  assert.equal(mayHaveArrived(await errorOf(body.end())), true)
+  await errorOf(body.reply)
+})
+
+test('closing the client ends what is under way', async () => {
+  await using be = await ScriptedServer.start((visit) => visit.proceed())
+  await using http = open(endpointOf([be]))
+  const body = await http.open(PUT)
+  http.close()
+  assert.match((await errorOf(body.reply)).message, /the client was closed/)
+  assert.match((await errorOf(http.call(POST))).message, /the client was closed/)
 })
 
 test('replies that are no replies leave the outcome open', async () => {

@@ -35,6 +35,10 @@ interface Arrival {
 /**
  * HTTP/1.1 for loads: keep-alive connections, `Expect: 100-continue`, redirects followed by hand after a check, several
  * FEs. Headers with credentials go to one checked server after another; the body goes only to the last of them.
+ *
+ *   FE ── head ──► 307 ─► allowed? ─► resolve ─► forbidden? ── head ──► BE ─► 100 Continue ── body ──► reply
+ *                           │ unlisted: ask the FE for its backends     └──► early reply: no body is sent
+ *                           └ REDIRECT_DENIED: nothing was sent there
  */
 export class StreamLoadHttp {
   readonly #endpoint: CheckedEndpoint

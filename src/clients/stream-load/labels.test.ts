@@ -113,3 +113,31 @@ test('a prefix outside the alphabet is a mistake of the configuration', () => {
     assert.throws(make, (error) => error instanceof MillraceError && error.code === 'CONFIG')
   }
 })
+
+test('a label that would be too long gives up the name of its sink, and is still its own', () => {
+  const max = Number.MAX_SAFE_INTEGER
+  const given = {
+    prefix: 'p'.repeat(40),
+    jobUid: 'j',
+    sink: 's'.repeat(32),
+    table: 't',
+    writer: 9_999,
+    epoch: max,
+    checkpoint: max,
+    attempt: 999_999,
+    load: 999_999,
+  }
+  const label = labelOf(given)
+  assert.ok(label.length <= LABEL_BYTES_MAX && !label.includes('sss'))
+  const parsed = parseLabel(label)
+  assert.ok(parsed !== undefined && isLabelOf(parsed, given))
+})
+
+test('labels of another prefix, job or sink are not taken for ours', () => {
+  const ours = { prefix: 'mr', jobUid: 'j', sink: 'orders_sink' }
+  const parsed = parseLabel(labelOf({ ...ours, table: 't', writer: 0, epoch: 1, checkpoint: 1, attempt: 0 }))
+  assert.ok(parsed !== undefined && isLabelOf(parsed, ours))
+  for (const other of [{ prefix: 'mr2' }, { jobUid: 'k' }, { sink: 'orders-sink' }, { sink: 'orders' }]) {
+    assert.ok(!isLabelOf(parsed, { ...ours, ...other }))
+  }
+})
