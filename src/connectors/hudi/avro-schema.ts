@@ -1,5 +1,6 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Column, Schema } from '../../core/schema.ts'
+import { type ColumnType, type IntegerName, parseColumnType, quoteName } from '../../dataplane/index.ts'
 
 /** How a column is stored: its Avro type in the commit, and the SQL that makes the value the Parquet file needs. */
 export interface StoredColumn {
@@ -21,8 +22,37 @@ interface StoredType {
  *   so every decimal becomes DECIMAL(38,s), which is stored as 16 fixed bytes;
  * - 8- and 16-bit integers and TIME cannot be read; timestamps without a zone cannot be read by 0.15.0.
  */
-const TYPES: Readonly<Record<string, StoredType>> = {
-  boolean: plain('boolean'),
+function storedType(type: ColumnType): StoredType | undefined {
+  switch (type.kind) {
+    case 'integer':
+      return INTEGERS[type.name]
+    case 'decimal':
+      return decimal(type.scale)
+    case 'boolean':
+    case 'float':
+    case 'double':
+      return plain(type.kind)
+    case 'varchar':
+      return plain('string')
+    case 'blob':
+      return plain('bytes')
+    case 'json':
+    case 'uuid':
+    case 'time':
+      return cast('string', 'VARCHAR')
+    case 'date':
+      return plain({ type: 'int', logicalType: 'date' })
+    case 'timestamptz':
+      return plain(MICROS)
+    case 'timestamp':
+      // Nanoseconds would have to be cut off.
+      return type.precision <= 6 ? zoned() : undefined
+  }
+}
+
+const MICROS = { type: 'long', logicalType: 'timestamp-micros' }
+
+const INTEGERS: Readonly<Record<IntegerName, StoredType | undefined>> = {
   tinyint: cast('int', 'INTEGER'),
   smallint: cast('int', 'INTEGER'),
   utinyint: cast('int', 'INTEGER'),
@@ -32,42 +62,7 @@ const TYPES: Readonly<Record<string, StoredType>> = {
   bigint: plain('long'),
   ubigint: decimal(0),
   hugeint: decimal(0),
-  float: plain('float'),
-  double: plain('double'),
-  varchar: plain('string'),
-  blob: plain('bytes'),
-  date: plain({ type: 'int', logicalType: 'date' }),
-  timestamp: zoned(),
-  timestamp_s: zoned(),
-  timestamp_ms: zoned(),
-  'timestamp with time zone': plain({ type: 'long', logicalType: 'timestamp-micros' }),
-  time: cast('string', 'VARCHAR'),
-  uuid: cast('string', 'VARCHAR'),
-  json: cast('string', 'VARCHAR'),
-}
-
-const ALIASES: Readonly<Record<string, string>> = {
-  bool: 'boolean',
-  int1: 'tinyint',
-  int2: 'smallint',
-  short: 'smallint',
-  int: 'integer',
-  int4: 'integer',
-  signed: 'integer',
-  int8: 'bigint',
-  long: 'bigint',
-  real: 'float',
-  float4: 'float',
-  float8: 'double',
-  text: 'varchar',
-  string: 'varchar',
-  char: 'varchar',
-  bytea: 'blob',
-  binary: 'blob',
-  varbinary: 'blob',
-  datetime: 'timestamp',
-  timestamp_us: 'timestamp',
-  timestamptz: 'timestamp with time zone',
+  uhugeint: undefined,
 }
 
 export interface StoredSchema {
@@ -84,7 +79,8 @@ export function storedSchema(table: string, schema: Schema): StoredSchema | { re
   const findings = [...nameFindings(schema)]
   const columns: StoredColumn[] = []
   for (const column of schema) {
-    const stored = storedType(column.type)
+    const type = parse(column.type)
+    const stored = type === undefined ? undefined : storedType(type)
     if (stored === undefined) findings.push(typeFinding(column))
     else {
       const place = `hoodie.${table}.${table}_record.${column.name}`
@@ -101,15 +97,12 @@ function recordSchema(table: string, columns: readonly StoredColumn[]): string {
   return JSON.stringify({ type: 'record', name: `${table}_record`, namespace: `hoodie.${table}`, fields })
 }
 
-function storedType(type: string): StoredType | undefined {
-  const lower = type.trim().toLowerCase().replace(/\s+/g, ' ')
-  const numeric = /^(?:decimal|numeric|dec)(?: ?\( ?(\d+) ?(?:, ?(\d+) ?)?\))?$/.exec(lower)
-  if (numeric !== null) return decimal(numeric[1] === undefined ? 3 : Number(numeric[2] ?? 0))
-  const moment = /^(timestamp|time) ?\( ?([0-9]) ?\)$/.exec(lower)
-  // timestamp(7) to timestamp(9) are nanoseconds, which would have to be cut off.
-  if (moment !== null) return Number(moment[2]) <= 6 ? TYPES[moment[1] ?? ''] : undefined
-  const name = lower.replace(/^varchar ?\( ?\d+ ?\)$/, 'varchar')
-  return TYPES[ALIASES[name] ?? name]
+function parse(text: string): ColumnType | undefined {
+  try {
+    return parseColumnType(text)
+  } catch {
+    return undefined
+  }
 }
 
 function plain(avro: object | string): StoredType {
@@ -123,7 +116,7 @@ function cast(avro: string, type: string): StoredType {
 /** A timestamp without a zone means UTC, whatever the session's zone is. */
 function zoned(): StoredType {
   return {
-    avro: () => ({ type: 'long', logicalType: 'timestamp-micros' }),
+    avro: () => MICROS,
     sql: (column) => `CAST(${column} AS TIMESTAMP) AT TIME ZONE 'UTC'`,
   }
 }
@@ -168,12 +161,4 @@ function typeFinding({ name, type }: Column): Finding {
 
 function finding(message: string, hint: string): Finding {
   return { severity: 'error', code: 'SCHEMA', message, hint }
-}
-
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-export function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

@@ -9,7 +9,6 @@ const BASE = {
   instant: '20261121030032128',
   lane: 0,
   lanes: 2,
-  attempt: 0,
   sequence: 0,
 }
 
@@ -26,7 +25,6 @@ test('the same work gets the same name, other work another file id', () => {
   const others = [
     { ...BASE, table: 'u' },
     { ...BASE, lane: 1 },
-    { ...BASE, attempt: 1 },
     { ...BASE, sequence: 1 },
     { ...BASE, instant: '20261121030032129' },
     ...(['job', 'sink'] as const).map((key) => ({ ...BASE, owner: { ...BASE.owner, [key]: 'x' } })),

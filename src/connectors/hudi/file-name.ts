@@ -16,8 +16,6 @@ export interface DataFileIdentity {
   readonly instant: Instant
   readonly lane: number
   readonly lanes: number
-  /** Rises with every soft rewind inside a run. */
-  readonly attempt: number
   /** Number of the file within this lane and instant. */
   readonly sequence: number
 }
@@ -27,11 +25,11 @@ export interface DataFileIdentity {
  * its own file instead of leaving a second one.
  */
 export function dataFileName(identity: DataFileIdentity): DataFileName {
-  const { table, owner, instant, lane, lanes, attempt, sequence } = identity
-  const name = JSON.stringify([table, owner.job, owner.sink, owner.epoch, owner.checkpoint, instant, lane, attempt])
+  const { table, owner, instant, lane, lanes, sequence } = identity
+  const name = JSON.stringify([table, owner.job, owner.sink, owner.epoch, owner.checkpoint, instant, lane])
   return {
     fileId: `${uuidV5(MILLRACE_NAMESPACE, name)}-${sequence}`,
-    writeToken: `${lane}-${lanes}-${attempt}`,
+    writeToken: `${lane}-${lanes}-${owner.epoch}`,
     instant,
   }
 }

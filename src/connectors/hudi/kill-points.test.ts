@@ -125,14 +125,14 @@ async function writeRows(
   for (const [lane, row] of rows.entries()) {
     const partition = partitionPath(table, [`day ${row % 2}`])
     await ensurePartition(store, table, partition, instant)
-    for (const attempt of lane === 0 ? [0, 1] : [1]) {
-      const name = dataFileName({ table: table.name, owner, instant, lane, lanes: 2, attempt, sequence: 0 })
+    for (const sequence of lane === 0 ? [0, 1] : [1]) {
+      const name = dataFileName({ table: table.name, owner, instant, lane, lanes: 2, sequence })
       const path = joinPath(partition, formatDataFileName(name))
       await createMarker(store, instant, path)
       const writer = await store.openWriter(path)
       await writer.write(Buffer.from(`${row}`))
       const { size } = await writer.finish()
-      if (attempt === 1) stats.push({ fileId: name.fileId, path, partitionPath: partition, rows: 1, bytes: size })
+      if (sequence === 1) stats.push({ fileId: name.fileId, path, partitionPath: partition, rows: 1, bytes: size })
     }
   }
   return stats

@@ -1,4 +1,5 @@
-import { quoteName, quoteText, type StoredColumn } from './avro-schema.ts'
+import { quoteName, quoteText } from '../../dataplane/index.ts'
+import type { StoredColumn } from './avro-schema.ts'
 import type { Instant } from './instant.ts'
 
 export interface MetaColumns {

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
-import { quoteName, quoteText } from './avro-schema.ts'
+import { quoteName, quoteText } from '../../dataplane/index.ts'
 import type { Instant } from './instant.ts'
 import type { HudiTable } from './table.ts'
 

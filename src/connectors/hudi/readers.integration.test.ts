@@ -9,7 +9,8 @@ import type { FileStore } from '../../core/file-store.ts'
 import type { Schema } from '../../core/schema.ts'
 import { viewHudiTable } from '../../testkit/hudi-checker.ts'
 import { openTemporaryStore } from '../../testkit/temporary-store.ts'
-import { quoteText, type StoredSchema, storedSchema } from './avro-schema.ts'
+import { quoteText } from '../../dataplane/index.ts'
+import { type StoredSchema, storedSchema } from './avro-schema.ts'
 import { commitInstant, requestInstant } from './commit.ts'
 import type { WriteStat } from './commit-metadata.ts'
 import type { PreparedCommit } from './evidence.ts'
@@ -140,7 +141,7 @@ async function openLake(shape: Partial<HudiTable>): Promise<Lake> {
       const writing = { store, table, stored, duck, instant, path }
       const stats: WriteStat[] = []
       for (const [at, value] of (await partitionValues(duck, table)).entries()) {
-        const name = dataFileName({ table: table.name, owner, instant, lane: 0, lanes: 1, attempt: 0, sequence: at })
+        const name = dataFileName({ table: table.name, owner, instant, lane: 0, lanes: 1, sequence: at })
         stats.push(await writeFile(writing, value, { fileId: name.fileId, fileName: formatDataFileName(name), at }))
       }
       return { instant, owner, stats, avroSchema: stored.avro }

@@ -12,6 +12,8 @@ export interface SweepRequest extends StrayScope {
   /** Instants of published checkpoints. */
   readonly keep: ReadonlySet<Instant>
   readonly nowMs: number
+  /** The newest instant that was promised to somebody but may not be on the timeline yet. */
+  readonly after?: Instant
 }
 
 /**
@@ -33,7 +35,8 @@ export async function sweepTable(store: FileStore, request: SweepRequest): Promi
   const taken = new Set<Instant>(finished)
   for (const { time, decision } of strays) {
     if (decision.act !== 'rollback' || taken.has(time)) continue
-    await rollback(store, { instant: time, owner: decision.owner, nowMs: request.nowMs })
+    const after = request.after === undefined ? {} : { after: request.after }
+    await rollback(store, { instant: time, owner: decision.owner, nowMs: request.nowMs, ...after })
     taken.add(time)
   }
   await removeOldMarkers(store, request)

@@ -1,0 +1,55 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import { storedSchema } from './avro-schema.ts'
+import { hudiSinkOptions, type HudiSinkOptions } from './options.ts'
+
+const sink: SinkConnector<HudiSinkOptions> = {
+  options: hudiSinkOptions,
+  describe,
+  create: async (options) => {
+    const { HudiSink } = await import('./sink.ts')
+    return new HudiSink(options)
+  },
+}
+
+/** Apache Hudi tables, version 6, copy on write, without a JVM. */
+export const connector: Connector = {
+  name: 'hudi',
+  summary: 'Appends to Apache Hudi tables (copy on write); each checkpoint is one commit of the table.',
+  sink,
+}
+
+function describe(options: HudiSinkOptions, ask: SinkAsk): SinkDescription {
+  return {
+    delivery: {
+      class: 'atomic',
+      reason: 'a checkpoint is one commit of the table, completed by creating one file that names the checkpoint',
+      assumptions: [],
+    },
+    takes: [{ kind: 'table' }],
+    writers: 'lanes',
+    findings: [...findingsOf(options, ask)],
+  }
+}
+
+function* findingsOf(options: HudiSinkOptions, { schema }: SinkAsk): Iterable<Finding> {
+  if (schema === undefined) {
+    const message = 'the columns of the rows are not known'
+    yield { severity: 'error', code: 'SCHEMA', message, hint: 'Give the source a `schema`.' }
+    return
+  }
+  const stored = storedSchema(options.table, schema)
+  if ('findings' in stored) yield* stored.findings
+  for (const field of options.partitionBy) {
+    const column = schema.find(({ name }) => name === field)
+    if (column === undefined) {
+      const message = `there is no column ${field} to partition by`
+      const hint = "Add it in a transform, for example `SELECT *, strftime(ts, '%Y-%m-%d') AS dt FROM …`."
+      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy'] }
+    } else if (!/^(varchar|text|string|tinyint|smallint|integer|int|bigint|date|boolean)/i.test(column.type)) {
+      const message = `the column ${field} has the type ${column.type}, whose directories readers name differently`
+      const hint = 'Partition by text, whole numbers, booleans or dates.'
+      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy'] }
+    }
+  }
+}

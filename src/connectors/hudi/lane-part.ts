@@ -1,0 +1,215 @@
+import { assert } from '../../core/assert.ts'
+import type { Batch } from '../../core/batch.ts'
+import type { Meter } from '../../core/context.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
+import type { FileStore } from '../../core/file-store.ts'
+import type { CutResult } from '../../core/sink.ts'
+import { type LaneDatabase, quoteName, quoteText } from '../../dataplane/index.ts'
+import type { StoredSchema } from './avro-schema.ts'
+import { requestInstant } from './commit.ts'
+import type { WriteStat } from './commit-metadata.ts'
+import { partToJson, type Ticket } from './committable.ts'
+import { LaneFile } from './lane-file.ts'
+import { selectList } from './meta-columns.ts'
+import { partitionPath, partitionPathSql } from './partition.ts'
+import type { HudiTable } from './table.ts'
+
+/** Rows that are gathered before they become row groups: fewer make files slow to read, more hold memory. */
+const ROWS_PER_FRAGMENT = 120_000
+
+export interface LanePartOptions {
+  readonly ticket: Ticket
+  readonly lane: number
+  readonly lanes: number
+  /** Id of the sink: temporary tables of two sinks in one lane must not meet. */
+  readonly name: string
+  readonly stored: StoredSchema
+  readonly targetFileSize: number
+  readonly compression: 'snappy' | 'zstd'
+  readonly meter: Meter
+  database(): Promise<LaneDatabase>
+  store(): Promise<FileStore>
+  table(): Promise<HudiTable>
+}
+
+/** A lane's rows of one checkpoint: gathered in a temporary table, written as fragments, ended by `finish`. */
+export class LanePart {
+  readonly #options: LanePartOptions
+  /** Gathered rows that are in no file yet. */
+  readonly #gathered: string
+  readonly #files = new Map<string, LaneFile>()
+  readonly #stats: WriteStat[] = []
+  #rows = 0
+  #rowsGathered = 0
+  #bytes = 0
+  #sequence = 0
+  #isAborted = false
+  #isRequested = false
+  #buffer: Buffer | undefined
+  #table: HudiTable | undefined
+
+  constructor(options: LanePartOptions) {
+    this.#options = options
+    this.#gathered = quoteName(`rows of ${options.name}, lane ${options.lane}, for ${options.ticket.instant}`)
+  }
+
+  async write(batch: Batch): Promise<void> {
+    const { body } = batch
+    assert(body.kind === 'table', 'a hudi sink is given tables')
+    const database = await this.#options.database()
+    this.#refuseIfAborted()
+    const columns = this.#options.stored.columns.map(({ name }) => quoteName(name)).join(', ')
+    const select = `SELECT ${columns} FROM ${quoteName(body.relation)}`
+    const isFirst = this.#rowsGathered === 0
+    await database.run(
+      isFirst
+        ? `CREATE OR REPLACE TEMP TABLE ${this.#gathered} AS ${select}`
+        : `INSERT INTO ${this.#gathered} ${select}`,
+    )
+    this.#rowsGathered += batch.rows
+    this.#bytes += batch.bytes
+    if (this.#rowsGathered >= ROWS_PER_FRAGMENT) await this.#flush()
+  }
+
+  /** Everything durable; the part for the manifest. */
+  async finish(): Promise<CutResult> {
+    await this.#flush()
+    for (const partition of this.#files.keys()) await this.#endFile(partition)
+    this.#refuseIfAborted()
+    const written = this.#stats.reduce((sum, { rows }) => sum + rows, 0)
+    if (this.#stats.length === 0) return { committables: [], counts: { rows: 0, bytes: 0 } }
+    return {
+      committables: [partToJson(this.#options.ticket, this.#stats)],
+      counts: { rows: written, bytes: this.#bytes },
+    }
+  }
+
+  /** Open files vanish. Finished ones stay until their instant is rolled back, by the coordinator. */
+  async abort(): Promise<void> {
+    this.#isAborted = true
+    await Promise.all([...this.#files.values()].map((file) => file.abort()))
+    this.#files.clear()
+    if (this.#rowsGathered === 0) return
+    const database = await this.#options.database()
+    await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`).catch(() => undefined)
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#rowsGathered === 0) return
+    const started = performance.now()
+    const table = await this.#request()
+    const database = await this.#options.database()
+    for (const { path, where } of await this.#partitions(database, table)) {
+      this.#refuseIfAborted()
+      const file = this.#files.get(path) ?? (await this.#openFile(table, path))
+      const fragment = await this.#fragment(database, { path, where, fileName: file.fileName })
+      await file.append(fragment)
+      if (file.bytes >= this.#options.targetFileSize) await this.#endFile(path)
+    }
+    await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`)
+    this.#rows += this.#rowsGathered
+    this.#rowsGathered = 0
+    this.#options.meter.observe('load_seconds', (performance.now() - started) / 1000)
+  }
+
+  /** The first file of a lane puts the instant on the timeline. */
+  async #request(): Promise<HudiTable> {
+    const { ticket } = this.#options
+    this.#table ??= await this.#options.table()
+    if (this.#isRequested) return this.#table
+    const requested = await requestInstant(await this.#options.store(), ticket.instant, ticket.owner)
+    if (requested === 'taken') {
+      throw new MillraceError(`the instant ${ticket.instant} was taken by another writer of the table`, {
+        code: 'UNAVAILABLE',
+        retry: 'restart',
+      })
+    }
+    this.#isRequested = true
+    return this.#table
+  }
+
+  async #partitions(
+    database: LaneDatabase,
+    table: HudiTable,
+  ): Promise<readonly { readonly path: string; readonly where: string }[]> {
+    if (table.partitionFields.length === 0) return [{ path: '', where: '' }]
+    const sql = partitionPathSql(table)
+    const values = table.partitionFields.map((field) => `CAST(${quoteName(field)} AS VARCHAR)`).join(', ')
+    const rows = await database.run(`SELECT DISTINCT ${sql}, ${values} FROM ${this.#gathered} ORDER BY 1`)
+    const byRaw = new Map<string, string>()
+    for (const [raw, ...parts] of rows) {
+      byRaw.set(
+        String(raw),
+        partitionPath(
+          table,
+          parts.map((part) => (part === null ? null : String(part))),
+        ),
+      )
+    }
+    return [...byRaw].map(([raw, path]) => ({ path, where: `WHERE ${sql} = ${quoteText(raw)}` }))
+  }
+
+  async #openFile(table: HudiTable, path: string): Promise<LaneFile> {
+    const { ticket, lane, lanes } = this.#options
+    const store = await this.#options.store()
+    const sequence = this.#sequence++
+    const file = await LaneFile.open({ store, table, ticket, lane, lanes, sequence, partitionPath: path })
+    this.#files.set(path, file)
+    return file
+  }
+
+  async #endFile(partition: string): Promise<void> {
+    const file = this.#files.get(partition)
+    assert(file !== undefined, 'only an open file is ended')
+    this.#refuseIfAborted()
+    this.#stats.push(await file.finish())
+    this.#files.delete(partition)
+    this.#options.meter.count('loads', 1, { result: 'ok' })
+  }
+
+  async #fragment(
+    database: LaneDatabase,
+    of: { readonly path: string; readonly where: string; readonly fileName: string },
+  ): Promise<Uint8Array> {
+    const { ticket, lane, stored, compression } = this.#options
+    const meta = {
+      instant: ticket.instant,
+      fileName: of.fileName,
+      partitionPath: of.path,
+      writer: String(lane),
+      rowIndex: 'rowid',
+      rowBase: BigInt(this.#rows),
+      recordKeyFields: this.#table?.recordKeyFields ?? [],
+    }
+    const select = `SELECT ${selectList(meta, stored.columns)} FROM ${this.#gathered} ${of.where}`
+    const copy =
+      `COPY (${select}) TO ${quoteText(database.output.path)} ` +
+      `(FORMAT parquet, COMPRESSION ${compression}, USE_TMP_FILE false)`
+    return await database.exclusive(async () => {
+      try {
+        await database.connection.run(copy)
+      } catch (thrown) {
+        throw encodingFailed(thrown)
+      }
+      const { buffer, length } = database.output.read(this.#buffer)
+      this.#buffer = buffer
+      database.output.shrink()
+      return buffer.subarray(0, length)
+    })
+  }
+
+  #refuseIfAborted(): void {
+    if (this.#isAborted) throw new MillraceError('the write was rolled back', { code: 'INTERRUPTED', retry: 'restart' })
+  }
+}
+
+/** DuckDB's text holds values; its class is enough. */
+function encodingFailed(thrown: unknown): MillraceError {
+  const error = toMillraceError(thrown)
+  const kind = /^[A-Za-z ]{1,40}(?=:)/.exec(error.message)?.[0] ?? 'error'
+  const isMachine = /^(IO|Out of Memory|INTERRUPT)/i.test(kind)
+  return new MillraceError(`writing rows as Parquet: ${kind}; a value does not fit its column's stored type`, {
+    code: isMachine ? 'UNAVAILABLE' : 'POISON',
+    retry: isMachine ? 'restart' : 'halt',
+  })
+}

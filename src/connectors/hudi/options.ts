@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { identifier, path, size } from '../../core/options.ts'
+
+/** The options of the sink `hudi`. */
+export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
+  path: path()
+    .describe('Directory of the table; made if it is missing.')
+    .meta({ examples: ['./lake/clicks', '/data/lake/clicks'] }),
+  table: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a letter or underscore, then letters, digits and underscores')
+    .describe('Name of the table, as query engines see it.'),
+  database: z
+    .string()
+    .regex(/^[A-Za-z0-9_]*$/, 'must be letters, digits and underscores')
+    .default('')
+    .describe('Database of the table, for engines that use one.'),
+  partitionBy: z
+    .array(identifier())
+    .default([])
+    .describe('Columns whose values make the directories, outermost first. Compute them in a transform.')
+    .meta({ examples: [['dt'], ['dt', 'country']] }),
+  hiveStyle: z.boolean().default(true).describe('Directories are called `dt=2026-11-21` instead of `2026-11-21`.'),
+  targetFileSize: size({ minBytes: 64 * 1024 })
+    .default(128 * 1024 * 1024)
+    .describe('A data file that has reached this size is ended and the next one begun.'),
+  compression: z.enum(['snappy', 'zstd']).default('snappy').describe('Codec of the Parquet files.'),
+})
+
+export interface HudiSinkOptions {
+  readonly path: string
+  readonly table: string
+  readonly database: string
+  readonly partitionBy: readonly string[]
+  readonly hiveStyle: boolean
+  /** Bytes. */
+  readonly targetFileSize: number
+  readonly compression: 'snappy' | 'zstd'
+}
