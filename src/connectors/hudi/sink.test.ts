@@ -81,7 +81,6 @@ async function read(world: World): Promise<{ rows: bigint; ids: bigint; names: b
   )
   assert.equal(row?.[4], 0n, 'the meta columns name the file that the row is in')
   return {
-    ...total,
     rows: row?.[0] as bigint,
     ids: row?.[1] as bigint,
     names: row?.[2] as bigint,
