@@ -27,7 +27,6 @@ export function testLaneContext(overrides: Partial<LaneContext> = {}): LaneConte
   }
   return {
     ...testSourceContext(),
-    epoch: 1,
     lane: 0,
     lanes: 1,
     meter: { count() {}, observe() {} },
