@@ -17,6 +17,7 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'Show what a pipeline will run and what it promises.',
     load: () => import('./explain.ts'),
   },
+  { name: 'run', summary: 'Run a pipeline.', load: () => import('./run.ts') },
   { name: 'connectors', summary: 'List connectors, or the options of one.', load: () => import('./connectors.ts') },
   {
     name: 'schema',
