@@ -59,9 +59,20 @@ export function toAbort(outcome: RollbackOutcome): 'aborted' | 'committed' | 'un
 
 /** Committed for good; while readers do not see it yet the commit is asked about again before it is confirmed. */
 function afterSettling(settled: CommitOutcome, word: 'committed' | 'already-committed'): SinkOutcome {
-  if (settled.kind === 'committed' || settled.kind === 'already-committed') return { outcome: word }
-  if (settled.kind === 'failed') return failed(settled.error)
-  return { outcome: 'retry', reason: `committed, and not visible yet: ${settled.reason}` }
+  switch (settled.kind) {
+    case 'committed':
+    case 'already-committed':
+      return { outcome: word }
+    case 'visible-pending':
+    case 'retry':
+      return { outcome: 'retry', reason: `committed, and not visible yet: ${settled.reason}` }
+    // The server contradicts its own answer: only evidence can tell.
+    case 'lost':
+    case 'unknown':
+      return { outcome: 'unknown', reason: settled.reason }
+    case 'failed':
+      return failed(settled.error)
+  }
 }
 
 function failed(error: MillraceError): SinkOutcome {
