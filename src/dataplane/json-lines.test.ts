@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { JsonLinesScanner } from './json-lines.ts'
+import { withoutRows } from './row-error.ts'
 import { parseColumnType } from './types.ts'
 
 function scan(type: string, text: string, nullable = true): string {
@@ -185,4 +186,15 @@ test('errors tell the row, its bytes and the column, never the value', () => {
 test('a count of rows that is not the announced one is a broken promise', () => {
   const scanner = new JsonLinesScanner([])
   assert.throws(() => scanner.scan(Buffer.from('{}\n{}\n'), 6, 3), { code: 'INTERNAL' })
+})
+
+test('bad rows can be taken out, and the rest is a good piece', () => {
+  const scanner = new JsonLinesScanner([{ name: 'v', type: parseColumnType('bigint'), nullable: true }])
+  const buffer = Buffer.from('17\n{"v":1}\n{"v":"x"}\n{"v":2}\n{"v":1.5}\n')
+  const result = scanner.scan(buffer, buffer.length, 5)
+  assert.ok(!result.ok)
+  const { rest, taken } = withoutRows({ buffer, length: buffer.length, rows: 5 }, result.errors)
+  assert.equal(rest.buffer.toString(), '{"v":1}\n{"v":2}\n')
+  assert.deepEqual(taken.map(String), ['17', '{"v":"x"}', '{"v":1.5}'])
+  assert.ok(scanner.scan(rest.buffer, rest.length, rest.rows).ok)
 })

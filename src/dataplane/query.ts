@@ -8,6 +8,7 @@ import type { LaneDatabase } from './lane-database.ts'
 import { NOT_FINITE, SENTINEL_QUOTE, csvSql, csvUncarriableSql, outputSql, type QueryOutput } from './output.ts'
 import { relationSql, type InputRelation } from './relation.ts'
 import type { BytesPiece, RowError } from './row-error.ts'
+import { MetadataWriter, type RowMetadata } from './row-metadata.ts'
 import { quoteName } from './sql-text.ts'
 import type { Column } from './types.ts'
 
@@ -56,6 +57,8 @@ export class Query {
   readonly #statement: DuckDBPreparedStatement
   readonly #scanner: JsonLinesScanner | CsvLinesScanner | undefined
 
+  readonly #metadata: MetadataWriter | undefined
+
   constructor(
     database: LaneDatabase,
     definition: QueryDefinition,
@@ -69,20 +72,24 @@ export class Query {
     this.columns = columns
     this.#statement = statement
     this.#scanner = scannerFor(definition.input)
+    const { input } = definition
+    const names = input.format === 'ndjson' ? (input.metadata ?? []) : []
+    this.#metadata = names.length === 0 ? undefined : new MetadataWriter(names)
   }
 
   /**
    * Runs the query over one piece of rows (nothing to hand in for `parquet` and `table` inputs). The result is written
-   * into `target`, or into a new buffer when that is too small.
+   * into `target`, or into a new buffer when that is too small. `metadata` belongs to `input.metadata`.
    *
    * @throws MillraceError `POISON` when the query fails and no single row can be named, `INTERRUPTED` when closed.
    */
-  run(piece?: BytesPiece, target?: Buffer): Promise<QueryResult> {
+  run(piece?: BytesPiece, target?: Buffer, metadata?: RowMetadata): Promise<QueryResult> {
     return this.#database.exclusive(async () => {
       if (piece === undefined) return this.#execute(target)
       const scanned = this.#scanner?.scan(piece.buffer, piece.length, piece.rows)
       if (scanned?.ok === false) return scanned
-      return this.#executeOn(piece, scanned ?? piece, target)
+      const rows = scanned ?? piece
+      return this.#executeOn(piece, this.#metadata?.write(rows, metadata ?? {}) ?? rows, target)
     })
   }
 

@@ -1,3 +1,4 @@
+import { metadataSql, type MetadataName } from './row-metadata.ts'
 import { quoteName, quoteText } from './sql-text.ts'
 import { duckType, type Column, type ColumnType } from './types.ts'
 
@@ -7,7 +8,10 @@ export type InputRelation =
       readonly format: 'ndjson'
       readonly name: string
       readonly columns: readonly Column[]
+      /** The rows were checked before, or made by us: the scanner is left out. */
       readonly isTrusted?: boolean
+      /** Metadata that the SQL names; `Query.run` is then given it with each piece. */
+      readonly metadata?: readonly MetadataName[]
     }
   | { readonly format: 'csv'; readonly name: string; readonly columns: readonly Column[]; readonly csv: CsvDialect }
   | { readonly format: 'parquet'; readonly name: string; readonly columns: readonly Column[]; readonly path: string }
@@ -32,7 +36,7 @@ export const CSV_ROW_BYTES_MAX: number = 2 * 1024 * 1024
 export function relationSql(input: InputRelation, handOverPath: string): string {
   switch (input.format) {
     case 'ndjson':
-      return readJson(input.columns, handOverPath)
+      return readJson(input.columns, input.metadata ?? [], handOverPath)
     case 'csv':
       return readCsv(input.columns, input.csv, handOverPath)
     case 'parquet':
@@ -52,11 +56,13 @@ function names(columns: readonly Column[]): string {
   return columns.map(({ name }) => quoteName(name)).join(', ')
 }
 
-function readJson(columns: readonly Column[], path: string): string {
+function readJson(columns: readonly Column[], metadata: readonly MetadataName[], path: string): string {
+  const extra = metadataSql(metadata)
   const typed = columns.map(({ name, type }) => `${quoteText(name)}: ${quoteText(jsonWireType(type))}`)
   const values = columns.map(({ name, type }) => `${fromText(quoteName(name), type)} AS ${quoteName(name)}`)
   return (
-    `SELECT ${values.join(', ')} FROM read_ndjson(${quoteText(path)}, columns = {${typed.join(', ')}}, ` +
+    `SELECT ${[...values, ...extra.values].join(', ')} FROM read_ndjson(${quoteText(path)}, ` +
+    `columns = {${[...typed, ...extra.types].join(', ')}}, ` +
     `auto_detect = false, maximum_object_size = ${ROW_BYTES_MAX})`
   )
 }
