@@ -116,6 +116,8 @@ function floatEncoder(round: (value: number) => number): Encoder {
   }
 }
 
+/** Up to 15 digits without an exponent: no arithmetic is needed. */
+const PLAIN_DECIMAL = /^(-?)(\d{1,15})(?:\.(\d{1,15}))?$/
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/
 
 function decimalEncoder(precision: number, scale: number): Encoder {
@@ -123,7 +125,17 @@ function decimalEncoder(precision: number, scale: number): Encoder {
   return (value) => {
     if (typeof value === 'boolean' || (typeof value === 'object' && !(value instanceof NumberText)))
       return UNCONVERTIBLE
-    const match = DECIMAL.exec(scalarText(value).trim())
+    const text = scalarText(value).trim()
+    const plain = PLAIN_DECIMAL.exec(text)
+    if (plain !== null) {
+      const [, sign = '', whole = '', fraction = ''] = plain
+      const isZero = sign !== '' && Number(text) === 0
+      if (fraction.length <= scale && whole.length <= precision - scale && (whole[0] !== '0' || whole === '0')) {
+        const minus = isZero ? '' : sign
+        return scale === 0 ? `"${minus}${whole}"` : `"${minus}${whole}.${fraction.padEnd(scale, '0')}"`
+      }
+    }
+    const match = DECIMAL.exec(text)
     if (match === null) return UNCONVERTIBLE
     const [, sign = '', whole = '', fraction = '', exponent = '0'] = match
     if (whole === '' && fraction === '') return UNCONVERTIBLE
@@ -137,8 +149,8 @@ function decimalEncoder(precision: number, scale: number): Encoder {
     }
     if (unscaled >= limit) return UNCONVERTIBLE
     const digits = unscaled.toString().padStart(scale + 1, '0')
-    const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
-    return sign === '-' && unscaled !== 0n ? `"-${text}"` : `"${text}"`
+    const rounded = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+    return sign === '-' && unscaled !== 0n ? `"-${rounded}"` : `"${rounded}"`
   }
 }
 

@@ -5,8 +5,9 @@ import type { Delta, KeyedChange } from './table.ts'
 
 /** Errors kept for the error log of a load. */
 const ERRORS_MAX = 100
-/** Encoded rows are gathered into buffers of about this many. */
-const ROWS_PER_CHUNK = 4096
+/** Encoded rows are gathered into buffers of about this size. */
+const CHUNK_BYTES = 1024 * 1024
+const NEWLINE = 0x0a
 
 /** Checks rows against their table and gathers them in stored form. */
 export class RowEncoder {
@@ -17,7 +18,8 @@ export class RowEncoder {
   #columns: readonly ColumnCodec[] = []
   #prefixes: readonly string[] = []
   #rows = 0
-  #lines: string[] = []
+  #chunk: Buffer = Buffer.alloc(0)
+  #chunkBytes = 0
   #chunks: Buffer[] = []
   readonly #changes: KeyedChange[] = []
   readonly #openNames: Set<string>
@@ -91,8 +93,14 @@ export class RowEncoder {
 
   #addRow(row: string): void {
     this.#rows += 1
-    this.#lines.push(row)
-    if (this.#lines.length >= ROWS_PER_CHUNK) this.#flush()
+    const bytesMax = row.length * 3 + 1
+    if (this.#chunkBytes + bytesMax > this.#chunk.length) {
+      this.#flush()
+      this.#chunk = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytesMax))
+    }
+    this.#chunkBytes += this.#chunk.write(row, this.#chunkBytes)
+    this.#chunk[this.#chunkBytes] = NEWLINE
+    this.#chunkBytes += 1
   }
 
   #addChange(fields: Readonly<Record<string, unknown>>, row: string, keyParts: string[], source: string): void {
@@ -112,10 +120,11 @@ export class RowEncoder {
   }
 
   #flush(): void {
-    if (this.#lines.length === 0) return
-    this.#lines.push('')
-    this.#chunks.push(Buffer.from(this.#lines.join('\n')))
-    this.#lines = []
+    if (this.#chunkBytes === 0) return
+    const isNearlyFull = this.#chunkBytes * 2 > this.#chunk.length
+    const used = this.#chunk.subarray(0, this.#chunkBytes)
+    this.#chunks.push(isNearlyFull ? used : Buffer.from(used))
+    this.#chunkBytes = 0
   }
 
   #useColumns(): void {

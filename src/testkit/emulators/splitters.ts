@@ -60,38 +60,48 @@ export class JsonRowSplitter {
   }
 
   push(chunk: Buffer, onRow: (text: string) => void): void {
+    if (chunk.length === 0) return
     const carried = this.#rest.length
     const bytes = carried === 0 ? chunk : Buffer.concat([this.#rest, chunk])
     const rowDepth = this.#isArray ? 1 : 0
-    let rowStart = this.#isInRow ? 0 : -1
-    let at = carried
     const length = bytes.length
-    while (at < length) {
-      if (this.#isInString) {
-        at = this.#skipString(bytes, at)
-        continue
-      }
-      const byte = bytes[at] ?? 0
-      at += 1
-      if (byte === QUOTE) {
-        this.#isInString = true
-        if (this.#depth <= rowDepth) this.#complaint ??= 'The value is not a JSON object'
+    // Fields are copied into locals: this loop sees every byte of a load.
+    let depth = this.#depth
+    let isInString = this.#isInString
+    let rowStart = this.#isInRow ? 0 : -1
+    const start = carried + (this.#isEscaped ? 1 : 0)
+    this.#isEscaped = false
+    for (let at = start; at < length; at += 1) {
+      let byte = bytes[at] ?? 0
+      if (isInString) {
+        while (byte !== QUOTE) {
+          at += byte === BACKSLASH ? 2 : 1
+          if (at >= length) break
+          byte = bytes[at] ?? 0
+        }
+        this.#isEscaped = at > length
+        isInString = at >= length
+      } else if (byte === QUOTE) {
+        isInString = true
+        if (depth <= rowDepth) this.#complaint ??= 'The value is not a JSON object'
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-        if (this.#depth === rowDepth && this.#begins(byte)) rowStart = at - 1
-        else if (this.#depth === 0) this.#open(byte)
-        this.#depth += 1
+        if (depth === rowDepth && this.#begins(byte)) rowStart = at
+        else if (depth === 0) this.#open(byte)
+        depth += 1
       } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-        this.#depth -= 1
-        if (this.#depth === rowDepth && rowStart >= 0) {
+        depth -= 1
+        if (depth === rowDepth && rowStart >= 0) {
           this.rows += 1
-          if (!this.#isCounting) onRow(bytes.toString('utf8', rowStart, at))
+          if (!this.#isCounting) onRow(bytes.toString('utf8', rowStart, at + 1))
           rowStart = -1
         }
-        if (this.#depth === 0) this.#hasEnded = true
-      } else if (this.#depth <= rowDepth && byte > 0x20 && !(byte === COMMA && this.#depth === 1)) {
+        if (depth === 0) this.#hasEnded = true
+      } else if (depth <= rowDepth && byte > 0x20 && !(byte === COMMA && depth === 1)) {
         this.#complaint ??= 'The value is not a JSON object'
       }
     }
+    this.#depth = depth
+    this.#isInString = isInString
     this.#isInRow = rowStart >= 0
     this.#rest = rowStart < 0 || this.#isCounting ? Buffer.alloc(0) : Buffer.from(bytes.subarray(rowStart))
   }
@@ -109,26 +119,6 @@ export class JsonRowSplitter {
     this.#hasEnded = false
     this.#complaint = undefined
     return complaint
-  }
-
-  #skipString(bytes: Buffer, from: number): number {
-    let at = from
-    if (this.#isEscaped) {
-      this.#isEscaped = false
-      at += 1
-    }
-    for (; at < bytes.length; at += 1) {
-      const byte = bytes[at]
-      if (byte === QUOTE) {
-        this.#isInString = false
-        return at + 1
-      }
-      if (byte === BACKSLASH) {
-        at += 1
-        if (at >= bytes.length) this.#isEscaped = true
-      }
-    }
-    return bytes.length
   }
 
   /** Whether a row begins at this bracket. */

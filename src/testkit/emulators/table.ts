@@ -129,7 +129,9 @@ export class TableStore {
     }
     const column = delta.mergeCondition
     if (column === undefined || old.row === undefined) return false
-    return compareTexts(fieldText(old.row, column), fieldText(change.row, column)) > 0
+    const before = fieldText(old.row, column)
+    const after = fieldText(change.row, column)
+    return before !== undefined && after !== undefined && compareTexts(before, after) > 0
   }
 
   /** A row with some columns replaced, in the table's column order. */
@@ -140,8 +142,10 @@ export class TableStore {
   }
 }
 
-function fieldText(row: string, column: string): string {
+/** undefined for NULL. */
+function fieldText(row: string, column: string): string | undefined {
   const value = (parseExact(row) as Record<string, unknown>)[column]
+  if (value === null || value === undefined) return undefined
   return value instanceof NumberText ? value.text : String(value)
 }
 
