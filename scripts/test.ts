@@ -5,8 +5,9 @@
 import { globSync } from 'node:fs'
 import path from 'node:path'
 import { runChecks } from './testing/checks.ts'
-import { hostKafka, leftOut } from './testing/services.ts'
-import { describe, repository, stage } from './testing/stage.ts'
+import { ensurePrograms } from './testing/programs.ts'
+import { checkKafka, hostKafka, leftOut } from './testing/services.ts'
+import { describe, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { addTotals, closingLines, runSuite, type Totals } from './testing/suite.ts'
 
 const MINUTE = 60_000
@@ -30,29 +31,48 @@ function runTests(files: readonly string[]): Promise<Totals> {
   })
 }
 
+/** Programs first, because both Kafka and the readers may need apt-get, of which only one can run. */
+function prepareServers(): {
+  programs: Promise<StageResult>
+  readers: Promise<StageResult>
+  kafka: ReturnType<typeof hostKafka>
+} {
+  const programs = ensurePrograms(deadline)
+  const ready = programs.then(({ ok }) => {
+    if (!ok) throw new Error('a program is missing, see above')
+  })
+  const readers = ready.then(() =>
+    runProgram(process.execPath, [path.join('scripts', 'testing', 'prepare-readers.ts')], deadline),
+  )
+  const kafka = ready.then(hostKafka)
+  // Failures are reported by the stages that await them, later.
+  for (const promise of [programs, readers, kafka]) promise.catch(() => undefined)
+  return { programs, readers, kafka }
+}
+
 async function main(): Promise<boolean> {
   const started = performance.now()
-  // Downloads and the broker's start overlap with the checks and the unit tests.
-  const starting = hostKafka()
-  starting.catch(() => undefined) // a failure is reported by its stage, below
+  // Downloads and the start of servers overlap with the checks and the unit tests.
+  const { programs, readers, kafka } = prepareServers()
   await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(async () => {
-    const kafka = await starting.catch(() => undefined)
-    await kafka?.[Symbol.asyncDispose]()
-  })
+  cleanup.defer(async () => (await kafka.catch(() => undefined))?.[Symbol.asyncDispose]())
 
   const areChecksGood = await runChecks(deadline)
   let totals = await runTests(all.filter((file) => !needServers(file)))
-  const isUp = await stage('kafka', async () => {
-    const kafka = await starting
-    process.env['MILLRACE_KAFKA'] = kafka.address
-    return { ok: true, output: kafka.address }
-  })
-  await stage('real servers', () => Promise.resolve(leftOut()))
-  if (isUp) totals = addTotals(totals, await runTests(all.filter(needServers)))
+
+  const stages: readonly [string, () => Promise<StageResult>][] = [
+    ['programs', () => programs],
+    ['hudi readers', () => readers],
+    ['kafka', async () => checkKafka(await kafka)],
+    ['real servers', () => Promise.resolve(leftOut())],
+  ]
+  let areServersUp = true
+  for (const [name, work] of stages) areServersUp = (await stage(name, work)) && areServersUp
+  if (areServersUp) process.env['MILLRACE_KAFKA'] = (await kafka).address
+  if (areServersUp) totals = addTotals(totals, await runTests(all.filter(needServers)))
 
   process.stdout.write(`\n${closingLines(totals, performance.now() - started)}`)
-  return areChecksGood && isUp && totals.pass > 0 && totals.fail + totals.cancelled === 0 && !deadline.aborted
+  return areChecksGood && areServersUp && totals.pass > 0 && totals.fail + totals.cancelled === 0 && !deadline.aborted
 }
 
 let isGood = false

@@ -14,8 +14,13 @@ const environment = {
 }
 
 async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
-  const done = await promisify(execFile)(program, args, { cwd, env: environment, maxBuffer: 64 << 20 })
-  return done.stdout
+  try {
+    const done = await promisify(execFile)(program, args, { cwd, env: environment, maxBuffer: 64 << 20 })
+    return done.stdout
+  } catch (error) {
+    const said = error instanceof Error && 'stdout' in error ? String(error.stdout) : ''
+    throw new Error(`${path.basename(program)} ${args[0]} failed: ${said}`, { cause: error })
+  }
 }
 
 async function openDirectory(): Promise<AsyncDisposable & { readonly path: string }> {

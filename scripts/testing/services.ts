@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import path from 'node:path'
-import { repository, type StageResult } from './stage.ts'
+import { describe, repository, type StageResult } from './stage.ts'
 
 /** A server that lives as long as the test run, in a process of its own. */
 export interface HostedService extends AsyncDisposable {
@@ -22,6 +23,20 @@ export async function hostKafka(): Promise<HostedService> {
       if (host.connected) host.disconnect()
       await exited
     },
+  }
+}
+
+/** Says where the broker is, if it still answers: the unit tests ran since it was started. */
+export async function checkKafka(service: HostedService): Promise<StageResult> {
+  const [host = '', port = ''] = service.address.split(':')
+  const socket = connect(Number(port), host)
+  try {
+    await once(socket, 'connect')
+    return { ok: true, output: service.address }
+  } catch (error) {
+    return { ok: false, output: `the broker at ${service.address} has ended since it was started: ${describe(error)}` }
+  } finally {
+    socket.destroy()
   }
 }
 
