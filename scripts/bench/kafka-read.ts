@@ -2,45 +2,31 @@
  * How fast one thread reads a topic: `node scripts/bench/kafka-read.ts [rows=3000000] [codec=none,zstd] [partitions=8]`.
  * Starts a broker, or uses the one of MILLRACE_KAFKA. Prints rows per second and per CPU-second of this process.
  */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import {
   BatchCursor,
-  encodeValues,
   FetchSession,
   KafkaAdmin,
   KafkaClient,
   LINE_FEED,
-  loadCodec,
-  PartitionProducer,
+  RecordTarget,
   ValueTarget,
   type Codec,
   type FetchedPartition,
 } from '../../src/clients/kafka/index.ts'
 import { startKafka } from '../services/kafka.ts'
-import { ROW_BYTES, RowGenerator } from './rows.ts'
+import { ROW_BYTES } from './rows.ts'
 
 const [rowsText = '3000000', codecsText = 'none,zstd', partitionsText = '8'] = process.argv.slice(2)
 const ROWS = Number(rowsText)
 const PARTITIONS = Number(partitionsText)
-const ROWS_PER_BATCH = 5000
 
-async function load(client: KafkaClient, topic: string, codec: Codec): Promise<void> {
-  const producer = new PartitionProducer(client)
-  await loadCodec(codec)
-  const rows = new RowGenerator()
-  const bytes = Buffer.allocUnsafe(ROWS_PER_BATCH * (ROW_BYTES + 1))
-  const open = new Set<Promise<unknown>>()
-  for (let sent = 0, batch = 0; sent < ROWS; batch++) {
-    const count = Math.min(ROWS_PER_BATCH, ROWS - sent)
-    const used = rows.fill(bytes, count)
-    const ends = Array.from({ length: count }, (_, row) => row * (ROW_BYTES + 1) + ROW_BYTES)
-    const values = { bytes: bytes.subarray(0, used), ends, gap: 1, timestampMs: 1_763_596_800_000n }
-    const sending = producer.sendBatch({ topic, partition: batch % PARTITIONS }, encodeValues(values, { codec }))
-    open.add(sending)
-    void sending.finally(() => open.delete(sending))
-    if (open.size >= 4) await Promise.race(open)
-    sent += count
-  }
-  await Promise.all(open)
+function load(bootstrap: string, topic: string, codec: Codec): void {
+  const program = fileURLToPath(new URL('kafka-load.ts', import.meta.url))
+  const args = [program, bootstrap, topic, String(ROWS), codec, String(PARTITIONS)]
+  const done = spawnSync(process.execPath, args, { stdio: 'inherit' })
+  if (done.status !== 0) throw new Error(`loading ${topic} failed`)
 }
 
 async function read(
@@ -76,33 +62,43 @@ async function measure(what: string, step: () => Promise<void>): Promise<void> {
   )
 }
 
-async function run(client: KafkaClient): Promise<void> {
-  for (const codec of codecsText.split(',') as Codec[]) {
-    const topic = `bench-${codec}-${process.pid}`
-    const admin = new KafkaAdmin(client)
-    await admin.createTopic(topic, PARTITIONS)
-    await load(client, topic, codec)
-    const last = (partition: FetchedPartition): number => Number(partition.next - partition.from)
-    await measure(`${codec}: fetch only`, () => read(client, topic, last))
-    const targets = { buffer: Buffer.allocUnsafeSlow(4 << 20), rowsMax: 32_768, separator: LINE_FEED, isJson: true }
-    const target = new ValueTarget(targets)
-    const cursor = new BatchCursor()
-    await measure(`${codec}: gather into 4 MiB`, () =>
-      read(client, topic, (partition) => {
-        let rows = 0
-        cursor.load(partition)
-        while (!cursor.isDone) {
-          rows += cursor.gatherValues(target)
-          if (!cursor.isDone) target.reset()
-        }
-        return rows
-      }),
-    )
-    await admin.deleteTopic(topic)
+/** Gathers everything that a partition delivered; full targets are used again at once. */
+function gatherAll<Target extends ValueTarget>(
+  cursor: BatchCursor,
+  target: Target,
+  gather: (target: Target) => number,
+): (partition: FetchedPartition) => number {
+  return (partition) => {
+    let rows = 0
+    cursor.load(partition)
+    while (!cursor.isDone) {
+      rows += gather(target)
+      if (!cursor.isDone) target.reset()
+    }
+    return rows
   }
 }
 
-const shared = process.env['MILLRACE_KAFKA']
-await using broker = shared === undefined ? await startKafka({ heap: '1g', fast: true }) : undefined
-await using client = new KafkaClient({ brokers: [shared ?? broker?.bootstrap ?? ''] })
-await run(client)
+async function run(client: KafkaClient, bootstrap: string): Promise<void> {
+  for (const codec of codecsText.split(',') as Codec[]) {
+    const topic = `bench-${codec}-${process.pid}`
+    load(bootstrap, topic, codec)
+    const cursor = new BatchCursor()
+    const options = { buffer: Buffer.allocUnsafeSlow(4 << 20), rowsMax: 32_768, separator: LINE_FEED, isJson: true }
+    const values = new ValueTarget(options)
+    const records = new RecordTarget({ ...options, keyBytesMax: 1 << 20, headerBytesMax: 1 << 20 })
+    const offsets = (partition: FetchedPartition): number => Number(partition.next - partition.from)
+    const lines = gatherAll(cursor, values, (target) => cursor.gatherValues(target))
+    const columns = gatherAll(cursor, records, (target) => cursor.gatherRecords(target))
+    await measure(`${codec}: fetch only`, () => read(client, topic, offsets))
+    await measure(`${codec}: values into 4 MiB`, () => read(client, topic, lines))
+    await measure(`${codec}: values and columns`, () => read(client, topic, columns))
+    await new KafkaAdmin(client).deleteTopic(topic)
+  }
+}
+
+await using broker =
+  process.env['MILLRACE_KAFKA'] === undefined ? await startKafka({ heap: '1g', fast: true }) : undefined
+const bootstrap = process.env['MILLRACE_KAFKA'] ?? broker?.bootstrap ?? ''
+await using client = new KafkaClient({ brokers: [bootstrap] })
+await run(client, bootstrap)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { AbortedTransaction } from './apis/fetch.ts'
 import { BatchCursor } from './batch-cursor.ts'
-import { encodeBatch, type OutgoingRecord } from './batch-encoder.ts'
+import { encodeBatch, loadCodec, type OutgoingRecord } from './batch-encoder.ts'
 import { crc32c } from './crc32c.ts'
 import { BATCH, offsetAfter } from './record-batch.ts'
 import { isNullAt, RecordTarget } from './record-target.ts'
@@ -128,6 +128,25 @@ describe('gathering values', () => {
     }
   })
 })
+
+for (const codec of ['gzip', 'zstd', 'snappy', 'lz4'] as const) {
+  test(`${codec}: large batches are read in pieces, and their memory is not used after it was given back`, async () => {
+    await loadCodec(codec)
+    const values = Array.from({ length: 3000 }, (_, at) => `${at}-${'x'.repeat(200)}`)
+    const halves = [values.slice(0, 2000), values.slice(2000)]
+    const batches = halves.map((half, at) => encodeBatch(half.map(record), { codec, baseOffset: BigInt(at * 2000) }))
+    const cursor = cursorOver(Buffer.concat(batches))
+    const target = valueTarget({ bytes: 64 << 10, rowsMax: 1000 })
+    let text = ''
+    while (!cursor.isDone) {
+      cursor.gatherValues(target)
+      text += textOf(target)
+      target.reset()
+    }
+    assert.equal(text, values.map((value) => `${value}\n`).join(''))
+    assert.equal(cursor.offset, 3000n)
+  })
+}
 
 describe('values that lines cannot hold', () => {
   test('a line feed in JSON becomes a blank', () => {

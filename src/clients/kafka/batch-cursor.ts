@@ -1,7 +1,7 @@
 import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { AbortedTransaction } from './apis/fetch.ts'
-import { Decompressor } from './compression.ts'
+import { Decompressor, discard } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { gatherBatchRecords } from './gather-records.ts'
 import { gatherBatchValues } from './gather-values.ts'
@@ -52,6 +52,7 @@ export class BatchCursor {
 
   /** Starts with other bytes. `until` is the first offset that is not wanted. */
   load(fetched: FetchedBytes, until?: bigint): void {
+    this.#dropBatch()
     this.#topic = fetched.topic
     this.#partition = fetched.partition
     this.#bytes = fetched.records
@@ -59,7 +60,6 @@ export class BatchCursor {
     this.#offset = fetched.from
     this.#until = until
     this.#filter = new AbortedFilter(fetched.aborted)
-    this.#batch = undefined
     this.#isDone = false
   }
 
@@ -186,7 +186,7 @@ export class BatchCursor {
   }
 
   #close(next: bigint): void {
-    this.#batch = undefined
+    this.#dropBatch()
     if (this.#until !== undefined && next >= this.#until) this.#reachUntil()
     else this.#offset = maxOf(this.#offset, next)
   }
@@ -199,7 +199,13 @@ export class BatchCursor {
 
   #finish(): undefined {
     this.#isDone = true
+    this.#dropBatch()
+  }
+
+  #dropBatch(): void {
+    const payload = this.#batch?.payload
     this.#batch = undefined
+    if (payload !== undefined && payload !== this.#bytes) discard(payload)
   }
 
   #decoding<T>(step: () => T): T {

@@ -15,6 +15,21 @@ const BYTES_MAX = 128 << 20
 const RATIO_MAX = 2000
 const BYTES_ALWAYS_ALLOWED = 4 << 20
 
+const CHUNK_BYTES_MIN = 4 << 10
+const CHUNK_BYTES_MAX = 2 << 20
+
+/** Less is not worth it, and must be larger than the pool that small buffers share: that memory is not ours alone. */
+const DISCARD_BYTES_MIN = Math.max(256 << 10, 2 * Buffer.poolSize)
+
+/**
+ * Gives the memory of decompressed bytes back at once, instead of letting a hundred megabytes of it pile up for the
+ * garbage collector. Nobody may hold a view of them any more.
+ */
+export function discard(output: Buffer): void {
+  const memory = output.buffer
+  if (memory instanceof ArrayBuffer && memory.byteLength >= DISCARD_BYTES_MIN) memory.transfer(0)
+}
+
 /** Throws `RangeError` or a zlib error for damaged input and for output over the bounds. */
 export class Decompressor {
   /** zlib joins its output from chunks; a chunk as large as the last result saves the joining. */
@@ -42,7 +57,7 @@ export class Decompressor {
     bytesMax: number,
   ): Buffer {
     const output = decompress(input, { chunkSize: this.#chunkBytes, maxOutputLength: bytesMax })
-    if (output.length > this.#chunkBytes) this.#chunkBytes = Math.min(2 << 20, 1 << (32 - Math.clz32(output.length)))
+    this.#chunkBytes = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, 1 << (32 - Math.clz32(output.length))))
     return output
   }
 }
