@@ -68,8 +68,11 @@ async function main(): Promise<boolean> {
   ]
   let areServersUp = true
   for (const [name, work] of stages) areServersUp = (await stage(name, work)) && areServersUp
-  if (areServersUp) process.env['MILLRACE_KAFKA'] = (await kafka).address
-  if (areServersUp) totals = addTotals(totals, await runTests(all.filter(needServers)))
+  if (areServersUp && !deadline.aborted) {
+    process.env['MILLRACE_KAFKA'] = (await kafka).address
+    totals = addTotals(totals, await runTests(all.filter(needServers)))
+  }
+  if (deadline.aborted) process.stdout.write(`\nstopped: ${describe(deadline.reason)}\n`)
 
   process.stdout.write(`\n${closingLines(totals, performance.now() - started)}`)
   return areChecksGood && areServersUp && totals.pass > 0 && totals.fail + totals.cancelled === 0 && !deadline.aborted

@@ -47,6 +47,8 @@ export async function runSuite(options: SuiteOptions): Promise<Totals> {
     if (data.file !== undefined) printed.set(data.file, ((printed.get(data.file) ?? '') + data.message).slice(-8000))
   }
   const finishFile = (file: string, ok: boolean, durationMs: number, words: string): void => {
+    // Of a run that was stopped, only the totals are worth printing.
+    if (options.signal.aborted) return
     const seconds = (durationMs / 1000).toFixed(1).padStart(6)
     process.stdout.write(`${ok ? '✔' : '✖'} ${seconds} s  ${path.relative(repository, file)}  ${words}\n`)
     if (!ok) process.stdout.write(indent(printed.get(file) ?? ''))

@@ -17,7 +17,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['core', 'checkpoint', 'storage', 'plan', 'dataplane', 'transforms'],
   'flink-sql': ['core', 'plan'],
   server: ['index.ts'],
-  'index.ts': ['core', 'plan', 'runtime', 'storage', 'flink-sql'],
+  'index.ts': ['core', 'plan', 'transforms', 'runtime', 'storage', 'flink-sql'],
   cli: ['*'],
   testkit: ['*'],
 }
