@@ -12,6 +12,8 @@ import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './
 /** Why an edge carries the body that it carries, for `explain`. */
 export interface EdgeNote {
   readonly from: string
+  /** The output whose rows go there: the id of a source or transform, or a branch of a route. */
+  readonly rows: string
   readonly to: string
   readonly body: string
   readonly why: string
@@ -157,7 +159,7 @@ class Assembly {
     const owner = this.#owners.get(port)
     if (owner !== undefined) {
       this.#output(owner, port, body, to)
-      this.#note(owner.id, to, body, 'encoded once by the query, as the reader wants it')
+      this.#note(owner.id, port, to, body, 'encoded once by the query, as the reader wants it')
       return
     }
     const given = kind === 'source' ? this.#in.bodies.gives.get(port) : ({ kind: 'rows' } as const)
@@ -166,13 +168,13 @@ class Assembly {
       const edges = this.#direct.get(port) ?? []
       edges.push({ to })
       this.#direct.set(port, edges)
-      this.#note(port, to, body, this.#whyDirect(port, to, body))
+      this.#note(port, port, to, body, this.#whyDirect(port, to, body))
       return
     }
-    this.#convert(port, to, body)
+    this.#convert(port, to, body, given)
   }
 
-  #convert(port: string, to: string, body: BodyFormat): void {
+  #convert(port: string, to: string, body: BodyFormat, given: BodyFormat): void {
     const key = `${port} `
     const isNew = !this.#queries.has(key)
     const query = this.#query(key, [port], port, [])
@@ -181,7 +183,7 @@ class Assembly {
       this.#connect(port, query.id, query.input.format)
     }
     this.#output(query, query.relation, body, to)
-    this.#note(query.id, to, body, 'converted: the source’s records are not what the reader takes')
+    this.#note(query.id, port, to, body, `converted: ${port} gives ${formatBody(given)}`)
   }
 
   #output(query: QueryDraft, select: string, format: BodyFormat, to: string): void {
@@ -199,8 +201,8 @@ class Assembly {
       : 'taken as it is'
   }
 
-  #note(from: string, to: string, body: BodyFormat, why: string): void {
-    this.#notes.push({ from, to, body: formatBody(body), why })
+  #note(from: string, rows: string, to: string, body: BodyFormat, why: string): void {
+    this.#notes.push({ from, rows, to, body: formatBody(body), why })
   }
 
   #schema(port: string, query?: QueryDraft): Schema {

@@ -49,7 +49,6 @@ export async function buildPlan(
     context.connectors,
   )
   const findings = [...first]
-  if (draft === undefined) return { planned: undefined, findings }
   const { graph, findings: ofGraph } = buildGraph(draft)
   findings.push(...ofGraph)
   const times = timesOf(draft.definition)

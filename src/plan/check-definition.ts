@@ -62,7 +62,7 @@ export async function checkDefinition(
   value: JsonObject,
   fromEnvironment: ReadonlySet<string>,
   connectors: ConnectorLookup,
-): Promise<{ readonly draft: Draft | undefined; readonly findings: readonly Finding[] }> {
+): Promise<{ readonly draft: Draft; readonly findings: readonly Finding[] }> {
   const checker = new DefinitionChecker(value, fromEnvironment, connectors)
   const draft = await checker.run()
   return { draft, findings: checker.findings }
@@ -81,7 +81,7 @@ class DefinitionChecker {
     this.#connectors = connectors
   }
 
-  async run(): Promise<Draft | undefined> {
+  async run(): Promise<Draft> {
     const frame = this.#withoutUnavailable(this.#value, [], [])
     const checked = checkValue(pipelineSchema, frame, [], this.#fromEnvironment)
     if ('findings' in checked) this.findings.push(...checked.findings)
@@ -90,8 +90,8 @@ class DefinitionChecker {
     const sinks = await this.#each('sinks', (id, component) => this.#sink(id, component))
     if (sources.length === 0) this.#refuseEmpty('sources')
     if (sinks.length === 0) this.#refuseEmpty('sinks')
-    if (!('value' in checked)) return undefined
-    return { definition: checked.value, sources, transforms, sinks, broken: this.#broken }
+    const definition = 'value' in checked ? checked.value : pipelineSchema.parse(STAND_IN)
+    return { definition, sources, transforms, sinks, broken: this.#broken }
   }
 
   #refuseEmpty(section: 'sources' | 'sinks'): void {
@@ -133,11 +133,11 @@ class DefinitionChecker {
     )
     const checked = checkValue(sourceFrame, frame, at, this.#fromEnvironment)
     if ('findings' in checked) this.findings.push(...checked.findings)
+    const schema = 'value' in checked ? this.#schema(checked.value.schema, at) : undefined
     if (connector === undefined) return undefined
     if (connector.source === undefined) return this.#wrongSide(connector, 'source', at)
     const own = this.#options(connector.source, rest, at)
     if (!('value' in checked) || own === undefined) return undefined
-    const schema = this.#schema(checked.value.schema, at)
     return { id, connectorName: connector.name, connector: connector.source, ...own, schema }
   }
 
@@ -269,6 +269,9 @@ class DefinitionChecker {
     }
   }
 }
+
+/** In place of a frame with mistakes, so that the parts are checked all the same. */
+const STAND_IN = { name: 'unknown', sources: {}, sinks: {} }
 
 const TYPE_HINT =
   'SQL types: bigint, integer, decimal(12,2), double, varchar, boolean, date, time, timestamp(3), timestamptz, uuid, ' +

@@ -41,7 +41,7 @@ export interface ExplainedStep {
   readonly options?: JsonObject
   /** Facts in the order of reading them: columns, metadata, statements. */
   readonly facts: readonly (readonly [string, string])[]
-  readonly to: readonly { readonly step: string; readonly body: string; readonly why: string }[]
+  readonly to: readonly { readonly step: string; readonly rows: string; readonly body: string; readonly why: string }[]
 }
 
 export async function explain(planned: PlannedPipeline, connectors: ConnectorLookup): Promise<Explanation> {
@@ -77,7 +77,7 @@ export async function explain(planned: PlannedPipeline, connectors: ConnectorLoo
 
 async function explainStep(step: Step, planned: PlannedPipeline, connectors: ConnectorLookup): Promise<ExplainedStep> {
   const edges = planned.edges.filter((edge) => edge.from === step.id)
-  const to = edges.map((edge) => ({ step: edge.to, body: edge.body, why: edge.why }))
+  const to = edges.map((edge) => ({ step: edge.to, rows: edge.rows, body: edge.body, why: edge.why }))
   const options = await printableOptions(step, connectors)
   return {
     id: step.id,
@@ -166,7 +166,10 @@ function stepLines(step: ExplainedStep): string[] {
   const width = Math.max(...rows.map(([name]) => name.length), 0)
   const lines = [`${step.kind} ${step.id} (${step.what})`]
   for (const [name, value] of rows) lines.push(`    ${name.padEnd(width)}  ${value}`.trimEnd())
-  for (const edge of step.to) lines.push(`  → ${edge.step}: ${edge.body}; ${edge.why}`)
+  for (const edge of step.to) {
+    const rows = edge.rows === step.id ? '' : ` (${edge.rows})`
+    lines.push(`  → ${edge.step}${rows}: ${edge.body}; ${edge.why}`)
+  }
   return lines
 }
 

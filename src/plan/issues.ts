@@ -1,4 +1,4 @@
-import { z, type ZodType } from 'zod'
+import type { z, ZodType } from 'zod'
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Json } from '../core/json.ts'
 import { configError, isDangerousKey, type Path } from './parsed-file.ts'
@@ -22,7 +22,8 @@ export function checkValue<O>(
   const readAgain = coerceTexts(input, first.error.issues, at, fromEnvironment)
   const second = readAgain === undefined ? first : schema.safeParse(readAgain)
   if (second.success) return { value: second.data, input: readAgain ?? input }
-  return { findings: second.error.issues.flatMap((issue) => issueFindings(issue, readAgain ?? input, at, schema)) }
+  const place = { input: readAgain ?? input, at, base: [], schema }
+  return { findings: second.error.issues.flatMap((issue) => issueFindings(issue, place)) }
 }
 
 function coerceTexts(
@@ -48,32 +49,42 @@ function readScalar(text: Json | undefined, expected: string): Json | undefined 
   return isNumber && (text.includes('.') || Number.isSafeInteger(Number(text))) ? Number(text) : undefined
 }
 
-function issueFindings(issue: z.core.$ZodIssue, input: Json, at: Path, schema: ZodType): Finding[] {
-  const path = toPath(issue.path)
+/** What is the same for all issues of one check. `base` leads from the options to the part that an issue is about. */
+interface IssuePlace {
+  readonly input: Json
+  readonly at: Path
+  readonly base: Path
+  readonly schema: ZodType
+}
+
+function issueFindings(issue: z.core.$ZodIssue, place: IssuePlace): Finding[] {
+  const inside = [...place.base, ...toPath(issue.path)]
+  const path = [...place.at, ...inside]
+  const value = valueAt(place.input, inside)
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const known = knownKeys(schema, path)
-      return configError(`unknown option ${JSON.stringify(key)}`, [...at, ...path, key], suggestion(key, known))
-    })
-  }
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const branch = likeliestBranch(issue.errors, valueAt(input, path))
-    const findings = branch.flatMap((inner) =>
-      issueFindings(inner, valueAt(input, path) ?? null, [...at, ...path], schema),
+    const known = knownKeys(place.schema, inside)
+    return issue.keys.map((key) =>
+      configError(`unknown option ${JSON.stringify(key)}`, [...path, key], suggestion(key, known)),
     )
+  }
+  if (issue.code === 'invalid_union' && value !== undefined && issue.errors.length > 0) {
+    const branch = likeliestBranch(issue.errors, value)
     const isOfThisValue = branch.every((inner) => inner.path.length === 0 && inner.code === 'invalid_type')
-    if (!isOfThisValue) return findings
-    const expected = [
-      ...new Set(issue.errors.flat().flatMap((inner) => (inner.code === 'invalid_type' ? [inner.expected] : []))),
-    ]
-    const words = issue.message === 'Invalid input' ? `expected ${expected.map(typeWord).join(' or ')}` : issue.message
-    return [configError(words, [...at, ...path])]
+    return isOfThisValue
+      ? [configError(unionMessage(issue), path)]
+      : branch.flatMap((inner) => issueFindings(inner, { ...place, base: inside }))
   }
   if (issue.code === 'invalid_key') {
     const inner = issue.issues[0]?.message ?? 'is not a good name'
-    return [configError(`name ${JSON.stringify(path.at(-1))}: ${inner}`, [...at, ...path])]
+    return [configError(`name ${JSON.stringify(inside.at(-1))}: ${inner}`, path)]
   }
-  return [configError(issueMessage(issue, valueAt(input, path)), [...at, ...path])]
+  return [configError(issueMessage(issue, value), path)]
+}
+
+function unionMessage(issue: z.core.$ZodIssueInvalidUnion): string {
+  if (!isDefaultMessage(issue.message)) return issue.message
+  const types = issue.errors.flat().flatMap((inner) => (inner.code === 'invalid_type' ? [inner.expected] : []))
+  return `expected ${[...new Set(types)].map(typeWord).join(' or ')}`
 }
 
 /** Of the readings of a union, the one that got furthest: objects are compared with objects. */
@@ -88,7 +99,8 @@ function likeliestBranch(
 }
 
 function issueMessage(issue: z.core.$ZodIssue, value: Json | undefined): string {
-  if (value === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) return 'is required'
+  const isMissing = ['invalid_type', 'invalid_value', 'invalid_union'].includes(issue.code)
+  if (value === undefined && isMissing) return 'is required'
   if (!isDefaultMessage(issue.message)) return issue.message
   switch (issue.code) {
     case 'invalid_type':

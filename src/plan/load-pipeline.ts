@@ -38,13 +38,22 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     cores: availableParallelism(),
     fromEnvironment: paths,
   })
-  const located = locate([...findings, ...built.findings], parsed)
+  // What a missing variable would have held was checked as an empty text: one finding is enough.
+  const missing = new Set(findings.map((finding) => JSON.stringify(finding.path)))
+  const others = built.findings.filter((finding) => !missing.has(JSON.stringify(finding.path)))
+  const located = inFileOrder(locate([...findings, ...others], parsed))
   if (built.planned === undefined || findings.length > 0) return { planned: undefined, findings: located }
   if (options.secrets === 'leave') return { planned: built.planned, findings: located }
   const resolved = await withSecrets(built.planned.plan, options.connectors)
   if (resolved.findings.length > 0)
     return { planned: undefined, findings: [...located, ...locate(resolved.findings, parsed)] }
   return { planned: { ...built.planned, plan: resolved.plan }, findings: located }
+}
+
+function inFileOrder(findings: readonly LocatedFinding[]): LocatedFinding[] {
+  return findings.toSorted(
+    (left, right) => (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0),
+  )
 }
 
 async function withSecrets(

@@ -1,6 +1,14 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml'
 import type { Json, JsonObject } from '../core/json.ts'
-import { configError, isDangerousKey, locate, type ParsedFile, type Path, type TextPosition } from './parsed-file.ts'
+import {
+  configError,
+  isDangerousKey,
+  locate,
+  type LocatedFinding,
+  type ParsedFile,
+  type Path,
+  type TextPosition,
+} from './parsed-file.ts'
 import type { Finding } from '../core/checkpoint-types.ts'
 import { ALIASES_MAX, DEPTH_MAX, exceededLimit, FILE_BYTES_MAX, VALUES_MAX } from './yaml-limits.ts'
 
@@ -17,20 +25,17 @@ export function parseText(text: string, file: string, syntax: 'yaml' | 'json'): 
     schema: syntax === 'json' ? 'json' : 'core',
     version: '1.2',
     merge: false,
+    resolveKnownTags: false,
     // Checked while converting: the library compares every key with every other.
     uniqueKeys: false,
     intAsBigInt: true,
     prettyErrors: false,
-    logLevel: 'silent',
+    logLevel: 'error',
     lineCounter: lines,
   })
-  const faults = [...document.errors, ...document.warnings].slice(0, 20)
+  const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) {
-    const findings = faults.map((fault) => {
-      const at = lines.linePos(fault.pos[0])
-      return { ...configError(faultMessage(fault.message), []), file, line: at.line, column: at.col }
-    })
-    return { file, value: undefined, findings, position: () => undefined }
+    return { file, value: undefined, findings: faultFindings(faults, text, lines, file), position: () => undefined }
   }
   return convert(document, lines, file)
 }
@@ -38,6 +43,26 @@ export function parseText(text: string, file: string, syntax: 'yaml' | 'json'): 
 function refused(file: string, problem: string): ParsedFile {
   const finding = { ...configError(`the file ${problem}`, [], 'a pipeline file is short text; split it'), file }
   return { file, value: undefined, findings: [finding], position: () => undefined }
+}
+
+/** The first fault of each line: those that follow are mostly its consequences. */
+function faultFindings(
+  faults: readonly { readonly message: string; readonly pos: readonly [number, number] }[],
+  text: string,
+  lines: LineCounter,
+  file: string,
+): LocatedFinding[] {
+  const found = new Map<number, LocatedFinding>()
+  for (const fault of faults) {
+    const at = lines.linePos(fault.pos[0])
+    if (found.has(at.line) || found.size === 20) continue
+    const start = lines.lineStarts[at.line - 1] ?? 0
+    const isPlaceholder = text.slice(start, fault.pos[0] + 1).includes('${')
+    const hint = isPlaceholder ? 'inside of { } and [ ] put it in quotes: "${NAME}"' : undefined
+    const finding = configError(faultMessage(fault.message), [], hint)
+    found.set(at.line, { ...finding, file, line: at.line, column: at.col })
+  }
+  return [...found.values()]
 }
 
 /** The library quotes the text at fault, which may be a password; the position says enough. */
@@ -146,7 +171,9 @@ class Converter {
       this.#refuse('expected a finite number', path)
       return null
     }
-    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+    if (value !== null) this.#refuse('expected text, a number, true or false', path)
+    return null
   }
 
   #isOverLimit(path: Path, depth: number): boolean {

@@ -25,7 +25,7 @@ export interface Plan {
   readonly baseDirectory: string
   /** Steps in the order of the flow: every step stands after those it reads from. */
   readonly steps: readonly Step[]
-  /** Hash over what restored state depends on: ids, connectors, targets, schemas. Not over tuning or secrets. */
+  /** Hash over what restored state depends on: ids, connectors and targets. Not over SQL, schemas, tuning or secrets. */
   readonly fingerprint: string
   readonly findings: readonly Finding[]
 }

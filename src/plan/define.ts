@@ -1,0 +1,59 @@
+import type { Json } from '../core/json.ts'
+
+/** A source of `definePipeline`: its connector, its columns and the connector's options (`millrace connectors <name>`). */
+export interface SourceInput {
+  readonly connector: string
+  readonly schema?: Readonly<Record<string, string>>
+  readonly [option: string]: Json | undefined
+}
+
+/** What can be read: the id of a source or transform, or a branch of a route (`orders.paid`). */
+export type From<Id extends string> = Id | `${Id}.${string}`
+
+interface Reads<Id extends string> {
+  readonly from: From<Id> | readonly From<Id>[]
+}
+
+/** A transform of `definePipeline`; each has exactly one of the kinds. */
+export type TransformInput<Id extends string> = Reads<Id> &
+  (
+    | { readonly sql: string }
+    | { readonly filter: string }
+    | { readonly map: Readonly<Record<string, string | null>> }
+    | { readonly route: Readonly<Record<string, string>> }
+    | { readonly module: string; readonly schema?: Readonly<Record<string, string>> }
+  )
+
+export interface SinkInput<Id extends string> extends Reads<Id> {
+  readonly connector: string
+  readonly [option: string]: Json | undefined
+}
+
+export interface PipelineInput<SourceId extends string, TransformId extends string> {
+  readonly name: string
+  readonly was?: string | readonly string[]
+  readonly delivery?: 'exactly-once' | 'atomic' | 'exact' | 'convergent' | 'at-least-once'
+  readonly accept?: string | readonly string[]
+  readonly parallelism?: number
+  readonly checkpoint?: {
+    readonly interval?: string
+    readonly timeout?: string
+    readonly maxDowntime?: string
+    readonly storage?: string
+    readonly retained?: number
+  }
+  readonly sources: Readonly<Record<SourceId, SourceInput>>
+  readonly transforms?: Readonly<Record<TransformId, TransformInput<NoInfer<SourceId | TransformId>>>>
+  readonly sinks: Readonly<Record<string, SinkInput<NoInfer<SourceId | TransformId>>>>
+  readonly s3?: { readonly endpoint?: string; readonly region?: string; readonly pathStyle?: boolean }
+}
+
+/**
+ * A pipeline in TypeScript: the same value as in YAML, `from` checked by the compiler against the ids that are there.
+ * Use it as `export default definePipeline({ … })`. Options are checked by `millrace check`, like those of YAML.
+ */
+export function definePipeline<const SourceId extends string, const TransformId extends string = never>(
+  pipeline: PipelineInput<SourceId, TransformId>,
+): PipelineInput<SourceId, TransformId> {
+  return pipeline
+}

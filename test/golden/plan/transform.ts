@@ -1,0 +1,1 @@
+export default (rows: readonly unknown[]): readonly unknown[] => rows
