@@ -12,10 +12,11 @@ import {
 } from '../../src/clients/kafka/index.ts'
 import { ROW_BYTES, RowGenerator } from './rows.ts'
 
-const ROWS_PER_BATCH = 5000
+const rowsPerBatch = 5000
 const BATCHES_IN_FLIGHT = 4
 
-const [bootstrap = '', topic = '', rowsText = '', codecText = 'none', partitionsText = '8'] = process.argv.slice(2)
+const [bootstrap = '', topic = '', rowsText = '', codecText = 'none', partitionsText = '8', rowsPerBatchText = '5000'] =
+  process.argv.slice(2)
 const rows = Number(rowsText)
 const partitions = Number(partitionsText)
 const codec = codecText as Codec
@@ -25,10 +26,10 @@ await new KafkaAdmin(client).createTopic(topic, partitions)
 await loadCodec(codec)
 const producer = new PartitionProducer(client)
 const generator = new RowGenerator()
-const bytes = Buffer.allocUnsafe(ROWS_PER_BATCH * (ROW_BYTES + 1))
+const bytes = Buffer.allocUnsafe(rowsPerBatch * (ROW_BYTES + 1))
 const open = new Set<Promise<unknown>>()
 for (let sent = 0, batch = 0; sent < rows; batch++) {
-  const count = Math.min(ROWS_PER_BATCH, rows - sent)
+  const count = Math.min(rowsPerBatch, rows - sent)
   const used = generator.fill(bytes, count)
   const ends = Array.from({ length: count }, (_, row) => row * (ROW_BYTES + 1) + ROW_BYTES)
   const values = { bytes: bytes.subarray(0, used), ends, gap: 1, timestampMs: BigInt(Date.now()) }

@@ -2,6 +2,7 @@
  * `node scripts/services/main.ts kafka start|stop`: a service that several test processes share. Its address goes into
  * `<cache>/services.json`; the test runner passes it on as MILLRACE_KAFKA.
  */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory } from './java-jars.ts'
@@ -19,18 +20,19 @@ function readRegister(): Record<string, SharedService> {
   return existsSync(register) ? (JSON.parse(readFileSync(register, 'utf8')) as Record<string, SharedService>) : {}
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
+/**
+ * Whether the registered process is still the server that was started. A process id alone does not tell: it may have
+ * been given to somebody else's process, which must not be signalled. The data directory stands in the command line.
+ */
+function isRunning({ pid, dataDir }: SharedService): boolean {
+  const found = spawnSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  return found.status === 0 && found.stdout.includes(dataDir)
 }
 
 async function start(name: string): Promise<string> {
   const services = readRegister()
   const running = services[name]
-  if (running !== undefined && isAlive(running.pid)) return running.address
+  if (running !== undefined && isRunning(running)) return running.address
   const dataDir = path.join(cacheDirectory(), `${name}-data`)
   rmSync(dataDir, { recursive: true, force: true })
   const service = await startKafka({ dataDir, detached: true, sasl: true, tls: true })
@@ -43,8 +45,8 @@ async function stop(name: string): Promise<void> {
   const services = readRegister()
   const running = services[name]
   if (running === undefined) return
-  if (isAlive(running.pid)) process.kill(running.pid, 'SIGTERM')
-  while (isAlive(running.pid)) await new Promise((resolve) => setTimeout(resolve, 50))
+  if (isRunning(running)) process.kill(running.pid, 'SIGTERM')
+  while (isRunning(running)) await new Promise((resolve) => setTimeout(resolve, 50))
   rmSync(running.dataDir, { recursive: true, force: true })
   delete services[name]
   writeFileSync(register, `${JSON.stringify(services, undefined, 2)}\n`)
