@@ -1,5 +1,5 @@
 import { assert } from '../../core/assert.ts'
-import { MillraceError, wrapError } from '../../core/errors.ts'
+import { wrapError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import { encodeCommit, encodePending } from './commit-metadata.ts'
 import { removeStrays } from './data-files.ts'
@@ -48,7 +48,8 @@ export async function commitInstant(
   const { instant, owner, stats, avroSchema } = prepared
   assert(stats.length > 0, `instant ${instant} has files: an empty commit makes some readers see an empty table`)
   await fence()
-  await refuseChangedTable(store)
+  const refusal = await tableRefusal(store)
+  if (refusal !== undefined) return { result: 'halt', reason: refusal }
   const timeline = await loadTimeline(store)
   const decision = await judge(store, timeline, prepared)
   if (decision.act === 'lost' || decision.act === 'halt') return { result: decision.act, reason: decision.reason }
@@ -85,17 +86,17 @@ async function createCommit(store: FileStore, prepared: PreparedCommit, bytes: U
   return { result: decision.act, reason: decision.reason }
 }
 
-/** Another writer may have upgraded the table or given it a metadata table since we looked last. */
-async function refuseChangedTable(store: FileStore): Promise<void> {
+/**
+ * Why nothing may be committed to the table any more, or `undefined`. Another writer may have upgraded it or given it a
+ * metadata table since we looked last.
+ */
+export async function tableRefusal(store: FileStore): Promise<string | undefined> {
   const properties = await readProperties(store)
-  if (properties === undefined) {
-    throw new MillraceError(`committing to ${store.root}: hoodie.properties is gone`, { code: 'PREFLIGHT' })
-  }
+  if (properties === undefined) return 'hoodie.properties is gone'
   const findings = checkProperties(properties, await hasMetadataTable(store))
   const errors = findings.filter(({ severity }) => severity === 'error')
-  if (errors.length === 0) return
-  const reasons = errors.map(({ message, hint }) => (hint === undefined ? message : `${message}. ${hint}`)).join('; ')
-  throw new MillraceError(`committing to ${store.root}: the table was changed: ${reasons}`, { code: 'PREFLIGHT' })
+  if (errors.length === 0) return undefined
+  return errors.map(({ message, hint }) => (hint === undefined ? message : `${message}. ${hint}`)).join('; ')
 }
 
 async function olderPending(

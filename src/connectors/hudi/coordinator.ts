@@ -14,7 +14,7 @@ import type { FileStore } from '../../core/file-store.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
 import type { StoredSchema } from './avro-schema.ts'
-import { commitInstant, type CommitResult } from './commit.ts'
+import { commitInstant, type CommitResult, tableRefusal } from './commit.ts'
 import { partFromJson, preparedFromJson, preparedToJson, ticketToJson, type Ticket } from './committable.ts'
 import { judge, type PreparedCommit } from './evidence.ts'
 import type { Instant } from './instant.ts'
@@ -83,11 +83,14 @@ export class HudiCoordinator implements SinkCoordinator {
   async evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]> {
     const store = await this.#open()
     const timeline = await loadTimeline(store)
+    const refusal = await tableRefusal(store)
     return await Promise.all(
       committables.map(async (committable): Promise<Evidence> => {
         const decision = await judge(store, timeline, preparedFromJson(committable))
         if (decision.act === 'done') return { state: 'committed' }
-        if (decision.act === 'commit') return { state: 'committable' }
+        if (decision.act === 'commit') {
+          return refusal === undefined ? { state: 'committable' } : { state: 'unknown', reason: refusal }
+        }
         if (decision.act === 'halt') return { state: 'unknown', reason: decision.reason }
         return { state: 'lost', reason: decision.reason, expired: false }
       }),
@@ -127,11 +130,17 @@ export class HudiCoordinator implements SinkCoordinator {
 
   /** The table's store. The table is made, or checked against the pipeline, the first time. */
   #open(): Promise<FileStore> {
-    this.#store ??= this.#context.openStore(this.#target.address).then(async (store) => {
-      await openTable(store, this.#target, this.#context.log)
-      return store
+    this.#store ??= this.#openOnce().catch((thrown: unknown) => {
+      this.#store = undefined
+      throw thrown
     })
     return this.#store
+  }
+
+  async #openOnce(): Promise<FileStore> {
+    const store = await this.#context.openStore(this.#target.address)
+    await openTable(store, this.#target, this.#context.log)
+    return store
   }
 
   /**

@@ -210,6 +210,21 @@ test('an aborted committable is lost afterwards, and says so', async () => {
   assert.equal((await world.coordinator.evidence([json]))[0]?.state, 'lost')
 })
 
+test('a table that got a metadata table meanwhile is not committed to, and the evidence says why', async () => {
+  await using world = await openWorld()
+  const writer = world.writer(0)
+  writer.begin(1, await world.coordinator.begin(1, 1))
+  await writer.write(await world.batch(0, 10))
+  const cut = await writer.cut({ checkpoint: 2, ticket: await world.coordinator.begin(2, 1) })
+  const [committable] = await world.coordinator.combine(1, cut.committables)
+  await world.temporary.store.create('.hoodie/metadata/.hoodie/hoodie.properties', Buffer.from(''))
+  const json = committable?.committable ?? {}
+  assert.equal((await world.coordinator.commit(PERMIT, json)).outcome, 'unknown')
+  const [evidence] = await world.coordinator.evidence([json])
+  assert.equal(evidence?.state, 'unknown')
+  assert.match(evidence?.state === 'unknown' ? evidence.reason : '', /metadata table/)
+})
+
 test('a table of another shape is refused before anything is written', async () => {
   await using world = await openWorld()
   await world.coordinator.begin(1, 1)
