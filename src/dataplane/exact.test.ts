@@ -20,11 +20,10 @@ after(() => database.close())
 const RUNS = { numRuns: 6 }
 const ROWS = { minLength: 1, maxLength: 150, size: 'max' } as const
 const DIALECT: CsvDialect = { separator: ',', nullText: '\\N', quote: '"', lineEnd: '\n' }
-const OUTPUTS: readonly QueryOutput[] = [
-  { format: 'ndjson' },
-  { format: 'csv', separator: ',', nullText: '\\N', special: 'quote' },
-  { format: 'parquet', compression: 'snappy' },
-]
+const JSON_OUT: QueryOutput = { format: 'ndjson' }
+const CSV_OUT: QueryOutput = { format: 'csv', separator: ',', nullText: '\\N', special: 'quote' }
+const PARQUET_OUT: QueryOutput = { format: 'parquet', compression: 'snappy' }
+const OUTPUTS: readonly QueryOutput[] = [JSON_OUT, CSV_OUT, PARQUET_OUT]
 
 type Values = readonly (string | null)[]
 
@@ -147,7 +146,7 @@ test('128-bit integers keep the ends of their ranges as JSON and CSV', async () 
   for (const name of ['hugeint', 'uhugeint'] as const) {
     const values = INTEGER_RANGES[name].map(String)
     const body = values.map((value) => `{"v":${value}}\n`).join('')
-    for (const output of OUTPUTS.slice(0, 2)) {
+    for (const output of [JSON_OUT, CSV_OUT] as QueryOutput[]) {
       assert.deepEqual(await pass(parseColumnType(name), 'ndjson', output, body, values.length), values)
     }
   }
@@ -317,8 +316,8 @@ test('json keeps documents as they are written', async () => {
     lines,
     documents.map((text) => (text === '"x"' ? 'x' : text)),
   )
-  assert.deepEqual(await pass(type, 'ndjson', OUTPUTS[1]!, body, documents.length), documents)
-  assert.deepEqual(await pass(type, 'ndjson', OUTPUTS[2]!, body, documents.length), documents)
+  assert.deepEqual(await pass(type, 'ndjson', CSV_OUT, body, documents.length), documents)
+  assert.deepEqual(await pass(type, 'ndjson', PARQUET_OUT, body, documents.length), documents)
 })
 
 test('a missing key, null and the empty string stay apart', async () => {
@@ -329,7 +328,7 @@ test('a missing key, null and the empty string stay apart', async () => {
 })
 
 test('an escaped key is the key', async () => {
-  assert.deepEqual(await pass({ kind: 'varchar' }, 'ndjson', OUTPUTS[0]!, '{"\\u0076":"x"}\n', 1), ['x'])
+  assert.deepEqual(await pass({ kind: 'varchar' }, 'ndjson', JSON_OUT, '{"\\u0076":"x"}\n', 1), ['x'])
 })
 
 test('what DuckDB alone would change without a word is an error of its row', async () => {

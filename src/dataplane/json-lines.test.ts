@@ -56,7 +56,11 @@ test('decimals pass when digits and scale fit, and travel as strings when a doub
   passes('decimal(18,2)', '1234567890123.45', '999999999999999999'.slice(0, 16))
   isQuoted('decimal(18,2)', '12345678901234.56', '-12345678901234.56')
   isQuoted('decimal(38,10)', '12345678.1234567', '123456.0123456789')
-  passes('decimal(2,2)', '0.25', '-0.25')
+  passes('decimal(2,2)', '0.25', '-0.25', '0.1')
+  for (const type of ['decimal(1,1)', 'decimal(2,2)', 'decimal(3,2)', 'decimal(38,38)']) {
+    isRefused(type, /not a decimal/, '"abc"', 'true', '""')
+    isRefused(type, /before the point/, '11', '10.5')
+  }
 })
 
 test('floating numbers pass when they are finite', () => {
@@ -166,6 +170,22 @@ test('keys: missing is NULL, unknown is ignored, twice is refused, escapes are u
   assert.match(scan('bigint', '{"\\u0076":1.5}'), /fraction/)
   assert.match(scan('bigint', '{"v":null}', false), /must not be NULL/)
   assert.match(scan('bigint', '{"w":1}', false), /must not be NULL/)
+})
+
+test('rows may have more columns than are common, and any number of unknown keys', () => {
+  const names = Array.from({ length: 700 }, (_, index) => `c${index}`)
+  const scanner = new JsonLinesScanner(
+    names.map((name) => ({ name, type: parseColumnType(name === 'c650' ? 'bigint' : 'varchar'), nullable: true })),
+  )
+  const row = (prefix: string, c650: string): string =>
+    `{${names.map((name) => `"${prefix}${name}":${name === 'c650' ? c650 : '"x"'}`).join(',')},"c650":${c650}}\n`
+  const scanRows = (text: string, rows: number): string => {
+    const result = scanner.scan(Buffer.from(text), Buffer.byteLength(text), rows)
+    return result.ok ? 'ok' : result.errors.map(({ column, reason }) => `${column} ${reason}`).join()
+  }
+  assert.equal(scanRows(row('unknown', '5').repeat(3), 3), 'ok')
+  assert.equal(scanRows(row('unknown', '1.5'), 1), 'c650 a fraction or an exponent where an integer is needed')
+  assert.equal(scanRows(row('', '5'), 1), 'c650 the key occurs twice')
 })
 
 test('errors tell the row, its bytes and the column, never the value', () => {

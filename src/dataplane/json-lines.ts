@@ -1,7 +1,17 @@
 import { isUtf8 } from 'node:buffer'
 import { assert } from '../core/assert.ts'
-import { JsonKeys, KEYS_MAX, NO_COLUMN } from './json-keys.ts'
-import { REASONS, failure, isNull, scanBoolean, scanString, scanValue, skipDigits, skipSpace } from './json-values.ts'
+import { JsonKeys, NO_COLUMN } from './json-keys.ts'
+import {
+  REASONS,
+  failure,
+  isNull,
+  scanBoolean,
+  scanString,
+  scanStringRest,
+  scanValue,
+  skipDigits,
+  skipSpace,
+} from './json-values.ts'
 import {
   DOUBLE_DIGITS,
   INT64_DIGITS,
@@ -15,7 +25,7 @@ import { RewrittenRows } from './rewritten-rows.ts'
 import type { BytesPiece, RowError } from './row-error.ts'
 import { ROW_BYTES_MAX } from './relation.ts'
 import { ROW_ERRORS_MAX } from './failing-rows.ts'
-import { scanQuoted } from './text-values.ts'
+import { scanQuoted, scanTimestamp } from './text-values.ts'
 import type { Column } from './types.ts'
 
 export type ScanResult =
@@ -30,14 +40,13 @@ const NOT_STRING = failure('not a string')
 const TOO_LONG = failure('longer than 16 MiB')
 const INVALID_UTF8 = failure('invalid UTF-8')
 
-/**
- * Kinds of the hot path. A number's kind is a count of digits: positive numbers with fewer before the point, and with
- * no more behind it than the scale, need no further look.
- */
+/** Kinds of values that have a short way; all others, and whatever is not plain, go through `#scanOther`. */
 const TEXT = 1
-const SHORT_NUMBER = 2
+const NUMBER = 2
+const MOMENT = 3
 
 const QUOTE = 0x22
+const BACKSLASH = 0x5c
 const NEWLINE = 0x0a
 
 /**
@@ -50,14 +59,12 @@ const NEWLINE = 0x0a
  */
 export class JsonLinesScanner {
   readonly #columns: readonly Column[]
-  /** What the hot path needs to know of each column; entry `columns.length` and beyond are keys that nobody asks for. */
-  readonly #kinds: Uint8Array
-  readonly #scales: Uint8Array
+  readonly #hot: HotColumns
   readonly #keys: JsonKeys
   readonly #limits: readonly (IntegerLimits | undefined)[]
   readonly #required: readonly number[]
   /** The row in which each key was seen last. */
-  readonly #seen = new Float64Array(KEYS_MAX + 1)
+  readonly #seen: Float64Array
   #stamp = 0
   readonly #rewritten = new RewrittenRows()
   #errors: RowError[] = []
@@ -66,9 +73,9 @@ export class JsonLinesScanner {
 
   constructor(columns: readonly Column[]) {
     this.#columns = columns
-    this.#kinds = kindsOf(columns)
-    this.#scales = scalesOf(columns)
     this.#keys = new JsonKeys(columns.map(({ name }) => name))
+    this.#hot = hotColumns(columns, this.#keys.max + 1)
+    this.#seen = new Float64Array(this.#keys.max + 1)
     this.#limits = columns.map(({ type }) => (type.kind === 'integer' ? integerLimits(type.name) : undefined))
     this.#required = columns.flatMap(({ nullable }, index) => (nullable ? [] : [index]))
   }
@@ -96,7 +103,8 @@ export class JsonLinesScanner {
 
   /** Returns the place behind the row's newline, or a complemented reason. */
   #scanRow(bytes: Uint8Array, start: number): number {
-    const { following, patterns, starts } = this.#keys
+    const { following, patterns, starts, max } = this.#keys
+    const { kinds } = this.#hot
     const seen = this.#seen
     const stamp = ++this.#stamp
     let key = NO_COLUMN
@@ -122,13 +130,17 @@ export class JsonLinesScanner {
           if (place < 0) return place
           key = this.#keys.found
         }
-        at = place
-        this.#column = key
-        if (seen[key] === stamp && key !== KEYS_MAX) return TWICE
+        if (seen[key] === stamp && key !== max) return this.#fail(key, TWICE)
         seen[key] = stamp
-        if (bytes[at] === 0x20) at = skipSpace(bytes, at)
-        at = this.#scanColumn(bytes, at, key)
-        if (at < 0) return at
+        at = bytes[place] === 0x20 ? skipSpace(bytes, place) : place
+        if (kinds[key] === TEXT && bytes[at] === QUOTE) {
+          // The most frequent loop of all stands here because a call would cost as much as a short string.
+          place = at + 1
+          let byte = bytes[place]!
+          while (byte > QUOTE ? byte !== BACKSLASH : byte === 0x20 || byte === 0x21) byte = bytes[++place]!
+          at = byte === QUOTE ? place + 1 : scanStringRest(bytes, place)
+        } else at = this.#scanColumn(bytes, at, key)
+        if (at < 0) return this.#fail(key, at)
         let byte = bytes[at]
         if (byte !== 0x2c && byte !== 0x7d) {
           at = skipSpace(bytes, at)
@@ -136,7 +148,7 @@ export class JsonLinesScanner {
         }
         at++
         if (byte === 0x7d) break
-        if (byte !== 0x2c) return BROKEN
+        if (byte !== 0x2c) return this.#fail(key, BROKEN)
         if (bytes[at] !== QUOTE) at = skipSpace(bytes, at)
       }
     }
@@ -145,29 +157,33 @@ export class JsonLinesScanner {
       if (bytes[at] !== NEWLINE) return NOT_OBJECT
     }
     for (const column of this.#required) {
-      if (seen[column] === stamp) continue
-      this.#column = column
-      return MUST_NOT_BE_NULL
+      if (seen[column] !== stamp) return this.#fail(column, MUST_NOT_BE_NULL)
     }
     return at - start > ROW_BYTES_MAX ? TOO_LONG : at + 1
   }
 
+  #fail(column: number, reason: number): number {
+    this.#column = column
+    return reason
+  }
+
   #scanColumn(bytes: Uint8Array, at: number, index: number): number {
-    const first = bytes[at]!
-    const kind = this.#kinds[index]!
-    if (kind === TEXT && first === QUOTE) return scanString(bytes, at)
-    if (kind >= SHORT_NUMBER && (first - 0x31) >>> 0 <= 8) {
+    const { kinds, digits, scales } = this.#hot
+    const kind = kinds[index]
+    if (kind === NUMBER && (bytes[at]! - 0x31) >>> 0 <= 8) {
       let end = skipDigits(bytes, at + 1)
-      if (end - at < kind) {
-        const scale = this.#scales[index]!
-        if (scale > 0 && bytes[end] === 0x2e) {
+      if (end - at <= digits[index]!) {
+        if (bytes[end] === 0x2e) {
           const point = end
           end = skipDigits(bytes, end + 1)
-          if (end - point - 1 > scale || end === point + 1) return this.#scanOther(bytes, at, index)
+          if (end - point - 1 > scales[index]! || end === point + 1) return this.#scanOther(bytes, at, index)
         }
         const next = bytes[end]
         if (next === 0x2c || next === 0x7d) return end
       }
+    } else if (kind === MOMENT && bytes[at] === QUOTE) {
+      const end = scanTimestamp(bytes, at + 1, scales[index]!)
+      if (end > 0 && bytes[end] === QUOTE) return end + 1
     }
     return this.#scanOther(bytes, at, index)
   }
@@ -252,24 +268,34 @@ export class JsonLinesScanner {
   }
 }
 
-function kindsOf(columns: readonly Column[]): Uint8Array {
-  const kinds = new Uint8Array(KEYS_MAX + 1)
-  for (const [index, { type }] of columns.entries()) {
-    if (type.kind === 'varchar') kinds[index] = TEXT
-    else if (type.kind === 'integer') kinds[index] = Math.min(integerLimits(type.name).digits, INT64_DIGITS)
-    else if (type.kind === 'decimal') {
-      const whole = Math.min(type.precision - type.scale, DOUBLE_DIGITS - type.scale)
-      kinds[index] = Math.max(0, whole + 1)
-    }
-  }
-  return kinds
+/**
+ * What the short ways need to know of each column; the entries behind them are for keys that nobody asks for.
+ * A positive number passes with at most `digits` in front of the point and `scales` behind it; a moment with at most
+ * `scales` digits of a second.
+ */
+interface HotColumns {
+  readonly kinds: Uint8Array
+  readonly digits: Uint8Array
+  readonly scales: Uint8Array
 }
 
-function scalesOf(columns: readonly Column[]): Uint8Array {
-  return Uint8Array.from({ length: KEYS_MAX + 1 }, (_, index) => {
-    const type = columns[index]?.type
-    return type?.kind === 'decimal' ? type.scale : 0
-  })
+function hotColumns(columns: readonly Column[], length: number): HotColumns {
+  const hot = { kinds: new Uint8Array(length), digits: new Uint8Array(length), scales: new Uint8Array(length) }
+  for (const [index, { type }] of columns.entries()) {
+    if (type.kind === 'varchar') hot.kinds[index] = TEXT
+    else if (type.kind === 'integer') {
+      hot.kinds[index] = NUMBER
+      hot.digits[index] = Math.min(integerLimits(type.name).digits - 1, INT64_DIGITS)
+    } else if (type.kind === 'decimal') {
+      hot.kinds[index] = NUMBER
+      hot.digits[index] = Math.max(0, Math.min(type.precision, DOUBLE_DIGITS) - type.scale)
+      hot.scales[index] = type.scale
+    } else if (type.kind === 'timestamp') {
+      hot.kinds[index] = MOMENT
+      hot.scales[index] = type.precision
+    }
+  }
+  return hot
 }
 
 /** What it is when a good beginning is followed by something else. */

@@ -70,8 +70,12 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
 }
 
 export function scanString(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== QUOTE) return NOT_STRING
-  let place = at + 1
+  return bytes[at] === QUOTE ? scanStringRest(bytes, at + 1) : NOT_STRING
+}
+
+/** `at` is inside of a string, not in the middle of an escape. */
+export function scanStringRest(bytes: Uint8Array, at: number): number {
+  let place = at
   for (;;) {
     const byte = bytes[place]!
     if (byte < 0x23) {

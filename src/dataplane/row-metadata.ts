@@ -1,3 +1,4 @@
+import { skipSpace } from './json-values.ts'
 import type { BytesPiece } from './row-error.ts'
 import { quoteName, quoteText } from './sql-text.ts'
 import type { Column, ColumnType } from './types.ts'
@@ -59,20 +60,19 @@ const MINUS = 0x2d
 const NEWLINE = 0x0a
 
 /**
- * Writes metadata into rows of JSON as further keys in front. Measured against joining a second relation by position
- * (350 ns a row) and the appender (700 ns), this costs 200 ns a row for three columns, and it cannot shift rows.
+ * Writes metadata into rows of JSON as further keys in front. Three columns cost about 0.5 µs a row, as much as joining
+ * a second relation by position (0.35 to 0.5) and less than the appender (0.9), and it cannot shift rows.
  */
 export class MetadataWriter {
-  readonly #names: readonly MetadataName[]
-  readonly #prefixes: readonly Buffer[]
+  readonly #fields: readonly { readonly name: MetadataName; readonly prefix: Buffer }[]
   #target: Buffer = Buffer.alloc(0)
   #length = 0
 
   constructor(names: readonly MetadataName[]) {
-    this.#names = names
-    this.#prefixes = names.map((name, index) => {
-      return Buffer.from(`${index === 0 ? '{' : ','}${JSON.stringify(wireName(name))}:`)
-    })
+    this.#fields = names.map((name, index) => ({
+      name,
+      prefix: Buffer.from(`${index === 0 ? '{' : ','}${JSON.stringify(wireName(name))}:`),
+    }))
   }
 
   /** The rows of a scanned piece with their metadata, in a buffer that the next call uses again. */
@@ -86,7 +86,7 @@ export class MetadataWriter {
       let body = at
       while (buffer[body] !== BRACE) body++
       body++
-      while (buffer[body]! <= 0x20) body++
+      body = skipSpace(buffer, body)
       if (buffer[body] !== CLOSE) this.#target[this.#length++] = COMMA
       this.#length += buffer.copy(this.#target, this.#length, body, end)
       at = end
@@ -95,8 +95,7 @@ export class MetadataWriter {
   }
 
   #writeFields(metadata: RowMetadata, row: number): void {
-    for (const [index, name] of this.#names.entries()) {
-      const prefix = this.#prefixes[index]!
+    for (const { name, prefix } of this.#fields) {
       this.#reserve(prefix.length + 32)
       this.#length += prefix.copy(this.#target, this.#length)
       this.#writeValue(metadata, name, row)

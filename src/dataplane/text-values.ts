@@ -61,7 +61,7 @@ function scanMoment(bytes: Uint8Array, at: number, precision: number): number {
   return between === 0x20 || between === 0x54 ? scanClock(bytes, day + 1, precision, NOT_TIMESTAMP) : day
 }
 
-function scanTimestamp(bytes: Uint8Array, at: number, precision: number): number {
+export function scanTimestamp(bytes: Uint8Array, at: number, precision: number): number {
   const end = scanMoment(bytes, at, precision)
   if (end < 0) return end
   const next = bytes[end]
