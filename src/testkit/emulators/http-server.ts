@@ -172,14 +172,14 @@ class NodeExchange implements Exchange {
   async send(reply: Reply, drainBytesMax: number): Promise<void> {
     const response = this.#response
     // A client that got a final reply instead of `100 Continue` keeps its body; nobody could tell that body from a next request.
-    const isBodyUnread = !this.#isBodyWanted && !this.#request.complete
+    const isBodyUnread = !this.#request.complete
     if (reply.close === true || isBodyUnread) response.shouldKeepAlive = false
     response.writeHead(reply.status, {
       'Content-Type': 'application/json; charset=utf-8',
       ...reply.headers,
       'Content-Length': Buffer.byteLength(reply.body),
     })
-    if (isBodyUnread && !this.expectsContinue) {
+    if (isBodyUnread && (this.#isBodyWanted || !this.expectsContinue)) {
       response.write(reply.body)
       await this.#drain(drainBytesMax)
       response.end()

@@ -10,14 +10,24 @@ export function makeLoader(plan: LoadPlan, mode: 'verify' | 'count'): RowLoader 
 /** The body of a load cannot be decompressed. */
 export class BadBody extends Error {}
 
-/** Reads one request's body into the loader. Returns the bytes as sent. */
+/** The load has failed although its body is still coming in. */
+export class EarlyFailure extends Error {}
+
+/**
+ * Reads one request's body into the loader. Returns the bytes as sent. `doesFailEarly`: throws `EarlyFailure` as soon
+ * as more of the body arrives for a load that is doomed.
+ */
 export async function receiveBody(
   exchange: Exchange,
   loader: RowLoader,
   compression: Compression | undefined,
+  doesFailEarly = false,
 ): Promise<number> {
   if (compression === undefined) {
-    const bytes = await exchange.readBody((chunk) => loader.push(chunk))
+    const bytes = await exchange.readBody((chunk) => {
+      if (doesFailEarly && loader.isDoomed) throw new EarlyFailure('rows were filtered')
+      loader.push(chunk)
+    })
     loader.endRequest()
     return bytes
   }

@@ -17,6 +17,7 @@ export class RowEncoder {
   readonly #plan: LoadPlan
   #columns: readonly ColumnCodec[] = []
   #prefixes: readonly string[] = []
+  readonly #parts: string[] = []
   #rows = 0
   #chunk: Buffer = Buffer.alloc(0)
   #chunkBytes = 0
@@ -45,7 +46,9 @@ export class RowEncoder {
       return
     }
     if (plan.table.isOpen) this.#openColumns(fields)
-    let row = '{'
+    // Joined parts make a flat string; adding them up would keep every piece alive with the row.
+    const parts = this.#parts
+    parts.length = 0
     const columns = this.#columns
     const keyParts: string[] = []
     for (let i = 0; i < columns.length; i += 1) {
@@ -56,10 +59,11 @@ export class RowEncoder {
         this.filter(`Value for column '${column.name}' (${column.type}) is not acceptable. Row: [${source}]; `)
         return
       }
-      row += this.#prefixes[i] + encoded
+      parts.push(this.#prefixes[i] ?? '', encoded)
       if (plan.table.isKeyed && plan.table.keys.includes(column.name)) keyParts.push(encoded)
     }
-    row += '}'
+    parts.push(columns.length === 0 ? '{}' : '}')
+    const row = parts.join('')
     if (plan.table.isKeyed) this.#addChange(fields, row, keyParts, source)
     else this.#addRow(row)
   }
@@ -131,7 +135,7 @@ export class RowEncoder {
     const { table, isPartial, fields, derivations } = this.#plan
     const sent = isPartial && fields !== undefined ? new Set([...fields, ...derivations.keys()]) : undefined
     this.#columns = table.columns.filter((column) => sent === undefined || sent.has(column.name))
-    this.#prefixes = this.#columns.map((column, i) => `${i === 0 ? '' : ','}${JSON.stringify(column.name)}:`)
+    this.#prefixes = this.#columns.map((column, i) => `${i === 0 ? '{' : ','}${JSON.stringify(column.name)}:`)
   }
 
   #openColumns(fields: Readonly<Record<string, unknown>>): void {

@@ -19,6 +19,8 @@ export interface LoadResult {
 
 /** Takes the bytes of one load, request after request, and ends with what it adds to its table. */
 export interface RowLoader {
+  /** Enough rows have been filtered that the load can only fail. */
+  readonly isDoomed: boolean
   push(chunk: Buffer): void
   /** One request ended properly. A JSON document ends here; CSV goes on in the next request. */
   endRequest(): void
@@ -27,6 +29,7 @@ export interface RowLoader {
 
 /** Counts rows without looking at them. */
 export class CountingLoader implements RowLoader {
+  readonly isDoomed = false
   readonly #lines: DelimiterCounter | undefined
   readonly #json: JsonRowSplitter
 
@@ -70,6 +73,10 @@ export class VerifyingLoader implements RowLoader {
     this.#json = new JsonRowSplitter({ stripOuterArray: plan.stripOuterArray, isCounting: false })
     this.#linesLeftToSkip = plan.skipLines
     this.#fields = plan.fields ?? plan.table.columns.map((column) => column.name)
+  }
+
+  get isDoomed(): boolean {
+    return this.#encoder.filtered > 0 && this.#plan.maxFilterRatio === 0
   }
 
   push(chunk: Buffer): void {

@@ -241,3 +241,31 @@ test('compressed and quoted CSV with its own delimiters', async () => {
   assert.equal((await load('L1', body, { headers, isTwoPhase: false })).json['Status'], 'Success')
   assert.deepEqual(emulator.rows('shop', 'events'), [{ id: 1n, name: 'a,b', at: '2026-01-02 00:00:00.000' }])
 })
+
+test('a load that can only fail is answered while its body is still being sent', async () => {
+  await using emulator = await startShop()
+  const [host = '', port = ''] = String(emulator.backends[0]).split(':')
+  const socket = connect(Number(port), host)
+  let reply = ''
+  socket.on('data', (chunk) => (reply += chunk.toString()))
+  socket.on('error', () => undefined)
+  const head = `PUT /api/shop/events/_stream_load HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${btoa('root:')}\r\n`
+  socket.write(`${head}label: L1\r\nContent-Length: 1000000000\r\n\r\nbad\trow\t\\N\textra\n`)
+  while (!reply.includes('\n}\n')) {
+    socket.write(ROW)
+    await new Promise(setImmediate)
+  }
+  socket.destroy()
+  assert.match(reply, /^connection: close\r$/im)
+  assert.match(reply, /"Status": "Fail"/)
+  assert.match(reply, /too many filtered rows/)
+  assert.equal(await callsOf(emulator).state('L1'), 'ABORTED')
+})
+
+test('a refused request without Expect is answered before its body and its connection closed', async () => {
+  await using emulator = await startShop()
+  const url = `http://${emulator.backends[0]}/api/shop/events/_stream_load`
+  const reply = await send(url, { method: 'PUT', headers: { label: 'L1', format: 'orc' }, body: ROW.repeat(50_000) })
+  assert.match(String(reply.json['Message']), /unknown data format/)
+  assert.equal(reply.headers.connection, 'close')
+})

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Cluster } from '../cluster.ts'
 import type { Exchange, Reply } from '../http-server.ts'
-import { BadBody, makeLoader, receiveBody } from '../load-body.ts'
+import { BadBody, EarlyFailure, makeLoader, receiveBody } from '../load-body.ts'
 import { BadHeader, header } from '../load-plan.ts'
 import type { LoadResult, RowLoader } from '../row-loader.ts'
 import type { TableStore } from '../table.ts'
@@ -98,7 +98,7 @@ async function run(environment: StreamLoadEnvironment, exchange: Exchange, targe
     throw error
   }
   const loader = makeLoader(load.plan, cluster.mode)
-  const received = await receive(exchange, loader, load, (reason) => failWith(reason))
+  const received = await receive(exchange, loader, load, failWith)
   if (typeof received !== 'number') return received
   const result = loader.finish()
   const facts = { result, bytes: received, errorUrl: environment.errorUrl(result) }
@@ -114,8 +114,9 @@ async function receive(
   failWith: (reason: string) => Outcome,
 ): Promise<number | Outcome> {
   try {
-    return await receiveBody(exchange, loader, load.compression)
+    return await receiveBody(exchange, loader, load.compression, true)
   } catch (error) {
+    if (error instanceof EarlyFailure) return failWith('[DATA_QUALITY_ERROR]too many filtered rows')
     // Without its sender a load is rolled back at once.
     const failure = failWith(
       error instanceof BadBody ? `[INTERNAL_ERROR]${error.message}` : '[CANCELLED]sender is gone',
