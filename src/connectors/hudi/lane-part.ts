@@ -44,6 +44,8 @@ export class LanePart {
   #bytes = 0
   #sequence = 0
   #isAborted = false
+  /** The call that is under way: they never overlap. */
+  #busy: Promise<unknown> = Promise.resolve()
   #isRequested = false
   #buffer: Buffer | undefined
   #table: HudiTable | undefined
@@ -53,7 +55,40 @@ export class LanePart {
     this.#gathered = quoteName(`rows of ${options.name}, lane ${options.lane}, for ${options.ticket.instant}`)
   }
 
-  async write(batch: Batch): Promise<void> {
+  write(batch: Batch): Promise<void> {
+    return this.#exclusive(() => this.#gather(batch))
+  }
+
+  /** Everything durable; the part for the manifest. */
+  finish(): Promise<CutResult> {
+    return this.#exclusive(() => this.#finish())
+  }
+
+  /** Open files vanish. Finished ones stay until their instant is rolled back, by the coordinator. */
+  async abort(): Promise<void> {
+    this.#isAborted = true
+    await this.#busy.catch(() => undefined)
+    await Promise.all([...this.#files.values()].map((file) => file.abort()))
+    this.#files.clear()
+    if (this.#rowsGathered === 0) return
+    const database = await this.#options.database()
+    await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`).catch(() => undefined)
+  }
+
+  /** What an abort breaks off rejects as interrupted, whatever it met last. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#busy
+      .catch(() => undefined)
+      .then(work)
+      .catch((thrown: unknown) => {
+        this.#refuseIfAborted()
+        throw thrown
+      })
+    this.#busy = mine.catch(() => undefined)
+    return mine
+  }
+
+  async #gather(batch: Batch): Promise<void> {
     const { body } = batch
     assert(body.kind === 'table', 'a hudi sink is given tables')
     const database = await this.#options.database()
@@ -71,8 +106,7 @@ export class LanePart {
     if (this.#rowsGathered >= ROWS_PER_FRAGMENT) await this.#flush()
   }
 
-  /** Everything durable; the part for the manifest. */
-  async finish(): Promise<CutResult> {
+  async #finish(): Promise<CutResult> {
     await this.#flush()
     for (const partition of this.#files.keys()) await this.#endFile(partition)
     this.#refuseIfAborted()
@@ -82,16 +116,6 @@ export class LanePart {
       committables: [partToJson(this.#options.ticket, this.#stats)],
       counts: { rows: written, bytes: this.#bytes },
     }
-  }
-
-  /** Open files vanish. Finished ones stay until their instant is rolled back, by the coordinator. */
-  async abort(): Promise<void> {
-    this.#isAborted = true
-    await Promise.all([...this.#files.values()].map((file) => file.abort()))
-    this.#files.clear()
-    if (this.#rowsGathered === 0) return
-    const database = await this.#options.database()
-    await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`).catch(() => undefined)
   }
 
   async #flush(): Promise<void> {

@@ -56,7 +56,7 @@ export function partitionPathSql(table: HudiTable): string {
   return parts.length === 0 ? "''" : parts.join(" || '/' || ")
 }
 
-export function partitionMetadataPath(partition: string): string {
+function partitionMetadataPath(partition: string): string {
   return joinPath(partition, '.hoodie_partition_metadata')
 }
 
@@ -67,8 +67,11 @@ export async function ensurePartition(
   partition: string,
   instant: Instant,
 ): Promise<void> {
+  const path = partitionMetadataPath(partition)
+  // If it is there but not durable yet, the sync of our data file's name, in the same directory, makes it so.
+  if ((await store.size(path)) !== undefined) return
   const text = `commitTime=${instant}\npartitionDepth=${table.partitionFields.length}\n`
-  await store.create(partitionMetadataPath(partition), Buffer.from(text))
+  await store.create(path, Buffer.from(text))
 }
 
 export function joinPath(partition: string, name: string): string {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Batch } from '../../core/batch.ts'
 import type { CommitPermit } from '../../core/checkpoint-types.ts'
@@ -177,6 +179,23 @@ test('a rewind throws open work away, and its instant is gone before a later one
   const view = await viewHudiTable(world.temporary.store)
   assert.deepEqual([view.pending, view.listed], [[], view.snapshot])
   assert.equal((await read(world)).rows, 50n)
+})
+
+test('a rollback while a cut is under way rejects the cut and leaves no open file', async () => {
+  await using world = await openWorld()
+  const writer = world.writer(0)
+  writer.begin(1, await world.coordinator.begin(1, 1))
+  await writer.write(await world.batch(0, 1000))
+  const ticket = await world.coordinator.begin(2, 1)
+  const cut = assert.rejects(writer.cut({ checkpoint: 2, ticket }), { code: 'INTERRUPTED', retry: 'restart' })
+  await writer.rollback()
+  await cut
+  writer.begin(2, ticket)
+  await writer.write(await world.batch(0, 10))
+  const again = await writer.cut({ checkpoint: 3, ticket: await world.coordinator.begin(3, 1) })
+  assert.equal(again.counts.rows, 10)
+  const temps = await readdir(join(world.temporary.path, '.millrace-tmp'))
+  assert.deepEqual(temps, [])
 })
 
 test('a later run sweeps what no manifest owns and keeps what one does', async () => {
