@@ -1,5 +1,6 @@
 /**
- * Fills a topic with generated rows: `node scripts/bench/kafka-load.ts <bootstrap> <topic> <rows> [codec] [partitions]`.
+ * Fills a topic with generated rows:
+ * `node scripts/bench/kafka-load.ts <bootstrap> <topic> <rows> [codec] [partitions] [rows per batch]`.
  * Creates the topic. A program of its own so that its memory is not counted for what is measured.
  */
 import {
@@ -12,7 +13,6 @@ import {
 } from '../../src/clients/kafka/index.ts'
 import { ROW_BYTES, RowGenerator } from './rows.ts'
 
-const rowsPerBatch = 5000
 const BATCHES_IN_FLIGHT = 4
 
 const [bootstrap = '', topic = '', rowsText = '', codecText = 'none', partitionsText = '8', rowsPerBatchText = '5000'] =
@@ -20,6 +20,7 @@ const [bootstrap = '', topic = '', rowsText = '', codecText = 'none', partitions
 const rows = Number(rowsText)
 const partitions = Number(partitionsText)
 const codec = codecText as Codec
+const rowsPerBatch = Number(rowsPerBatchText)
 
 await using client = new KafkaClient({ brokers: [bootstrap] })
 await new KafkaAdmin(client).createTopic(topic, partitions)

@@ -1,5 +1,5 @@
 /**
- * How fast one thread reads a topic: `node scripts/bench/kafka-read.ts [rows=3000000] [codec=none,zstd] [partitions=8]`.
+ * How fast one thread reads a topic: `node scripts/bench/kafka-read.ts [rows=3000000] [codec=none,zstd] [partitions=8] [rows per batch=5000]`.
  * Starts a broker, or uses the one of MILLRACE_KAFKA. Prints rows per second and per CPU-second of this process.
  */
 import { spawnSync } from 'node:child_process'
@@ -18,13 +18,14 @@ import {
 import { startKafka } from '../services/kafka.ts'
 import { ROW_BYTES } from './rows.ts'
 
-const [rowsText = '3000000', codecsText = 'none,zstd', partitionsText = '8'] = process.argv.slice(2)
+const [rowsText = '3000000', codecsText = 'none,zstd', partitionsText = '8', rowsPerBatch = '5000'] =
+  process.argv.slice(2)
 const ROWS = Number(rowsText)
 const PARTITIONS = Number(partitionsText)
 
 function load(bootstrap: string, topic: string, codec: Codec): void {
   const program = fileURLToPath(new URL('kafka-load.ts', import.meta.url))
-  const args = [program, bootstrap, topic, String(ROWS), codec, String(PARTITIONS)]
+  const args = [program, bootstrap, topic, String(ROWS), codec, String(PARTITIONS), rowsPerBatch]
   const done = spawnSync(process.execPath, args, { stdio: 'inherit' })
   if (done.status !== 0) throw new Error(`loading ${topic} failed`)
 }
