@@ -32,7 +32,7 @@ export async function readSplits(
   reader: SplitReader,
   splits: readonly SplitAssignment[],
   batches: number = Number.POSITIVE_INFINITY,
-  take: (batch: Batch) => readonly string[] = recordsOf,
+  take: (batch: Batch) => readonly string[] | Promise<readonly string[]> = recordsOf,
 ): Promise<ReadResult> {
   const records: string[] = []
   const at = new Map<string, JsonObject>(splits.map(({ split, at }) => [split, at]))
@@ -43,7 +43,7 @@ export async function readSplits(
     for (const item of await reader.poll(signal)) {
       if (item.kind === 'split-end') at.delete(item.split)
       if (item.kind !== 'batch') continue
-      records.push(...take(item))
+      records.push(...(await take(item)))
       at.set(item.split, item.next)
       item.release()
       left--

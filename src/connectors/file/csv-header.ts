@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
+import { splitCsvRecord } from './csv-record.ts'
 import type { CsvDialect } from './options.ts'
 
 /** Refuses a file whose header names other columns, or in another order, than the schema. */
@@ -9,7 +10,7 @@ export function checkCsvHeader(
   path: string,
 ): void {
   if (columns === undefined) return
-  const names = splitCsvRecord(header, dialect)
+  const names = splitCsvRecord(header, dialect).map(({ text }) => text)
   const wrong = columns.findIndex((column, index) => names[index]?.trim() !== column)
   if (wrong < 0 && names.length === columns.length) return
   throw new MillraceError(
@@ -17,27 +18,4 @@ export function checkCsvHeader(
       'name the same columns in the same order',
     { code: 'SCHEMA', retry: 'halt', detail: { file: path, columns: names } },
   )
-}
-
-/** The fields of one record, unquoted. */
-export function splitCsvRecord(record: string, dialect: CsvDialect): string[] {
-  const { delimiter, quote } = dialect
-  const fields: string[] = []
-  let at = 0
-  while (at <= record.length) {
-    let field = ''
-    if (record[at] === quote) {
-      at++
-      while (at < record.length && (record[at] !== quote || record[at + 1] === quote)) {
-        if (record[at] === quote) at++
-        field += record[at++]
-      }
-      at++
-    }
-    const end = record.indexOf(delimiter, at)
-    const stop = end < 0 ? record.length : end
-    fields.push(field + record.slice(at, stop))
-    at = stop + 1
-  }
-  return fields
 }

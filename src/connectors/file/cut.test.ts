@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { splitCsvRecord } from './csv-header.ts'
+import { splitCsvRecord } from './csv-record.ts'
 import { cutCsvRecords } from './cut-csv.ts'
 import { cutJsonLines, type Cut, type CutPlace, type CutRequest } from './cut-lines.ts'
 import { lineRanges } from './line-ranges.ts'
@@ -50,7 +50,7 @@ test('CSV fields written with quotes come back as records of the same fields', (
       const records = cutAt(data, seed % (data.length + 1), (request) => cutCsvRecords(request, marks, place))
       const dialect = { delimiter: ',', quote: '"', header: false, null: '' }
       assert.deepEqual(
-        records.map((record) => splitCsvRecord(record, dialect)),
+        records.map((record) => splitCsvRecord(record, dialect).map(({ text }) => text)),
         rows,
       )
     }),

@@ -9,6 +9,7 @@ import { cutJsonLines, cutRawLines, mustFit, type Cut, type CutRequest } from '.
 import { checkIdentity, lost, openFile } from './identity.ts'
 import type { FileFormat } from './options.ts'
 import { filePosition, fileSpec, type FilePosition, type FileSpec } from './split.ts'
+import type { SplitCursor } from './split-cursor.ts'
 
 /** Rows of a batch at most; reads are sized so that about this many come at once. */
 const BATCH_ROWS = 10_000
@@ -24,10 +25,12 @@ export interface CursorSettings {
   /** Names of the columns, to check CSV headers against. */
   readonly columns: readonly string[] | undefined
   readonly pool: BufferPool
+  /** Takes over batches of bytes and gives them as tables. */
+  readonly decode?: (batch: Batch, path: string) => Promise<Batch>
 }
 
 /** Reads one split of a text format. The only reader of its file; calls never overlap. */
-export class FileCursor {
+export class FileCursor implements SplitCursor {
   readonly split: SplitId
   readonly spec: FileSpec
   readonly #settings: CursorSettings
@@ -50,22 +53,21 @@ export class FileCursor {
     this.#isFinal = !settings.follow || this.spec.compression !== 'none'
   }
 
-  get position(): FilePosition {
-    return this.#at
-  }
-
-  /** Bytes of the file that are read or wait in front of us. */
   get bytesRead(): number {
     return this.#at.offset + this.#carry.length
   }
 
-  /** The file cannot grow any more: what stands at its end is a whole record. */
   endWhereItEnds(): void {
     this.#isFinal = true
   }
 
-  /** The next batch, the end of the split, or `undefined` when there is nothing now. */
   async next(): Promise<Batch | SplitEnd | undefined> {
+    const item = await this.#nextBytes()
+    const { decode } = this.#settings
+    return item?.kind === 'batch' && decode !== undefined ? await decode(item, this.spec.path) : item
+  }
+
+  async #nextBytes(): Promise<Batch | SplitEnd | undefined> {
     const bytes = (this.#bytes ??= await this.#open())
     const { pool } = this.#settings
     let buffer = pool.take(this.#readBytes() + this.#carry.length + 1)
@@ -90,7 +92,6 @@ export class FileCursor {
     }
   }
 
-  /** Names that the open file still has, 0 when it was removed; `undefined` when it is not open. */
   async links(): Promise<number | undefined> {
     return await this.#bytes?.links()
   }
@@ -148,7 +149,8 @@ export class FileCursor {
     if (!this.#isHeaderDone) return { length: 0, rows: 0, consumed: 0 }
     const { format, separator, metadata } = this.#settings
     const starts: number[] | undefined = metadata.offset ? [] : undefined
-    const ends: number[] | undefined = format.kind !== 'json' && separator !== 0x0a ? [] : undefined
+    const mayHoldSeparator = format.kind === 'csv' || (format.kind === 'raw' && separator !== 0x0a)
+    const ends: number[] | undefined = mayHoldSeparator ? [] : undefined
     const collected = { ...(starts && { starts }), ...(ends && { ends }) }
     const request: CutRequest = { buffer, filled, isEnd, rowsMax: BATCH_ROWS, separator, ...collected }
     const place = { path: this.spec.path, offset: this.#at.offset }
@@ -225,7 +227,11 @@ function csvMarks(dialect: { readonly delimiter: string; readonly quote: string 
   delimiter: number
   quote: number
 } {
-  return { delimiter: dialect.delimiter.charCodeAt(0), quote: dialect.quote.charCodeAt(0) }
+  // 0xff stands for no quote: UTF-8 never has it.
+  return {
+    delimiter: dialect.delimiter.charCodeAt(0),
+    quote: dialect.quote === '' ? 0xff : dialect.quote.charCodeAt(0),
+  }
 }
 
 function grow(buffer: Buffer, filled: number): Buffer {

@@ -1,73 +1,21 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdir, mkdtemp, rename, rm, truncate, unlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile, rename, rm, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import type { BodyFormat } from '../../core/batch.ts'
 import { MillraceError } from '../../core/errors.ts'
-import type { SplitAssignment, SplitReader } from '../../core/source.ts'
-import { testLaneContext, testSourceContext } from '../../testkit/lane-context.ts'
-import { readSplits, recordsOf, type ReadResult } from '../../testkit/read-splits.ts'
-import { fileSourceOptions } from './options.ts'
-import { FileSource } from './source.ts'
-
-const json: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
-
-class Files implements AsyncDisposable {
-  readonly root: string
-  readonly #readers: SplitReader[] = []
-
-  constructor(root: string) {
-    this.root = root
-  }
-
-  async write(name: string, content: string | Uint8Array): Promise<string> {
-    const path = join(this.root, name)
-    await mkdir(join(path, '..'), { recursive: true })
-    await writeFile(path, content)
-    return path
-  }
-
-  source(options: Record<string, unknown>): FileSource {
-    return new FileSource(fileSourceOptions.parse({ path: '.', ...options }))
-  }
-
-  async discover(options: Record<string, unknown>): Promise<readonly SplitAssignment[]> {
-    const enumerator = this.source(options).enumerator(testSourceContext({ baseDirectory: this.root }))
-    return await enumerator.discover(new Set(), true)
-  }
-
-  reader(options: Record<string, unknown>, context: Parameters<typeof testLaneContext>[0] = {}): SplitReader {
-    const reader = this.source(options).reader(testLaneContext({ baseDirectory: this.root, ...context }))
-    this.#readers.push(reader)
-    return reader
-  }
-
-  async readAll(options: Record<string, unknown>, format: BodyFormat = json): Promise<string[]> {
-    const reader = this.reader(options, { format })
-    const { records } = await readSplits(reader, await this.discover(options))
-    await reader.close()
-    return records
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.close()))
-    await rm(this.root, { recursive: true, force: true })
-  }
-}
-
-async function makeFiles(): Promise<Files> {
-  return new Files(await mkdtemp(join(tmpdir(), 'millrace-file-')))
-}
+import type { SplitReader } from '../../core/source.ts'
+import { testSourceContext } from '../../testkit/lane-context.ts'
+import { readSplits, recordsOf } from '../../testkit/read-splits.ts'
+import { openSourceFiles } from '../../testkit/source-files.ts'
 
 function failsWith(code: string): (thrown: unknown) => boolean {
   return (thrown) => thrown instanceof MillraceError && thrown.code === code
 }
 
 test('reads the lines of a file, without blank ones, with and without a last line feed', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('a.ndjson', '\ufeff{"a":1}\r\n\n  \n{"a":2}\n \t{"a":3}')
   const records = await files.readAll({ path: 'a.ndjson' })
   assert.deepEqual(
@@ -77,7 +25,7 @@ test('reads the lines of a file, without blank ones, with and without a last lin
 })
 
 test('separates records with a comma where the sink wants that', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('a.ndjson', '{"a":[1,2]}\n{"a":2}\n')
   const reader = files.reader({ path: 'a.ndjson' }, { format: { kind: 'bytes', format: 'json', separator: 0x2c } })
   const texts: string[] = []
@@ -89,7 +37,7 @@ test('separates records with a comma where the sink wants that', async () => {
 })
 
 test('finds files by directory and glob, and leaves hidden ones out', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   for (const name of ['d/1.json', 'd/e/2.json', 'd/.millrace/3.json', 'd/_temporary/4.json', 'd/5.txt']) {
     await files.write(name, '{}\n')
   }
@@ -103,7 +51,7 @@ test('finds files by directory and glob, and leaves hidden ones out', async () =
 })
 
 test('names the file and the byte of a line that is no object', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const path = await files.write('a.json', '{"a":1}\n17\n')
   await assert.rejects(files.readAll({ path: 'a.json' }), (thrown) => {
     assert.ok(thrown instanceof MillraceError)
@@ -113,7 +61,7 @@ test('names the file and the byte of a line that is no object', async () => {
 })
 
 test('fills the metadata that the plan uses', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const path = await files.write('a.json', '{"a":1}\n\n{"a":2}\n')
   const reader = files.reader({ path }, { metadata: ['_file', '_offset'] })
   await readSplits(reader, await files.discover({ path }), 1, (batch) => {
@@ -128,17 +76,17 @@ for (const [name, compress] of [
   ['zstd', zstdCompressSync],
 ] as const) {
   test(`reads ${name} files of several members from any position`, async () => {
-    await using files = await makeFiles()
+    await using files = await openSourceFiles()
     const lines = Array.from({ length: 25_000 }, (_, index) => `{"a":${index}}`)
     const text = `${lines.join('\n')}\n`
     const cut = 100_003
     await files.write('a.json.x', Buffer.concat([compress(text.slice(0, cut)), compress(text.slice(cut))]))
     const options = { path: 'a.json.x', format: 'json' }
-    assert.deepEqual(await readWithStops(files, options, [1, 1, 1]), lines)
+    assert.deepEqual(await files.readWithStops(options, [1, 1, 1]), lines)
   })
 
   test(`refuses a ${name} file that is cut off or followed by garbage`, async () => {
-    await using files = await makeFiles()
+    await using files = await openSourceFiles()
     const whole = compress('{"a":1}\n'.repeat(1000))
     for (const bytes of [whole.subarray(0, -2), Buffer.concat([whole, Buffer.from('garbage')])]) {
       await files.write('a.json.x', bytes)
@@ -147,24 +95,8 @@ for (const [name, compress] of [
   })
 }
 
-/** Reads with a new reader after each number of batches, as after kills. */
-async function readWithStops(files: Files, options: Record<string, unknown>, stops: number[]): Promise<string[]> {
-  let result: ReadResult = { records: [], rest: await files.discover(options) }
-  const records: string[] = []
-  const enumerator = files.source(options).enumerator(testSourceContext({ baseDirectory: files.root }))
-  for (const batches of [...stops, Number.POSITIVE_INFINITY]) {
-    const rest: SplitAssignment[] = JSON.parse(JSON.stringify(result.rest))
-    await enumerator.verify(rest)
-    const reader = files.reader(options)
-    result = await readSplits(reader, rest, batches)
-    records.push(...result.records)
-    await reader.close()
-  }
-  return records
-}
-
 test('reads every record once, wherever a reader is dropped', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const line = fc.oneof(
     fc.string({ maxLength: 30 }).map((a) => JSON.stringify({ a })),
     fc.constant(''),
@@ -187,7 +119,7 @@ test('reads every record once, wherever a reader is dropped', async () => {
         await files.write(`d/${index}.json`, many.join(lineEnd) + (last ? lineEnd : ''))
         expected.push(...many.filter((text) => text !== ''))
       }
-      const records = await readWithStops(files, { path: 'd', format: 'json' }, all[0]?.stops ?? [])
+      const records = await files.readWithStops({ path: 'd', format: 'json' }, all[0]?.stops ?? [])
       assert.deepEqual(
         records.map((record) => record.trim()),
         expected,
@@ -198,20 +130,20 @@ test('reads every record once, wherever a reader is dropped', async () => {
 })
 
 test('refuses a record of more than 16 MiB', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('a.json', `{"a":1}\n{"a":"${'x'.repeat(17 * 1024 * 1024)}"}\n`)
   await assert.rejects(files.readAll({ path: 'a.json' }), failsWith('POISON'))
 })
 
 test('reads a record of 9 MiB', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const long = `{"a":"${'x'.repeat(9 * 1024 * 1024)}"}`
   await files.write('a.json', `{"a":1}\n${long}\n{"a":2}\n`)
   assert.deepEqual(await files.readAll({ path: 'a.json' }), ['{"a":1}', long, '{"a":2}'])
 })
 
 test('keeps raw lines as they are, empty ones too', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('a.log', 'one, two\n\nthree\r\nfour')
   const lines = ['one, two', '', 'three', 'four']
   assert.deepEqual(await files.readAll({ path: 'a.log' }, { kind: 'bytes', format: 'raw', separator: 0x0a }), lines)
@@ -219,7 +151,7 @@ test('keeps raw lines as they are, empty ones too', async () => {
 })
 
 test('refuses to go on in a bounded file that was changed after it had been listed', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const path = await files.write('a.json', '{"a":1}\n{"a":2}\n')
   const splits = await files.discover({ path })
   const enumerator = files.source({ path }).enumerator(testSourceContext({ baseDirectory: files.root }))
@@ -237,7 +169,7 @@ test('refuses to go on in a bounded file that was changed after it had been list
 })
 
 test('holds what an aborted poll has read', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('a.json', '{"a":1}\n')
   const reader = files.reader({ path: 'a.json' })
   reader.assign(await files.discover({ path: 'a.json' }))
@@ -268,7 +200,7 @@ async function follow(reader: SplitReader, count: number): Promise<string[]> {
 }
 
 test('follows a growing file, and waits for the line feed of its last line', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   const path = await files.write('a.json', '{"a":1}\n{"a"')
   const options = { path, follow: true }
   const reader = files.reader(options)
@@ -284,7 +216,7 @@ test('follows a growing file, and waits for the line feed of its last line', asy
 })
 
 test('refuses to follow a file that was truncated, replaced or renamed', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   for (const [name, change, code] of [
     ['1.json', (path: string) => truncate(path, 3), 'POSITION_AHEAD'],
     ['2.json', (path: string) => rename(path, `${path}.1`), 'POSITION_LOST'],
@@ -313,7 +245,7 @@ test('refuses to follow a file that was truncated, replaced or renamed', async (
 })
 
 test('finds new files when following, and none when bounded', async () => {
-  await using files = await makeFiles()
+  await using files = await openSourceFiles()
   await files.write('d/1.json', '{}\n')
   const enumerator = (follow: boolean) =>
     files.source({ path: 'd', format: 'json', follow }).enumerator(testSourceContext({ baseDirectory: files.root }))
@@ -324,19 +256,4 @@ test('finds new files when following, and none when bounded', async () => {
     [['d/2.json', { offset: 0, row: 0 }]],
   )
   assert.deepEqual(await enumerator(false).discover(new Set(['d/1.json']), false), [])
-})
-
-test('cuts CSV records at their true ends, and checks the header', async () => {
-  await using files = await makeFiles()
-  const records = ['1,"a\nb"', '2,"say ""hi"", now"', '3,5" pipe', '4,', '5,"\r\n"', '6,"a,b\n\n"']
-  const schema = ['id', 'text'].map((name) => ({ name, type: 'varchar', nullable: true }))
-  const csv: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x00 }
-  for (const lineEnd of ['\n', '\r\n']) {
-    await files.write('a.csv', `id,"text"${lineEnd}${records.join(lineEnd)}${lineEnd}`)
-    const reader = files.reader({ path: 'a.csv' }, { schema, format: csv })
-    assert.deepEqual((await readSplits(reader, await files.discover({ path: 'a.csv' }))).records, records)
-  }
-  await files.write('b.csv', 'text,id\n')
-  const reader = files.reader({ path: 'b.csv' }, { schema, format: csv })
-  await assert.rejects(readSplits(reader, await files.discover({ path: 'b.csv' })), failsWith('SCHEMA'))
 })

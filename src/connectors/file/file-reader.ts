@@ -1,28 +1,34 @@
 import type { Item } from '../../core/batch.ts'
 import type { Clock } from '../../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
-import { FileCursor, type CursorSettings } from './file-cursor.ts'
 import { FollowedFile } from './followed-file.ts'
+import type { SplitCursor } from './split-cursor.ts'
 
 /** How long an idle poll waits. */
 const IDLE_MS = 20
+
+export interface FileReaderOptions {
+  readonly open: (split: SplitAssignment) => SplitCursor
+  readonly follow: boolean
+  readonly clock: Clock
+  /** Frees what the cursors share. */
+  readonly close?: () => Promise<void>
+}
 
 /**
  * Reads the splits of one lane. Bounded splits are read one after the other, so that one file is open at a time;
  * followed files take turns.
  */
 export class FileReader implements SplitReader {
-  readonly #settings: CursorSettings
-  readonly #clock: Clock
+  readonly #options: FileReaderOptions
   #cursors: FollowedFile[] = []
   #turn = 0
   /** Items of a poll that was aborted meanwhile. */
   #held: Item[] = []
   #generation = 0
 
-  constructor(settings: CursorSettings, clock: Clock) {
-    this.#settings = settings
-    this.#clock = clock
+  constructor(options: FileReaderOptions) {
+    this.#options = options
   }
 
   assign(splits: readonly SplitAssignment[]): void {
@@ -37,14 +43,14 @@ export class FileReader implements SplitReader {
 
   add(splits: readonly SplitAssignment[]): void {
     for (const split of splits) {
-      this.#cursors.push(new FollowedFile(new FileCursor(split, this.#settings), this.#settings.follow))
+      this.#cursors.push(new FollowedFile(this.#options.open(split), this.#options.follow))
     }
   }
 
   async poll(signal: AbortSignal): Promise<readonly Item[]> {
     if (signal.aborted) return []
     if (this.#held.length === 0) await this.#readNext()
-    if (this.#held.length === 0) await this.#clock.sleep(IDLE_MS, signal).catch(() => undefined)
+    if (this.#held.length === 0) await this.#options.clock.sleep(IDLE_MS, signal).catch(() => undefined)
     if (signal.aborted) return []
     const items = this.#held
     this.#held = []
@@ -55,6 +61,7 @@ export class FileReader implements SplitReader {
     const cursors = this.#cursors
     this.assign([])
     await Promise.all(cursors.map((cursor) => cursor.close()))
+    await this.#options.close?.()
   }
 
   /** Asks each file once at most, beginning with the one whose turn it is. */
@@ -63,7 +70,7 @@ export class FileReader implements SplitReader {
     for (let asked = this.#cursors.length; asked > 0; asked--) {
       const cursor = this.#cursors[this.#turn % this.#cursors.length]
       if (cursor === undefined) return
-      const item = await cursor.next(this.#clock.now(), this.#cursors.length)
+      const item = await cursor.next(this.#options.clock.now(), this.#cursors.length)
       if (generation !== this.#generation) {
         if (item?.kind === 'batch') item.release()
         return
@@ -71,7 +78,7 @@ export class FileReader implements SplitReader {
       if (item?.kind === 'split-end') {
         this.#cursors.splice(this.#turn % this.#cursors.length, 1)
         await cursor.close()
-      } else if (this.#settings.follow) {
+      } else if (this.#options.follow) {
         this.#turn = (this.#turn + 1) % this.#cursors.length
       }
       if (item !== undefined) {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { Batch, Idle, SplitEnd } from '../../core/batch.ts'
-import type { FileCursor } from './file-cursor.ts'
 import { lost, readError } from './identity.ts'
+import type { SplitCursor } from './split-cursor.ts'
 
 /** Between two looks at a file at its end; longer when there are many, so that looking stays cheap. */
 const LOOK_MS = 100
@@ -18,12 +18,12 @@ const OPEN_FILES_MAX = 256
  *                       └─ another file under the name, renamed ──► POSITION_LOST
  */
 export class FollowedFile {
-  readonly #cursor: FileCursor
+  readonly #cursor: SplitCursor
   readonly #follow: boolean
   #state: 'reading' | 'waiting' | 'removed' = 'reading'
   #lookAgainAt = 0
 
-  constructor(cursor: FileCursor, follow: boolean) {
+  constructor(cursor: SplitCursor, follow: boolean) {
     this.#cursor = cursor
     this.#follow = follow
   }

@@ -22,7 +22,7 @@ export const connector: Connector = {
 
 function describe(options: FileSourceOptions): SourceDescription {
   const format = formatOf(options)
-  const gives: readonly BodyFormat['kind'][] = format?.kind === 'parquet' ? ['table'] : ['bytes']
+  const gives: readonly BodyFormat['kind'][] = format?.kind === 'json' || format?.kind === 'raw' ? ['bytes'] : ['table']
   return {
     delivery: deliveryOf(options),
     bounded: !options.follow,
@@ -71,14 +71,12 @@ function* findingsOf(options: FileSourceOptions): Iterable<Finding> {
     )
   }
   if (format?.kind === 'csv') {
-    const { delimiter, quote } = format.dialect
-    if (!isAscii(delimiter) || !isAscii(quote) || delimiter === quote) {
-      yield refuse('`delimiter` and `quote` have to be two different ASCII characters', 'Correct them.', 'format')
+    if (!isDelimiter(format.dialect.delimiter)) {
+      yield refuse('`delimiter` has to be an ASCII character, no quote and no line end', 'Correct it.', 'format')
     }
   }
 }
 
-function isAscii(character: string): boolean {
-  const code = character.charCodeAt(0)
-  return code < 0x80 && code !== 0x0a && code !== 0x0d
+function isDelimiter(character: string): boolean {
+  return character.charCodeAt(0) < 0x80 && !'"\r\n\0'.includes(character)
 }

@@ -3,7 +3,10 @@ import { z } from 'zod'
 const csvFormat = z.strictObject({
   type: z.literal('csv'),
   delimiter: z.string().length(1).default(',').describe('One character between fields.'),
-  quote: z.string().length(1).default('"').describe('One character around fields; doubled inside of them.'),
+  quote: z
+    .enum(['"', ''])
+    .default('"')
+    .describe('Stands around fields and is doubled inside of them; empty: none are quoted.'),
   header: z.boolean().default(true).describe('The first record of every file names the columns.'),
   null: z.string().default('').describe('Text of an unquoted field that means NULL.'),
 })

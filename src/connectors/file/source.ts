@@ -1,12 +1,18 @@
+import type { Batch } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { LaneContext, PreflightContext, SourceContext } from '../../core/context.ts'
 import { assert } from '../../core/assert.ts'
-import type { Source, SplitEnumerator, SplitReader } from '../../core/source.ts'
+import type { Schema } from '../../core/schema.ts'
+import type { Source, SplitAssignment, SplitEnumerator, SplitReader } from '../../core/source.ts'
+import type { LaneDatabase } from '../../dataplane/index.ts'
 import { BufferPool } from './buffer-pool.ts'
+import type { CsvTables } from './csv-tables.ts'
 import { FileEnumerator } from './enumerator.ts'
+import { FileCursor, type CursorSettings } from './file-cursor.ts'
 import { FileReader } from './file-reader.ts'
 import { findFiles } from './find-files.ts'
-import { formatOf, type FileSourceOptions } from './options.ts'
+import { formatOf, type CsvDialect, type FileSourceOptions } from './options.ts'
+import { ParquetCursor } from './parquet-cursor.ts'
 
 /** Reads files: each one, or each range of a large one, is a split. */
 export class FileSource implements Source {
@@ -38,17 +44,70 @@ export class FileSource implements Source {
   reader(context: LaneContext): SplitReader {
     const format = formatOf(this.#options)
     assert(format !== undefined, 'the plan refuses a file source without a format')
-    assert(format.kind !== 'parquet' && context.format.kind === 'bytes', 'text formats are read as bytes')
-    return new FileReader(
-      {
-        format,
-        separator: context.format.separator,
-        follow: this.#options.follow,
-        metadata: { file: context.metadata.includes('_file'), offset: context.metadata.includes('_offset') },
-        columns: context.schema?.map((column) => column.name),
-        pool: new BufferPool(),
-      },
-      context.clock,
-    )
+    const { follow } = this.#options
+    const { clock } = context
+    switch (format.kind) {
+      case 'parquet': {
+        const settings = { database: () => databaseOf(context), schema: schemaOf(context), metadata: context.metadata }
+        return new FileReader({ open: (split) => new ParquetCursor(split, settings), follow, clock })
+      }
+      case 'csv': {
+        const tables = new CsvDecoder(context, format.dialect)
+        const settings = { ...textSettings(context, follow), format, separator: 0x0a, decode: tables.decode }
+        // Errors name the byte of their record, so every record's is needed.
+        const metadata = { file: false, offset: true }
+        const open = (split: SplitAssignment): FileCursor => new FileCursor(split, { ...settings, metadata })
+        return new FileReader({ open, follow, clock, close: tables.close })
+      }
+      case 'json':
+      case 'raw': {
+        assert(context.format.kind === 'bytes', 'lines are read as bytes')
+        const settings = { ...textSettings(context, follow), format, separator: context.format.separator }
+        return new FileReader({ open: (split) => new FileCursor(split, settings), follow, clock })
+      }
+    }
   }
+}
+
+function textSettings(context: LaneContext, follow: boolean): Omit<CursorSettings, 'format' | 'separator'> {
+  return {
+    follow,
+    metadata: { file: context.metadata.includes('_file'), offset: context.metadata.includes('_offset') },
+    columns: context.schema?.map((column) => column.name),
+    pool: new BufferPool(),
+  }
+}
+
+/** Opens the decoder of a lane with the first batch. */
+class CsvDecoder {
+  readonly #open: () => Promise<CsvTables>
+  #tables: Promise<CsvTables> | undefined
+
+  constructor(context: LaneContext, dialect: CsvDialect) {
+    this.#open = async () => {
+      const { CsvTables } = await import('./csv-tables.ts')
+      return await CsvTables.open(await databaseOf(context), schemaOf(context), dialect, context.metadata)
+    }
+  }
+
+  readonly decode = async (batch: Batch, path: string): Promise<Batch> => {
+    const tables = await (this.#tables ??= this.#open())
+    return await tables.decode(batch, path)
+  }
+
+  readonly close = async (): Promise<void> => {
+    // A decoder that could not be opened has nothing to close.
+    const tables = await this.#tables?.catch(() => undefined)
+    tables?.close()
+  }
+}
+
+function schemaOf(context: LaneContext): Schema {
+  assert(context.schema !== undefined, 'the plan knows the schema of files that are decoded')
+  return context.schema
+}
+
+/** The lane's database is the data plane's; core hands it on without knowing it. */
+async function databaseOf(context: LaneContext): Promise<LaneDatabase> {
+  return (await context.database()) as LaneDatabase
 }
