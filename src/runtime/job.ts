@@ -13,6 +13,7 @@ import { Committer, CommitTrouble } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
 import { LaneGroup } from './lane-group.ts'
 import type { JobObserver } from './observer.ts'
+import { ProgressWatch } from './progress-watch.ts'
 import { Run } from './run.ts'
 import { SinkSide } from './sink-side.ts'
 import { SourceSide } from './source-side.ts'
@@ -35,11 +36,14 @@ export interface JobOptions {
 export class Job {
   readonly #options: JobOptions
   readonly #ending = new AbortController()
+  readonly #watch: ProgressWatch
   #run: Run | undefined
   #stopWanted = false
 
   constructor(options: JobOptions) {
-    this.#options = options
+    const { observe, clock, logger, plan } = options
+    this.#watch = new ProgressWatch(observe, clock, logger, plan.times)
+    this.#options = { ...options, observe: this.#watch.observe }
   }
 
   /** Stops at a checkpoint. */
@@ -121,6 +125,8 @@ export class Job {
     early.run = run
     this.#run = run
     closers.unshift(() => run.close())
+    closers.unshift(async () => this.#watch.close())
+    void this.#watch.poll((live) => sources.lag(live))
     if (this.#stopWanted) run.end('stopped')
     return run.untilEnd()
   }

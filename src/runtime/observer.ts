@@ -2,6 +2,7 @@ import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpo
 import type { MillraceError } from '../core/errors.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
 import type { FromLane } from './messages.ts'
+import type { Stall } from './stall-detector.ts'
 
 /** What happens in a run, for progress displays, logs and metrics. Observers must not throw. */
 export type JobEvent =
@@ -19,6 +20,8 @@ export type JobEvent =
   | { readonly kind: 'confirmed'; readonly checkpoint: CheckpointId; readonly tookMs: number }
   | { readonly kind: 'rewinding'; readonly error: MillraceError; readonly pauseMs: number }
   | { readonly kind: 'lag'; readonly records: Readonly<Record<string, number>> }
+  /** The job stands still, or (`undefined`) moves again. */
+  | { readonly kind: 'stall'; readonly what: Stall | undefined }
   | { readonly kind: 'lane'; readonly lane: number; readonly message: FromLane }
   | { readonly kind: 'ended'; readonly as: 'finished' | 'stopped' }
   | { readonly kind: 'halted'; readonly error: MillraceError }

@@ -94,11 +94,13 @@ export class SourceSide {
     )
   }
 
-  /** Records behind the head, per source; a source that cannot tell is left out. */
-  async lag(): Promise<BySource<number>> {
+  /** Records behind the head, per source, given how far its splits are; a source that cannot tell is left out. */
+  async lag(live: (source: string) => Parameters<SplitBook['withProgress']>[0]): Promise<BySource<number>> {
     const lags = await Promise.all(
       [...this.#sources].map(async ([id, { enumerator, book }]) => {
-        const bySplit = await enumerator.lag(book.positions()).catch(() => new Map<string, number>())
+        const open = book.withProgress(live(id)).filter((state) => !state.finished)
+        const positions = open.map((state) => ({ split: state.split, next: state.at }))
+        const bySplit = await enumerator.lag(positions).catch(() => new Map<string, number>())
         return [id, bySplit.size === 0 ? undefined : [...bySplit.values()].reduce((a, b) => a + b, 0)] as const
       }),
     )

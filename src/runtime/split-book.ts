@@ -1,4 +1,4 @@
-import type { SplitId, SplitPosition } from '../core/batch.ts'
+import type { SplitId } from '../core/batch.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { SplitState } from '../checkpoint/entries.ts'
 import { spreadSplits } from './assignment.ts'
@@ -58,9 +58,5 @@ export class SplitBook {
       const entry = this.#splits.get(state.split)
       if (entry !== undefined) entry.state = state
     }
-  }
-
-  positions(): SplitPosition[] {
-    return [...this.#splits.values()].map(({ state }) => ({ split: state.split, next: state.at }))
   }
 }
