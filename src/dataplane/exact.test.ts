@@ -23,6 +23,7 @@ const DIALECT: CsvDialect = { separator: ',', nullText: '\\N', quote: '"', lineE
 const JSON_OUT: QueryOutput = { format: 'ndjson' }
 const CSV_OUT: QueryOutput = { format: 'csv', separator: ',', nullText: '\\N', special: 'quote' }
 const PARQUET_OUT: QueryOutput = { format: 'parquet', compression: 'snappy' }
+const TEXT_OUTPUTS: readonly QueryOutput[] = [JSON_OUT, CSV_OUT]
 const OUTPUTS: readonly QueryOutput[] = [JSON_OUT, CSV_OUT, PARQUET_OUT]
 
 type Values = readonly (string | null)[]
@@ -146,7 +147,7 @@ test('128-bit integers keep the ends of their ranges as JSON and CSV', async () 
   for (const name of ['hugeint', 'uhugeint'] as const) {
     const values = INTEGER_RANGES[name].map(String)
     const body = values.map((value) => `{"v":${value}}\n`).join('')
-    for (const output of [JSON_OUT, CSV_OUT] as QueryOutput[]) {
+    for (const output of TEXT_OUTPUTS) {
       assert.deepEqual(await pass(parseColumnType(name), 'ndjson', output, body, values.length), values)
     }
   }

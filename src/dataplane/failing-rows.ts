@@ -1,4 +1,5 @@
-import type { BytesPiece, RowError } from './row-error.ts'
+import type { BytesPiece } from './bytes-piece.ts'
+import type { RowError } from './row-error.ts'
 
 /** Bad rows are reported up to this many at once: the caller takes them out and runs again. */
 export const ROW_ERRORS_MAX = 100

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { JsonLinesScanner } from './json-lines.ts'
-import { withoutRows } from './row-error.ts'
+import { withoutRows } from './bytes-piece.ts'
 import { parseColumnType } from './types.ts'
 
 function scan(type: string, text: string, nullable = true): string {

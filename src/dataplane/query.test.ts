@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { cutAtRows } from './bytes-piece.ts'
 import { openLaneDatabase, type LaneDatabase } from './lane-database.ts'
 import type { QueryOutput } from './output.ts'
 import { openQuery, type QueryResult } from './query.ts'
@@ -156,4 +157,43 @@ test('a closed database refuses work and closing twice is harmless', async () =>
   await Promise.all([database.close(), database.close()])
   await refusal
   await assert.rejects(database.run('SELECT 1'), { code: 'INTERRUPTED' })
+})
+
+test('a result can stay in the database as the input of the next step', async () => {
+  await using database = await open()
+  const input = { format: 'ndjson', name: 'rows', columns: COLUMNS } as const
+  const first = await openQuery(database, {
+    input,
+    sql: 'SELECT id, id + 1 AS next FROM rows WHERE id > 1',
+    output: { format: 'table', table: 'step one' },
+  })
+  const second = await openQuery(database, {
+    input: { format: 'table', name: 'one', columns: first.columns, table: 'step one' },
+    sql: 'SELECT next - id AS one FROM one WHERE next > 3',
+    output: { format: 'ndjson' },
+  })
+  for (const [ids, wanted] of [
+    [[1, 2, 3], '{"one":1}\n'],
+    [[7, 8], '{"one":1}\n{"one":1}\n'],
+    [[0], ''],
+  ] as const) {
+    const buffer = Buffer.from(ids.map((id) => `{"id":${id}}\n`).join(''))
+    const kept = await first.run({ buffer, length: buffer.length, rows: ids.length })
+    assert.deepEqual(kept.ok && kept.rows, ids.filter((id) => id > 1).length)
+    assert.equal(textOf(await second.run()), wanted)
+  }
+})
+
+test('rows are cut into pieces between rows', () => {
+  const buffer = Buffer.from('1\n22\n333\n4444444\n5\n')
+  const cut = [...cutAtRows({ buffer, length: buffer.length, rows: 5 }, 5)]
+  assert.deepEqual(
+    cut.map(({ buffer: bytes, length, rows }) => [bytes.toString('utf8', 0, length), rows]),
+    [
+      ['1\n22\n', 2],
+      ['333\n', 1],
+      ['4444444\n', 1],
+      ['5\n', 1],
+    ],
+  )
 })

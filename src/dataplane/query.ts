@@ -1,4 +1,5 @@
 import type { DuckDBPreparedStatement } from '@duckdb/node-api'
+import { assert } from '../core/assert.ts'
 import { MillraceError } from '../core/errors.ts'
 import { CsvLinesScanner } from './csv-lines.ts'
 import { describeSelect } from './describe.ts'
@@ -7,7 +8,8 @@ import { JsonLinesScanner } from './json-lines.ts'
 import type { LaneDatabase } from './lane-database.ts'
 import { NOT_FINITE, SENTINEL_QUOTE, csvSql, csvUncarriableSql, outputSql, type QueryOutput } from './output.ts'
 import { relationSql, type InputRelation } from './relation.ts'
-import type { BytesPiece, RowError } from './row-error.ts'
+import type { BytesPiece } from './bytes-piece.ts'
+import type { RowError } from './row-error.ts'
 import { MetadataWriter, type RowMetadata } from './row-metadata.ts'
 import { quoteName } from './sql-text.ts'
 import type { Column } from './types.ts'
@@ -41,6 +43,8 @@ export async function openQuery(database: LaneDatabase, definition: QueryDefinit
     // DuckDB looks into the file when it plans; what another query left there may be of another form.
     database.input.write(EMPTY, 0)
     const columns = await describeSelect(database.connection, select)
+    // The next step is planned over this table before the first rows are in it.
+    if (output.format === 'table') await database.connection.run(outputSql(`${select} LIMIT 0`, columns, output, ''))
     const copy = outputSql(select, columns, output, database.output.path)
     const statement = await database.connection.prepare(copy)
     return new Query(database, definition, select, columns, statement)
@@ -85,7 +89,7 @@ export class Query {
    */
   run(piece?: BytesPiece, target?: Buffer, metadata?: RowMetadata): Promise<QueryResult> {
     return this.#database.exclusive(async () => {
-      if (piece === undefined) return this.#execute(target)
+      if (piece === undefined) return this.#executeStored(target)
       const scanned = this.#scanner?.scan(piece.buffer, piece.length, piece.rows)
       if (scanned?.ok === false) return scanned
       const rows = scanned ?? piece
@@ -95,6 +99,16 @@ export class Query {
 
   close(): void {
     this.#statement.destroySync()
+  }
+
+  async #executeStored(target: Buffer | undefined): Promise<QueryResult> {
+    const { format, name } = this.#definition.input
+    assert(format === 'table' || format === 'parquet', `a query over ${format} rows needs a piece of them`)
+    try {
+      return await this.#execute(target)
+    } catch (error) {
+      throw queryFailed(error, name)
+    }
   }
 
   async #executeOn(

@@ -1,5 +1,5 @@
 import { skipSpace } from './json-values.ts'
-import type { BytesPiece } from './row-error.ts'
+import type { BytesPiece } from './bytes-piece.ts'
 import { quoteName, quoteText } from './sql-text.ts'
 import type { Column, ColumnType } from './types.ts'
 
