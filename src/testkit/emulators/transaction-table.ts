@@ -63,6 +63,8 @@ export class TransactionTable {
   readonly #byLabel = new Map<string, Transaction[]>()
   /** Finished ones of each database, oldest first. */
   readonly #finished = new Map<string, Set<Transaction>>()
+  /** Told of every transaction that label clean-up, eviction or a restart forgets. */
+  onForget: (transaction: Transaction) => void = () => undefined
   #waiters: (() => void)[] = []
   #nextId = 1001
 
@@ -224,6 +226,7 @@ export class TransactionTable {
     // A forgotten label does not stop a publish that is under way.
     if (transaction.state !== 'COMMITTED') transaction.cancelTimer()
     this.#byId.delete(transaction.id)
+    this.onForget(transaction)
     this.#finished.get(transaction.database)?.delete(transaction)
     const key = `${transaction.database}\n${transaction.label}`
     const left = (this.#byLabel.get(key) ?? []).filter((other) => other !== transaction)

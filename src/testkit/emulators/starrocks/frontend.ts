@@ -18,16 +18,20 @@ export class Frontend {
   readonly #cluster: Cluster
   readonly #settings: StarRocksSettings
   readonly #coordinators: CoordinatorCache
+  /** Outcomes of forgotten labels: whether they were committed. */
+  readonly #outcomes = new Map<string, boolean>()
 
   constructor(cluster: Cluster, settings: StarRocksSettings) {
     this.#cluster = cluster
     this.#settings = settings
     this.#coordinators = new CoordinatorCache(cluster.clock, settings)
+    cluster.transactions.onForget = (transaction) => this.#remember(transaction)
   }
 
   /** Its memory is lost. */
   restart(): void {
     this.#coordinators.clear()
+    this.#outcomes.clear()
   }
 
   route(exchange: Exchange, index: number): Route {
@@ -143,7 +147,7 @@ export class Frontend {
     transaction: Transaction | undefined,
     exchange: Exchange,
   ): Promise<Reply> {
-    if (transaction === undefined) return this.#unknown(database, label)
+    if (transaction === undefined) return this.#commitForgotten(database, label)
     const { id, state } = transaction
     if (state === 'PREPARE') return this.#toCoordinator(database, label, transaction, exchange)
     if (state === 'ABORTED') return this.#failed(`Can not commit ABORTED transaction ${id}, label is ${label}`)
@@ -154,6 +158,23 @@ export class Frontend {
     const timeoutMs = Number(header(exchange.headers, 'timeout') ?? COMMIT_TIMEOUT_SECOND) * 1000
     const isVisible = await this.#cluster.transactions.waitVisible(transaction, timeoutMs)
     return isVisible ? ok('', id, label) : this.#failed(`publish timeout: ${timeoutMs}`)
+  }
+
+  #commitForgotten(database: string, label: string): Reply {
+    const isCommitted = this.#outcomes.get(`${database}\n${label}`)
+    if (isCommitted === undefined) return this.#unknown(database, label)
+    if (!isCommitted) return this.#failed(`Can not commit ABORTED transaction, label is ${label}`)
+    const Message = `Transaction has already committed, label is ${label}`
+    return frontendResult({ Status: 'OK', Message, Label: label })
+  }
+
+  #remember(transaction: Transaction): void {
+    const { database, label, state } = transaction
+    if (state === 'PREPARE' || state === 'PREPARED') return
+    this.#outcomes.set(`${database}\n${label}`, state !== 'ABORTED')
+    const oldest = this.#outcomes.keys().next()
+    const isFull = this.#outcomes.size > this.#settings.terminalLabelCacheNum
+    if (isFull && oldest.done !== true) this.#outcomes.delete(oldest.value)
   }
 
   #rollback(database: string, label: string, transaction: Transaction | undefined, exchange: Exchange): Reply {

@@ -132,3 +132,17 @@ test('a killed backend is redirected to until the heartbeat has noticed', async 
   await emulator.restartBackend(0)
   assert.equal(new Set(await hosts()).size, 2)
 })
+
+test('the newest frontends remember outcomes after label clean-up, in words without an id', async () => {
+  await using emulator = await startShop({ settings: { labelKeepMaxNum: 0, terminalLabelCacheNum: 10 } })
+  const call = callerOf(emulator)
+  await prepared(call, 'L1')
+  await call('commit', 'L1')
+  await prepared(call, 'L2')
+  await call('rollback', 'L2')
+  assert.deepEqual([await stateOf(emulator, 'L1'), await stateOf(emulator, 'L2')], ['UNKNOWN', 'UNKNOWN'])
+  assert.equal((await call('commit', 'L1')).json['Message'], 'Transaction has already committed, label is L1')
+  const aborted = await call('commit', 'L2')
+  assert.equal(aborted.json['Status'], 'FAILED')
+  assert.match(String(aborted.json['Message']), /Can not commit ABORTED transaction, label is L2$/)
+})

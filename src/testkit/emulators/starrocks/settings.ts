@@ -16,6 +16,8 @@ export interface StarRocksSettings extends TransactionSettings {
   transactionScanIntervalSecond: number
   /** How long a plain load, or a commit without prepare, waits for its publish. */
   streamLoadPublishTimeoutSecond: number
+  /** Labels whose outcome the newest frontends remember after label clean-up; 0, as before them, none. */
+  terminalLabelCacheNum: number
   /** Newer frontends send a repeated begin to the backend of the first. */
   isBeginSticky: boolean
   /** Prefix of the frontend's messages; older servers say `com.starrocks.common.UserException`. */
@@ -39,6 +41,7 @@ export const STARROCKS_DEFAULTS: Readonly<StarRocksSettings> = {
   transactionStreamLoadCoordinatorCacheExpireSecond: 900,
   transactionScanIntervalSecond: 30,
   streamLoadPublishTimeoutSecond: 20,
+  terminalLabelCacheNum: 0,
   isBeginSticky: true,
   exceptionClass: 'com.starrocks.common.StarRocksException',
 }
