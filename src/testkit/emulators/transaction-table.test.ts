@@ -48,7 +48,6 @@ test('rows are visible exactly when their transaction is, whatever happens in be
             table,
             coordinator: 0,
             timeoutMs: 20,
-            isTwoPhase: true,
           }
           const transaction = transactions.begin(request)
           transaction.deltas = [delta]

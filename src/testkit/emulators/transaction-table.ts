@@ -12,7 +12,6 @@ export interface Transaction {
   readonly table: TableStore
   readonly coordinator: number
   readonly beganAt: number
-  readonly isTwoPhase: boolean
   state: TransactionState
   preparedAt?: number
   committedAt?: number
@@ -44,7 +43,6 @@ export interface BeginRequest {
   readonly table: TableStore
   readonly coordinator: number
   readonly timeoutMs: number
-  readonly isTwoPhase: boolean
 }
 
 /**

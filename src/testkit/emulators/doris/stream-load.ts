@@ -27,7 +27,6 @@ interface Target {
   readonly tableName: string
   readonly label: string
   readonly isTwoPhase: boolean
-  readonly isGroupCommit: boolean
 }
 
 interface Outcome {
@@ -53,7 +52,7 @@ export async function streamLoad(
   const isGroupCommit = groupCommit !== 'off_mode' && !isTwoPhase
   const given = header(headers, 'label') ?? ''
   const label = isGroupCommit ? `group_commit_${randomUUID()}` : given === '' ? randomUUID() : given
-  const outcome = await run(environment, exchange, { database, tableName, label, isTwoPhase, isGroupCommit })
+  const outcome = await run(environment, exchange, { database, tableName, label, isTwoPhase })
   const { result, status } = outcome
   return backendReply({
     TxnId: outcome.txnId,
@@ -155,7 +154,7 @@ function begin(
     return fail('[NOT_IMPLEMENTED_ERROR]stream load 2pc is unsupported for mow table')
   }
   const coordinator = environment.backend
-  const request = { database, label, table, coordinator, timeoutMs: timeout * 1000, isTwoPhase }
+  const request = { database, label, table, coordinator, timeoutMs: timeout * 1000 }
   return { transaction: cluster.transactions.begin(request), table }
 }
 

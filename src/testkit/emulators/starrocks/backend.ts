@@ -139,7 +139,6 @@ export class Backend {
       label,
       timeoutSecond: timeout === undefined ? undefined : Number(timeout),
       backend: this.#index,
-      isTwoPhase: true,
     })
     if ('status' in begun) return failureReply(begun)
     const context = new LoadContext({

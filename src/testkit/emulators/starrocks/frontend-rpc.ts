@@ -14,7 +14,6 @@ export interface RpcBegin {
   readonly label: string
   readonly timeoutSecond: number | undefined
   readonly backend: number
-  readonly isTwoPhase: boolean
 }
 
 /** What backends ask the leader frontend over Thrift: begin, prepare, commit and roll back. */
@@ -57,7 +56,6 @@ export class FrontendRpc {
       table,
       coordinator: request.backend,
       timeoutMs,
-      isTwoPhase: request.isTwoPhase,
     })
     return { transaction, table, timeoutMs }
   }

@@ -78,7 +78,6 @@ async function run(
     label: target.label,
     timeoutSecond: timeout === undefined ? undefined : Number(timeout),
     backend: environment.backend,
-    isTwoPhase: false,
   })
   if ('status' in begun) {
     const { existingJobStatus = '', message } = begun
