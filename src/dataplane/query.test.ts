@@ -197,3 +197,38 @@ test('rows are cut into pieces between rows', () => {
     ],
   )
 })
+
+test('SQL that does not fit the relation is refused when planning', async () => {
+  await using database = await open()
+  await assert.rejects(run(database, 'SELECT missing FROM rows', { format: 'ndjson' }, []), {
+    code: 'CONFIG',
+    message: /^planning the SQL over "rows": Binder Error: .*missing/,
+  })
+  await assert.rejects(run(database, 'SELECT id, [id] AS list FROM rows', { format: 'ndjson' }, []), {
+    code: 'CONFIG',
+    message: /to_json/,
+  })
+})
+
+test('no row of an earlier piece comes back, however fast pieces follow each other', async () => {
+  await using database = await open()
+  const input = { format: 'ndjson', name: 'rows', columns: COLUMNS } as const
+  const query = await openQuery(database, { input, sql: 'SELECT id FROM rows', output: { format: 'ndjson' } })
+  for (let number = 100; number < 300; number++) {
+    // All pieces have the same length, so only their contents differ.
+    const buffer = Buffer.from(`{"id":${number}}\n{"id":${number}}\n`)
+    assert.equal(textOf(await query.run({ buffer, length: buffer.length, rows: 2 })), buffer.toString())
+  }
+})
+
+test('no byte of an earlier Parquet file is used for a later one under the same path', async () => {
+  await using database = await open()
+  for (let number = 100; number < 200; number++) {
+    const lines = Array.from({ length: 3 }, () => `{"id":${number}}`)
+    const result = await run(database, 'SELECT id FROM rows', { format: 'parquet', compression: 'snappy' }, lines)
+    assert.ok(result.ok)
+    database.input.write(result.buffer, result.length)
+    const rows = await database.run(`SELECT count(*), min(id), max(id) FROM read_parquet('${database.input.path}')`)
+    assert.deepEqual(rows, [[3n, BigInt(number), BigInt(number)]])
+  }
+})

@@ -33,22 +33,45 @@ const EMPTY = Buffer.alloc(0)
 const COMMA = 0x2c
 const NEWLINE = 0x0a
 
-/** Plans a query of a lane; it is planned once and run for every piece of rows. */
+/**
+ * Plans a query of a lane; it is planned once and run for every piece of rows.
+ *
+ * @throws MillraceError `CONFIG` when the SQL does not fit the relation.
+ */
 export async function openQuery(database: LaneDatabase, definition: QueryDefinition): Promise<Query> {
-  const { input, output } = definition
+  const { input } = definition
+  if (input.columns.length === 0) throw planFailed(input.name, 'the relation has no columns')
   const relation = relationSql(input, database.input.path)
   const body = definition.sql.trim().replace(/;\s*$/, '')
   const select = `WITH ${quoteName(input.name)} AS NOT MATERIALIZED (${relation}) SELECT * FROM (${body}\n)`
   return database.exclusive(async () => {
     // DuckDB looks into the file when it plans; what another query left there may be of another form.
     database.input.write(EMPTY, 0)
-    const columns = await describeSelect(database.connection, select)
-    // The next step is planned over this table before the first rows are in it.
-    if (output.format === 'table') await database.connection.run(outputSql(`${select} LIMIT 0`, columns, output, ''))
-    const copy = outputSql(select, columns, output, database.output.path)
-    const statement = await database.connection.prepare(copy)
-    return new Query(database, definition, select, columns, statement)
+    try {
+      return await planQuery(database, definition, select)
+    } catch (error) {
+      // There are no rows yet, so DuckDB's own words hold no values.
+      throw error instanceof MillraceError ? error : planFailed(input.name, firstLine(error), error)
+    }
   })
+}
+
+async function planQuery(database: LaneDatabase, definition: QueryDefinition, select: string): Promise<Query> {
+  const { connection } = database
+  const { output } = definition
+  const columns = await describeSelect(connection, select)
+  // The next step is planned over this table before the first rows are in it.
+  if (output.format === 'table') await connection.run(outputSql(`${select} LIMIT 0`, columns, output, ''))
+  const statement = await connection.prepare(outputSql(select, columns, output, database.output.path))
+  return new Query(database, definition, select, columns, statement)
+}
+
+function planFailed(name: string, what: string, cause?: unknown): MillraceError {
+  return new MillraceError(`planning the SQL over ${JSON.stringify(name)}: ${what}`, { code: 'CONFIG', cause })
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
 }
 
 /** A planned query: bytes in, SQL, bytes out. */
