@@ -6,18 +6,22 @@ import { paint, singleLine } from './terminal.ts'
 export function findingsText(findings: readonly LocatedFinding[]): string {
   if (findings.length === 0) return ''
   const lines = findings.map(findingLine)
-  const errors = findings.filter((finding) => finding.severity === 'error').length
-  const counts = [plural(errors, 'error'), plural(findings.length - errors, 'warning')].filter((text) => text !== '')
-  return `${[...lines, counts.join(', ')].join('\n')}\n`
+  const counts = Object.entries(WORDS).map(([severity, word]) =>
+    plural(findings.filter((finding) => finding.severity === severity).length, word),
+  )
+  return `${[...lines, counts.filter((text) => text !== '').join(', ')].join('\n')}\n`
 }
+
+const WORDS = { error: 'error', warning: 'warning', info: 'note' } as const
+const COLOURS = { error: 'red', warning: 'yellow', info: 'dim' } as const
 
 function findingLine(finding: LocatedFinding): string {
   const place = finding.line === undefined ? finding.file : `${finding.file}:${finding.line}:${finding.column ?? 1}`
-  const code = paint(finding.severity === 'error' ? 'red' : 'yellow', finding.code)
+  const code = paint(COLOURS[finding.severity], finding.code)
   const path = formatPath(finding.path ?? [])
   const message = `${path === '' ? '' : `${path}: `}${finding.message}`
   const hint = finding.hint === undefined ? '' : paint('dim', ` → ${singleLine(finding.hint)}`)
-  const mark = finding.severity === 'error' ? '' : 'warning: '
+  const mark = finding.severity === 'error' ? '' : `${WORDS[finding.severity]}: `
   return `${place === '' ? '' : `${singleLine(place)} `}${code} ${mark}${singleLine(message)}${hint}`
 }
 

@@ -40,7 +40,9 @@ function wantsColour(isTerminal: boolean | undefined, environment: OutputStreams
   return isTerminal === true && TERM !== 'dumb'
 }
 
-/** `JSON.stringify` leaves DEL and C1 control characters as they are; a terminal may obey them. */
+/** `JSON.stringify` leaves some characters as they are that a terminal may obey: DEL, C1 controls, turned text. */
 function escapeJson(text: string): string {
-  return text.replace(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
+  return text.replace(/[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }

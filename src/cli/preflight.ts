@@ -17,7 +17,11 @@ export async function preflight(file: string, plan: Plan, output: Output): Promi
     steps.map(async (step) => {
       const findings = await withTimeLimit(checkStep(step, plan), step)
       const isBad = findings.some((finding) => finding.severity === 'error')
-      const mark = isBad ? paint('red', '✗') : findings.length > 0 ? paint('yellow', '!') : paint('green', '✓')
+      const mark = isBad
+        ? paint('red', '✗')
+        : findings.some((finding) => finding.severity === 'warning')
+          ? paint('yellow', '!')
+          : paint('green', '✓')
       output.print(`  ${mark} ${step.id} (${singleLine(step.connector)})\n`)
       return findings.map((finding) => ({ file, ...finding, path: placed(finding, step) }))
     }),

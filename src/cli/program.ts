@@ -73,8 +73,9 @@ function report(entry: VerbEntry | undefined, result: VerbResult, output: Output
     return code
   }
   if (result.text !== undefined) output.print(result.text)
-  // The findings are what `check` was asked for; of other verbs they are the reason for failing.
-  const write = entry?.name === 'check' ? output.print : output.warn
+  // The findings are what `check` was asked for; otherwise they are the reason for failing.
+  const isAnswer = entry?.name === 'check' && result.result !== undefined
+  const write = isAnswer ? output.print : output.warn
   write(findingsText(findings))
   return code
 }

@@ -107,7 +107,8 @@ test('secrets by reference are read once, when they are wanted', async () => {
     const resolved = await load(directory.path, pipeline(reference), 'resolve')
     const [source, sink] = resolved.planned?.plan.steps ?? []
     assert.ok(source?.kind === 'source' && sink?.kind === 'sink')
-    assert.deepEqual([source.options['sasl'], sink.options['password']], [{ username: 'u', password: CANARY }, CANARY])
+    assert.deepEqual({ ...Object(source.options['sasl']) }, { username: 'u', password: CANARY })
+    assert.equal(sink.options['password'], CANARY)
     assertAbsent(await everythingPrinted(resolved))
   }
 })
