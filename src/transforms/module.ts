@@ -1,7 +1,7 @@
 import type { Batch } from '../core/batch.ts'
 import { assert } from '../core/assert.ts'
 import type { MillraceError } from '../core/errors.ts'
-import { openQuery, type Column, type Query } from '../dataplane/index.ts'
+import { formatColumnType, openQuery, type Column, type Query } from '../dataplane/index.ts'
 import type { ModuleWork, QueryWork } from './step.ts'
 import { columnsOf } from './columns.ts'
 import type { TransformContext, TransformFunction } from './define-transform.ts'
@@ -25,6 +25,8 @@ class ModuleOperator implements LaneOperator {
   readonly #input: readonly Column[]
   readonly #output: readonly Column[]
   readonly #known: ReadonlySet<string>
+  /** Columns that go out as they come in: a value that the function left alone needs no second look. */
+  readonly #kept: ReadonlySet<string>
   #transform: UserFunction | undefined
   /** Turns bytes and tables into rows; made for the first batch of its kind. */
   readonly #readers = new Map<Batch['body']['kind'], { input: QueryInput; query: Query }>()
@@ -34,6 +36,13 @@ class ModuleOperator implements LaneOperator {
     this.#context = context
     this.#input = columnsOf(step.input)
     this.#output = columnsOf(step.schema)
+    const same = this.#output.filter((column) =>
+      this.#input.some(({ name, type, nullable }) => {
+        const isTaken = column.nullable || !nullable
+        return name === column.name && isTaken && formatColumnType(type) === formatColumnType(column.type)
+      }),
+    )
+    this.#kept = new Set(same.map(({ name }) => name))
     this.#known = new Set([...this.#input, ...this.#output].map(({ name }) => name))
   }
 
@@ -80,14 +89,14 @@ class ModuleOperator implements LaneOperator {
       }
       if (returned === null || returned === undefined) continue
       for (const one of Array.isArray(returned) ? (returned as readonly Row[]) : [returned as Row]) {
-        results.push(this.#checked(one, fault))
+        results.push(this.#checked(one, row, fault))
       }
     }
     return results
   }
 
   /** The declared columns of a returned row in their exact forms. */
-  #checked(returned: unknown, fault: (column: string, reason: string) => MillraceError): Row {
+  #checked(returned: unknown, from: Row, fault: (column: string, reason: string) => MillraceError): Row {
     if (typeof returned !== 'object' || returned === null || Array.isArray(returned)) {
       throw fault('', 'the function has to return a row object, a list of them, or null')
     }
@@ -96,8 +105,9 @@ class ModuleOperator implements LaneOperator {
     for (const key of Object.keys(given)) if (!this.#known.has(key)) throw fault(key, 'the step has no such column')
     const row = emptyRow()
     for (const column of this.#output) {
+      const value = Object.hasOwn(given, column.name) ? given[column.name] : null
       try {
-        row[column.name] = takeValue(Object.hasOwn(given, column.name) ? given[column.name] : null, column)
+        row[column.name] = this.#kept.has(column.name) && value === from[column.name] ? value : takeValue(value, column)
       } catch (thrown) {
         if (!(thrown instanceof ValueFault)) throw thrown
         throw fault(column.name, thrown.message)
@@ -131,7 +141,7 @@ class ModuleOperator implements LaneOperator {
     }
     const input = await QueryInput.open(step, database)
     const sql = readableSelect(this.#input, STAGED)
-    const query = await openQuery(database, { input: input.relation, sql, output: { format: 'ndjson' } })
+    const query = await openQuery(database, { input: input.relation, sql, output: { format: 'json-array' } })
     const reader = { input, query }
     this.#readers.set(kind, reader)
     return reader

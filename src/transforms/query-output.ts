@@ -149,17 +149,14 @@ function encodingOf(format: BodyFormat, table: string): Encoding {
   return { format: 'csv', separator: HOUSE_CSV.separator, nullText: HOUSE_CSV.nullText, special: 'refuse' }
 }
 
-/** Not the machine's and not the lane's: what is left is a value's fault. */
-function isDataFault(thrown: unknown): thrown is Error {
-  if (thrown instanceof MillraceError || !(thrown instanceof Error)) return false
-  return !/^(IO|Out of Memory|INTERNAL|FATAL|TransactionContext|Catalog|Binder|Parser|Permission|INTERRUPT)\b/i.test(
-    thrown.message,
-  )
+/** The data plane's error of a query that fails on values but cannot tell on which row. */
+function isDataFault(thrown: unknown): thrown is MillraceError {
+  return thrown instanceof MillraceError && thrown.code === 'POISON'
 }
 
-/** The class of DuckDB's error without its text, which holds the value. */
-function classOf(thrown: Error): string {
-  return /^[A-Za-z ]{1,40}(?=:)/.exec(thrown.message)?.[0] ?? 'data error'
+/** The class of DuckDB's error, which the data plane's message names; never its text, which holds the value. */
+function classOf(thrown: MillraceError): string {
+  return /[A-Z][A-Za-z ]{1,30} Error/.exec(thrown.message)?.[0] ?? 'data error'
 }
 
 function once(work: () => void): () => void {

@@ -5,24 +5,21 @@ import { quoteName } from '../dataplane/index.ts'
 /** A row of a user function: its columns and nothing else, not even a prototype. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** The SELECT whose JSON lines `readRows` understands. */
+/** The SELECT whose JSON objects `readRows` understands. */
 export function readableSelect(columns: readonly Column[], relation: string): string {
   const values = columns.map((column) => `${readableSql(column)} AS ${quoteName(column.name)}`)
   return `SELECT ${values.join(', ')} FROM ${quoteName(relation)}`
 }
 
-/** The rows of JSON lines made by `readableSelect`. */
-export function readRows(lines: Buffer, length: number, columns: readonly Column[]): Row[] {
-  const rows: Row[] = []
-  for (let start = 0; start < length;) {
-    const end = lines.indexOf(0x0a, start)
-    const parsed = JSON.parse(lines.toString('utf8', start, end)) as Record<string, unknown>
+/** The rows of JSON objects made by `readableSelect`, each followed by a comma. */
+export function readRows(objects: Buffer, length: number, columns: readonly Column[]): Row[] {
+  // Parsed at once: a call for every row would cost more than the parsing.
+  const parsed = JSON.parse(`[${objects.toString('utf8', 0, Math.max(0, length - 1))}]`) as Record<string, unknown>[]
+  return parsed.map((values) => {
     const row = emptyRow()
-    for (const { name, type } of columns) row[name] = readValue(parsed[name], type)
-    rows.push(row)
-    start = end + 1
-  }
-  return rows
+    for (const { name, type } of columns) row[name] = readValue(values[name], type)
+    return row
+  })
 }
 
 /** Rows whose values are in their columns' forms, as JSON lines for the data plane. */

@@ -20,6 +20,10 @@ const SMALL_INTEGERS: ReadonlySet<string> = new Set([
   'uinteger',
 ])
 
+/** Seconds from 1970 to the years between which all stores agree on the text of moments. */
+const YEAR_1 = -62_135_596_800n
+const YEAR_10000 = 253_402_300_800n
+
 /** A value that a column cannot take. Its message says what was expected, never the value. */
 export class ValueFault extends Error {}
 
@@ -177,7 +181,11 @@ function takeMoment(value: unknown, type: ColumnType & { kind: 'timestamp' | 'ti
   const isDate = value instanceof Date && !Number.isNaN(value.getTime())
   is(typeof value === 'bigint' || isDate, `${unit} since 1970 as a bigint, or a Date`)
   const parts = isDate ? BigInt(value.getTime()) * (digits === 9 ? 1_000_000n : 1000n) : (value as bigint)
-  is(timestampText(parts, digits) !== undefined, 'a moment in the years 1 to 9999')
-  is(parts % 10n ** BigInt(digits - precision) === 0n, `no more than ${precision} digits of a second's fraction`)
+  const second = digits === 9 ? 1_000_000_000n : 1_000_000n
+  is(parts >= YEAR_1 * second && parts < YEAR_10000 * second, 'a moment in the years 1 to 9999')
+  is(
+    precision === digits || parts % 10n ** BigInt(digits - precision) === 0n,
+    `no more than ${precision} digits of a second's fraction`,
+  )
   return parts
 }
