@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { EmulatorControl } from './control-client.ts'
-import type { EmulatorProcessOptions } from './main.ts'
+import { startEmulator, type EmulatorProcessOptions } from './main.ts'
 import { send, sendFollowing } from './raw-http.ts'
 
 interface Child extends AsyncDisposable {
@@ -77,4 +77,9 @@ test('the control API refuses what it cannot do', async () => {
   await assert.rejects(control.advanceClock(1), /409.*not manual/)
   await assert.rejects(control.rows('no', 'table'), /no table no\.table/)
   assert.equal((await send(`${child.controlUrl}/nonsense`, { method: 'POST' })).status, 404)
+})
+
+test('an emulator of an unknown kind is refused by name', async () => {
+  const options = { kind: 'oracle' } as unknown as EmulatorProcessOptions
+  await assert.rejects(startEmulator(options), /kind is oracle, not starrocks or doris/)
 })

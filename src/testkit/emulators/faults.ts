@@ -12,7 +12,10 @@ export type Operation =
   | 'twoPhaseCommit'
   | 'schema'
 
-/** Which requests a rule is about; what is left out matches everything. */
+/**
+ * Which requests a rule is about; what is left out matches everything. A call that is redirected is two requests, one at
+ * the frontend and one at the backend: say `server` to mean one of them.
+ */
 export interface FaultMatch {
   readonly server?: 'frontend' | 'backend'
   readonly method?: string

@@ -1,3 +1,4 @@
+import { MillraceError } from '../../core/errors.ts'
 import { startDorisEmulator } from './doris/index.ts'
 import type { Emulator, EmulatorOptions } from './options.ts'
 import { ManualClock } from './clock.ts'
@@ -11,8 +12,11 @@ export interface EmulatorProcessOptions extends Omit<EmulatorOptions, 'clock'> {
 }
 
 /** Starts the emulator that the options describe. */
-export function startEmulator(options: EmulatorProcessOptions): Promise<Emulator> {
+export async function startEmulator(options: EmulatorProcessOptions): Promise<Emulator> {
   const { kind, clock, ...rest } = options
+  const isKnown = kind === 'doris' || kind === 'starrocks'
+  if (!isKnown)
+    throw new MillraceError(`starting an emulator: kind is ${String(kind)}, not starrocks or doris`, { code: 'CONFIG' })
   const all: EmulatorOptions = clock === 'manual' ? { ...rest, clock: new ManualClock() } : rest
   return kind === 'doris' ? startDorisEmulator(all) : startStarRocksEmulator(all)
 }
