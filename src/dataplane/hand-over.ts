@@ -8,6 +8,8 @@ import { MillraceError } from '../core/errors.ts'
 export const HAND_OVER_BYTES_MAX: number = 8 * 1024 * 1024
 
 const SHARED_MEMORY = '/dev/shm'
+/** Two for each of sixteen lanes. */
+const SHARED_MEMORY_FILES = 32
 
 /**
  * A file through which bytes pass between Node and DuckDB, of one lane and for one direction.
@@ -78,15 +80,15 @@ function roomFor(length: number): number {
 }
 
 /**
- * Where hand-over files live: shared memory when it has room for four lanes' worth of them, since containers have only
- * 64 MB of it, else the ordinary temporary directory, which costs some 5 % of speed.
+ * Where hand-over files live: shared memory when it has room for the files of sixteen lanes, else the ordinary temporary
+ * directory, which costs some 5 % of speed. Containers have only 64 MB of shared memory, and their files count as memory.
  */
 export function handOverDirectory(sharedMemory: string = SHARED_MEMORY): string {
   try {
     if (process.platform === 'linux') {
       const { bavail, bsize } = fs.statfsSync(sharedMemory)
       fs.accessSync(sharedMemory, fs.constants.W_OK)
-      if (bavail * bsize >= 8 * HAND_OVER_BYTES_MAX) return sharedMemory
+      if (bavail * bsize >= SHARED_MEMORY_FILES * HAND_OVER_BYTES_MAX) return sharedMemory
     }
   } catch {
     // No shared memory here: the temporary directory does as well.
