@@ -24,28 +24,40 @@ export function withMetadata(
 ): BytesPiece {
   assert(metadata !== undefined, 'the source fills the metadata that the plan asks for')
   const readers = columns.map((column) => readerOf(column, metadata))
-  const parts: Buffer[] = []
+  const keys = columns.map(({ name }, index) => `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`)
+  // Metadata is short; where it is not, the buffer grows.
+  let target = Buffer.allocUnsafe(piece.length + piece.rows * 48 + 1024)
   let length = 0
-  const push = (part: Buffer): void => {
-    parts.push(part)
-    length += part.length
+  const reserve = (bytes: number): void => {
+    if (length + bytes <= target.length) return
+    const larger = Buffer.allocUnsafe((length + bytes) * 2)
+    target.copy(larger, 0, 0, length)
+    target = larger
+  }
+  const copy = (from: number, to: number): void => {
+    reserve(to - from)
+    length += piece.buffer.copy(target, length, from, to)
+  }
+  const write = (text: string): void => {
+    reserve(text.length * 3)
+    length += target.write(text, length)
   }
   let start = 0
   for (let row = 0; row < piece.rows; row++) {
     const end = piece.buffer.indexOf(NEWLINE, start)
     if (encoding === 'csv') {
-      push(piece.buffer.subarray(start, end))
-      const fields = readers.map((read) => csvField(read(row)))
-      push(Buffer.from(`${HOUSE_CSV.separator}${fields.join(HOUSE_CSV.separator)}\n`))
+      copy(start, end)
+      write(readers.map((read) => HOUSE_CSV.separator + csvField(read(row))).join('') + '\n')
     } else {
+      let text = ''
+      for (let index = 0; index < keys.length; index++) text += keys[index] + (readers[index]?.(row) ?? 'null')
       const brace = piece.buffer.indexOf(OPEN_BRACE, start)
-      const keys = columns.map(({ name }, index) => `${JSON.stringify(name)}:${readers[index]?.(row)}`)
-      push(Buffer.from(`{${keys.join(',')}${isEmptyObject(piece.buffer, brace + 1) ? '' : ','}`))
-      push(piece.buffer.subarray(brace + 1, end + 1))
+      write(isEmptyObject(piece.buffer, brace + 1) ? text : text + ',')
+      copy(brace + 1, end + 1)
     }
     start = end + 1
   }
-  return { buffer: Buffer.concat(parts, length), length, rows: piece.rows }
+  return { buffer: target, length, rows: piece.rows }
 }
 
 function isEmptyObject(buffer: Buffer, at: number): boolean {

@@ -11,14 +11,28 @@ import { openLaneDatabase, type LaneDatabase } from '../dataplane/index.ts'
 import { bytesBatch, testBatch } from '../testkit/bytes-batch.ts'
 import { columnsOf } from './columns.ts'
 import { createModuleOperator } from './module.ts'
+import { createQueryOperator } from './query.ts'
 import { writeRows, type Row } from './row-lines.ts'
 import { takeValue } from './row-values.ts'
+import type { QueryWork } from './step.ts'
 
 function schemaOf(types: Record<string, string>): Schema {
   return Object.entries(types).map(([name, type]) => ({ name, type, nullable: name !== 'id' }))
 }
 
 const SCHEMA = schemaOf({ id: 'bigint', name: 'varchar' })
+
+/** The step that the plan puts in front of a user function. */
+function decoding(schema: Schema): QueryWork {
+  return {
+    id: 'decode',
+    input: { format: { kind: 'bytes', format: 'json', separator: 0x0a }, encoding: 'json', schema },
+    metadata: [],
+    relation: 'rows',
+    selects: [],
+    outputs: [{ select: 'rows', format: { kind: 'rows' }, schema }],
+  }
+}
 
 class Project implements AsyncDisposable {
   readonly root: string
@@ -41,20 +55,26 @@ class Project implements AsyncDisposable {
   }
 
   async run(file: string, batch: Batch, input: Schema = SCHEMA, schema: Schema = SCHEMA): Promise<readonly Row[]> {
-    const work = { id: 'mine', file, input, schema }
-    const operator = createModuleOperator(work, { baseDirectory: this.root, database: async () => this.database })
+    const context = { baseDirectory: this.root, database: async () => this.database }
+    const operator = createModuleOperator({ id: 'mine', file, input, schema }, context)
+    const decoder = createQueryOperator(decoding(input), context)
     const rows: Row[] = []
     try {
       await operator.open()
-      await operator.process(batch, {
-        emit: async (_, result) => {
-          assert.ok(result.body.kind === 'rows')
-          rows.push(...result.body.rows)
-          result.release()
-        },
+      await decoder.open()
+      await decoder.process(batch, {
+        emit: async (_, decoded) =>
+          operator.process(decoded, {
+            emit: async (_, result) => {
+              assert.ok(result.body.kind === 'rows')
+              rows.push(...result.body.rows)
+              result.release()
+            },
+          }),
       })
       return rows
     } finally {
+      await decoder.close()
       await operator.close()
     }
   }

@@ -1,15 +1,14 @@
 import type { Batch } from '../core/batch.ts'
 import { assert } from '../core/assert.ts'
 import type { MillraceError } from '../core/errors.ts'
-import { formatColumnType, openQuery, type Column, type Query } from '../dataplane/index.ts'
-import type { ModuleWork, QueryWork } from './step.ts'
+import { formatColumnType, type Column } from '../dataplane/index.ts'
+import type { ModuleWork } from './step.ts'
 import { columnsOf } from './columns.ts'
 import type { TransformContext, TransformFunction } from './define-transform.ts'
 import { importTransform } from './import-transform.ts'
 import type { LaneOperator, OperatorContext, OperatorOutput } from './operator.ts'
-import { QueryInput, STAGED } from './query-input.ts'
 import { poisonError } from './record-place.ts'
-import { emptyRow, readableSelect, readRows, type Row } from './row-lines.ts'
+import { emptyRow, type Row } from './row-lines.ts'
 import { takeValue, ValueFault } from './row-values.ts'
 
 type UserFunction = TransformFunction<Row, Row>
@@ -28,8 +27,6 @@ class ModuleOperator implements LaneOperator {
   /** Columns that go out as they come in: a value that the function left alone needs no second look. */
   readonly #kept: ReadonlySet<string>
   #transform: UserFunction | undefined
-  /** Turns bytes and tables into rows; made for the first batch of its kind. */
-  readonly #readers = new Map<Batch['body']['kind'], { input: QueryInput; query: Query }>()
 
   constructor(step: ModuleWork, context: OperatorContext) {
     this.#step = step
@@ -53,8 +50,9 @@ class ModuleOperator implements LaneOperator {
   async process(batch: Batch, out: OperatorOutput): Promise<void> {
     let result: Batch
     try {
-      const rows = await this.#apply(batch, await this.#rowsOf(batch))
       const { split, from, next, bytes } = batch
+      assert(batch.body.kind === 'rows', 'a query step gives rows to user functions')
+      const rows = await this.#apply(batch, batch.body.rows)
       const body = { kind: 'rows', rows, schema: this.#step.schema } as const
       result = { kind: 'batch', split, from, next, bytes, body, rows: rows.length, release() {} }
     } finally {
@@ -63,13 +61,7 @@ class ModuleOperator implements LaneOperator {
     if (result.rows > 0) await out.emit(0, result)
   }
 
-  async close(): Promise<void> {
-    for (const { input, query } of this.#readers.values()) {
-      query.close()
-      input.close()
-    }
-    this.#readers.clear()
-  }
+  async close(): Promise<void> {}
 
   async #apply(batch: Batch, rows: readonly Row[]): Promise<Row[]> {
     const transform = this.#transform
@@ -114,37 +106,6 @@ class ModuleOperator implements LaneOperator {
       }
     }
     return row
-  }
-
-  async #rowsOf(batch: Batch): Promise<readonly Row[]> {
-    if (batch.body.kind === 'rows') return batch.body.rows
-    const { input, query } = await this.#readerFor(batch.body.kind)
-    const piece = await input.stage(batch)
-    const result = await query.run(piece)
-    if (!result.ok) throw poisonError(this.#step.id, batch, result.errors)
-    return readRows(result.buffer, result.length, this.#input)
-  }
-
-  /** Decoding is the query step's: the same checks, the same errors, values as exact text. */
-  async #readerFor(kind: 'bytes' | 'table'): Promise<{ input: QueryInput; query: Query }> {
-    const made = this.#readers.get(kind)
-    if (made !== undefined) return made
-    const database = await this.#context.database()
-    const format = kind === 'table' ? { kind } : ({ kind, format: 'json', separator: 0x0a } as const)
-    const step: QueryWork = {
-      id: `${this.#step.id} (reading)`,
-      input: { format, encoding: 'json', schema: this.#step.input },
-      metadata: [],
-      relation: STAGED,
-      selects: [],
-      outputs: [{ select: STAGED, format: { kind: 'rows' }, schema: this.#step.input }],
-    }
-    const input = await QueryInput.open(step, database)
-    const sql = readableSelect(this.#input, STAGED)
-    const query = await openQuery(database, { input: input.relation, sql, output: { format: 'json-array' } })
-    const reader = { input, query }
-    this.#readers.set(kind, reader)
-    return reader
   }
 }
 

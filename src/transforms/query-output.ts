@@ -5,11 +5,14 @@ import {
   openQuery,
   quoteName,
   type BytesPiece,
+  type Column,
   type LaneDatabase,
   type Query,
   type QueryOutput as Encoding,
 } from '../dataplane/index.ts'
+import { readableSelect, readRows } from './row-lines.ts'
 import type { QueryWork, QueryWorkOutput } from './step.ts'
+import { columnsOf } from './columns.ts'
 import { HOUSE_CSV } from './house-csv.ts'
 import { STAGED, type QueryInput } from './query-input.ts'
 import { poisonError, type RecordFault } from './record-place.ts'
@@ -24,6 +27,7 @@ let tables = 0
 export class QueryBranch {
   readonly #step: QueryWork
   readonly #output: QueryWorkOutput
+  readonly #columns: readonly Column[]
   /** Where the query leaves its rows when they stay in the database. */
   readonly #table: string
   readonly #database: LaneDatabase
@@ -41,6 +45,7 @@ export class QueryBranch {
   }) {
     this.#step = parts.step
     this.#output = parts.output
+    this.#columns = columnsOf(parts.output.schema)
     this.#table = parts.table
     this.#database = parts.database
     this.#input = parts.input
@@ -71,8 +76,12 @@ export class QueryBranch {
       const body: Body = { kind: 'table', relation, schema }
       return { ...base, bytes: batch.bytes, body, release: once(() => this.#dropTable(relation)) }
     }
-    assert(format.kind === 'bytes', 'queries give bytes or tables')
     const { buffer, length } = result
+    if (format.kind === 'rows') {
+      const rows = readRows(buffer, length, this.#columns)
+      this.#recycle(buffer)
+      return { ...base, bytes: batch.bytes, body: { kind: 'rows', rows, schema }, release() {} }
+    }
     const body: Body = { kind: 'bytes', buffer, length, separator: format.separator }
     return { ...base, bytes: length, body, release: once(() => this.#recycle(buffer)) }
   }
@@ -129,7 +138,7 @@ export class QueryBranch {
 }
 
 /** The chain of SELECTs up to that of the output as one statement over the staged rows. */
-function chainOf(step: QueryWork, { select, schema }: QueryWorkOutput): string {
+function chainOf(step: QueryWork, { select, schema, format }: QueryWorkOutput): string {
   const parts = [`${quoteName(step.relation)} AS (SELECT * FROM ${quoteName(STAGED)})`]
   if (select !== step.relation) {
     const last = step.selects.findIndex(({ name }) => name === select)
@@ -138,13 +147,16 @@ function chainOf(step: QueryWork, { select, schema }: QueryWorkOutput): string {
       parts.push(`${quoteName(name)} AS (${sql.trim().replace(/;$/, '')}\n)`)
     }
   }
-  const columns = schema.map(({ name }) => quoteName(name)).join(', ')
-  return `WITH ${parts.join(', ')} SELECT ${columns} FROM ${quoteName(select)}`
+  const columns = columnsOf(schema)
+  const names = columns.map(({ name }) => quoteName(name)).join(', ')
+  const last = format.kind === 'rows' ? readableSelect(columns, select) : `SELECT ${names} FROM ${quoteName(select)}`
+  return `WITH ${parts.join(', ')} ${last}`
 }
 
 function encodingOf(format: BodyFormat, table: string): Encoding {
   if (format.kind === 'table') return { format: 'table', table }
-  assert(format.kind === 'bytes' && format.format !== 'raw', 'queries give tables, JSON or CSV')
+  if (format.kind === 'rows') return { format: 'json-array' }
+  assert(format.format !== 'raw', 'queries give rows, tables, JSON or CSV')
   if (format.format === 'json') return { format: format.separator === 0x2c ? 'json-array' : 'ndjson' }
   return { format: 'csv', separator: HOUSE_CSV.separator, nullText: HOUSE_CSV.nullText, special: 'refuse' }
 }
