@@ -4,7 +4,10 @@ import { Secret } from './secret.ts'
 /*
  * Building blocks for the option tables of connectors. Each one carries its description, pattern and examples, so that
  * checking, `--help`, documentation and the JSON Schema say the same. `meta` words of ours: `secret` (masked in every
- * output, may be given by reference). Messages never quote the value.
+ * output, may be given by reference), `unit` (`duration` or `size`). Messages never quote the value.
+ *
+ * Defaults of options that are converted are given with `.prefault('10s')`, in the words of the user: `.default` would
+ * take the converted value, which no help text can show.
  */
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -22,7 +25,7 @@ export function duration(bounds: { readonly minMs?: number; readonly maxMs?: num
   return z
     .string('expected a duration such as 5s, 500ms or 12h')
     .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'expected a duration such as 5s, 500ms or 12h')
-    .meta({ examples: ['5s'] })
+    .meta({ examples: ['5s'], unit: 'duration' })
     .transform((text) => Math.round(parseUnit(text, DURATION_MS)))
     .refine((ms) => ms >= minMs, `must be at least ${formatDuration(minMs)}`)
     .refine((ms) => ms <= maxMs, `must be at most ${formatDuration(maxMs)}`)
@@ -34,7 +37,7 @@ export function size(bounds: { readonly minBytes?: number; readonly maxBytes?: n
   return z
     .string('expected a size such as 64MiB or 1GiB')
     .regex(/^\d+(\.\d+)?(B|KiB|MiB|GiB|TiB)$/, 'expected a size such as 64MiB or 1GiB')
-    .meta({ examples: ['64MiB'] })
+    .meta({ examples: ['64MiB'], unit: 'size' })
     .transform((text) => Math.round(parseUnit(text, SIZE_BYTES)))
     .refine((bytes) => bytes >= minBytes, `must be at least ${minBytes} bytes`)
     .refine((bytes) => bytes <= maxBytes, `must be at most ${maxBytes} bytes`)

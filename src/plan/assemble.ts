@@ -7,6 +7,7 @@ import type { Draft, DraftTransform } from './check-definition.ts'
 import { offeredMetadata, relationOf, type Flow } from './flow.ts'
 import type { Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
+import { inFlowOrder } from './flow-order.ts'
 import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
@@ -289,25 +290,4 @@ class Assembly {
       }
     })
   }
-}
-
-export function edgesOf(step: Step): readonly Edge[] {
-  if (step.kind === 'sink') return []
-  return step.kind === 'query' ? step.outputs.flatMap((output) => output.edges) : step.outputs
-}
-
-/** Every step after those it reads from; otherwise as in the file. */
-function inFlowOrder(steps: readonly Step[]): Step[] {
-  const waiting = new Map(steps.map((step) => [step.id, 0]))
-  for (const step of steps) for (const { to } of edgesOf(step)) waiting.set(to, (waiting.get(to) ?? 0) + 1)
-  const ordered: Step[] = []
-  const open = [...steps]
-  while (open.length > 0) {
-    const index = open.findIndex((step) => waiting.get(step.id) === 0)
-    const [step] = open.splice(index, 1)
-    assert(index >= 0 && step !== undefined, 'the steps of a plan have an order')
-    for (const { to } of edgesOf(step)) waiting.set(to, (waiting.get(to) ?? 1) - 1)
-    ordered.push(step)
-  }
-  return ordered
 }

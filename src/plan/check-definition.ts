@@ -18,6 +18,7 @@ import {
 import { checkValue } from './issues.ts'
 import { knownKeys } from './option-schema.ts'
 import { configError, type Path } from './parsed-file.ts'
+import { closesForeignBracket, expressionsOf } from './queries.ts'
 import { suggestion } from './suggest.ts'
 
 /** Finds connectors by name; the composition root hands in the registry. */
@@ -180,8 +181,17 @@ class DefinitionChecker {
       return undefined
     }
     const transform = { kind, ...checked.value } as Transform
+    if (this.#hasForeignBracket(transform, at)) return undefined
     const declared = transform.kind === 'module' ? this.#schema(transform.schema, at) : undefined
     return { ...transform, id, declared }
+  }
+
+  #hasForeignBracket(transform: Transform, at: Path): boolean {
+    const wrong = expressionsOf(transform).filter(([, text]) => closesForeignBracket(text))
+    for (const [path] of wrong) {
+      this.findings.push(configError('closes a bracket that it did not open', [...at, ...path]))
+    }
+    return wrong.length > 0
   }
 
   async #connector(component: JsonObject, at: Path): Promise<Connector | undefined> {

@@ -55,6 +55,7 @@ function plainText(value: Json): string {
 function typeText(schema: JsonSchema): string {
   const alternatives = [...list(schema['anyOf']), ...list(schema['oneOf'])]
   if (alternatives.length > 0) return [...new Set(alternatives.map(typeText))].join(' | ')
+  if (typeof schema['unit'] === 'string') return schema['unit']
   if (schema['const'] !== undefined) return plainText(schema['const'])
   if (Array.isArray(schema['enum'])) return (schema['enum'] as readonly Json[]).map(plainText).join(' | ')
   const type = schema['type']

@@ -1,7 +1,7 @@
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Schema } from '../core/schema.ts'
 import { quoteName } from '../dataplane/sql-text.ts'
-import type { DraftTransform } from './check-definition.ts'
+import type { Transform } from './definition.ts'
 import { configError, type Path } from './parsed-file.ts'
 import type { SqlChecker } from './sql-checker.ts'
 
@@ -17,7 +17,7 @@ export interface Select {
 export type CheckedSelect = Select & { readonly schema: Schema; readonly metadata: readonly string[] }
 
 /** The statements of a transform over its input relation. Generated ones name every column: metadata never leaks. */
-export function selectsOf(transform: DraftTransform, relation: string, input: Schema): Select[] {
+export function selectsOf(transform: Transform & { readonly id: string }, relation: string, input: Schema): Select[] {
   const at = ['transforms', transform.id, transform.kind]
   const names = input.map((column) => column.name)
   const all = names.map(quoteName).join(', ')
@@ -73,6 +73,35 @@ function routeSelects(id: string, route: Readonly<Record<string, string>>, selec
     at: ['transforms', id, 'route'],
   }
   return [...result, rest]
+}
+
+/** The SQL expressions of a transform, each with its path inside of it. */
+export function expressionsOf(transform: Transform): (readonly [path: Path, expression: string])[] {
+  switch (transform.kind) {
+    case 'filter':
+      return [[['filter'], transform.filter]]
+    case 'map':
+      return Object.entries(transform.map).flatMap(([name, text]) => (text === null ? [] : [[['map', name], text]]))
+    case 'route':
+      return Object.entries(transform.route).map(([name, text]) => [['route', name], text])
+    case 'sql':
+    case 'module':
+      return []
+  }
+}
+
+/**
+ * Expressions are put into brackets, so none may close a bracket that it did not open: `a) OR (b` would be taken apart
+ * and change which rows a branch gets. Quoted texts and comments do not count.
+ */
+export function closesForeignBracket(expression: string): boolean {
+  const code = expression.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[^]*?\*\//g, ' ')
+  let depth = 0
+  for (const character of code) {
+    if (character === '(') depth++
+    else if (character === ')' && --depth < 0) return true
+  }
+  return false
 }
 
 /** A user's expression in brackets; the line break ends a comment in it. */

@@ -1,8 +1,8 @@
-import { z } from 'zod'
 import type { Connector, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import { blackholeOptions, type BlackholeOptions } from './options.ts'
 
-const sink: SinkConnector = {
-  options: z.strictObject({}),
+const sink: SinkConnector<BlackholeOptions> = {
+  options: blackholeOptions,
   describe: (): SinkDescription => ({
     delivery: { class: 'atomic', reason: 'nothing is stored, so nothing is stored twice', assumptions: [] },
     takes: [{ kind: 'bytes', format: 'raw', separator: 0x0a }, { kind: 'table' }, { kind: 'rows' }],

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { findingsText } from '../cli/findings-text.ts'
+import { findingsText } from './findings-text.ts'
 import { PLAN_CONNECTORS } from '../testkit/plan-connectors.ts'
-import { explain, explanationText } from './explain.ts'
-import { loadPipeline, type LoadedPipeline } from './load-pipeline.ts'
+import { explain, explanationText } from '../plan/explain.ts'
+import { loadPipeline, type LoadedPipeline } from '../plan/load-pipeline.ts'
 
 const CANARY = 'c4n@ry/4711 +"x'
 
