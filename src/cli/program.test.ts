@@ -6,7 +6,6 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { CONNECTOR_MODULES, CONNECTOR_NAMES, loadConnector } from '../connectors/registry.ts'
 import { optionTable } from '../plan/option-table.ts'
-import { inputSchema } from '../plan/option-schema.ts'
 import { SINKS, SOURCES } from './init.ts'
 import { pipelineText } from './init-templates.ts'
 import { runProgram } from './program.ts'
@@ -179,17 +178,22 @@ test('what init writes passes check, for every pair of templates', async () => {
   }
 })
 
+interface EditorSchema {
+  readonly properties: Readonly<
+    Record<
+      string,
+      { readonly additionalProperties?: { readonly properties: { readonly connector: { readonly enum: string[] } } } }
+    >
+  >
+}
+
 test('the schema knows every connector and the frame of the file', async () => {
-  const schema = JSON.parse((await millrace('schema')).out) as {
-    properties: Record<string, { additionalProperties: { anyOf: { properties: { connector: { const: string } } }[] } }>
-  }
-  const named = ['sources', 'sinks'].flatMap((section) =>
-    (schema.properties[section]?.additionalProperties.anyOf ?? []).map((one) => one.properties.connector.const),
+  const { properties } = JSON.parse((await millrace('schema')).out) as EditorSchema
+  const named = ['sources', 'sinks'].flatMap(
+    (section) => properties[section]?.additionalProperties?.properties.connector.enum ?? [],
   )
   assert.deepEqual([...new Set(named)].toSorted(), [...CONNECTOR_NAMES])
-  assert.ok('checkpoint' in schema.properties && 'delivery' in schema.properties)
-  const blackhole = await loadConnector('blackhole')
-  assert.ok(blackhole?.sink !== undefined && inputSchema(blackhole.sink.options)['additionalProperties'] === false)
+  assert.ok('checkpoint' in properties && 'delivery' in properties)
 })
 
 const launcher = path.join(import.meta.dirname, '..', '..', 'bin', 'millrace')

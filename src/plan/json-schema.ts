@@ -21,9 +21,9 @@ export function pipelineJsonSchema(connectors: readonly Connector[]): JsonObject
     ...pipeline,
     properties: {
       ...properties,
-      sources: byId(objectOf(properties['sources']), { anyOf: sources }),
+      sources: byId(objectOf(properties['sources']), oneOfConnectors(sources)),
       transforms: byId(objectOf(properties['transforms']), { anyOf: transforms }),
-      sinks: byId(objectOf(properties['sinks']), { anyOf: sinks }),
+      sinks: byId(objectOf(properties['sinks']), oneOfConnectors(sinks)),
     },
   }
 }
@@ -32,12 +32,25 @@ function byId(record: JsonSchema, component: JsonSchema): JsonSchema {
   return { ...record, additionalProperties: component }
 }
 
+/** The connector's name decides which options there are: editors then report that connector's mistakes only. */
+function oneOfConnectors(components: readonly (readonly [name: string, schema: JsonSchema])[]): JsonSchema {
+  return {
+    type: 'object',
+    properties: { connector: { enum: components.map(([name]) => name) } },
+    required: ['connector'],
+    allOf: components.map(([name, schema]) => ({
+      if: { properties: { connector: { const: name } }, required: ['connector'] },
+      then: schema,
+    })),
+  }
+}
+
 /** Options of a connector together with the keys that every component has. */
-function component(name: string, summary: string, options: ZodType, frame: ZodType): JsonSchema {
+function component(name: string, summary: string, options: ZodType, frame: ZodType): readonly [string, JsonSchema] {
   const own = inputSchema(options)
   const common = inputSchema(frame)
   const required = [common, own].flatMap((schema) => (schema['required'] ?? []) as readonly string[])
-  return {
+  const schema: JsonSchema = {
     ...own,
     description: summary,
     type: 'object',
@@ -48,4 +61,5 @@ function component(name: string, summary: string, options: ZodType, frame: ZodTy
     },
     required: [...new Set(required)],
   }
+  return [name, schema]
 }
