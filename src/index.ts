@@ -11,3 +11,5 @@ export {
   type TransformInput,
 } from './plan/define.ts'
 export { defineTransform, type TransformContext, type TransformFunction } from './transforms/define-transform.ts'
+export type { Clock } from './core/context.ts'
+export type { JobEvent, JobObserver } from './runtime/observer.ts'

@@ -4,6 +4,8 @@ import type { StopSignals } from './verb.ts'
 
 /** How long open handles may keep the process after a verb has answered (a server that never closes its socket). */
 const LINGER_MS = 2000
+/** timeout(1), npm and terminals reach us twice with one signal: directly and through the process group. */
+const ECHO_MS = 250
 
 // A closed pipe (`millrace explain … | head`) is the reader's decision, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
@@ -26,7 +28,13 @@ setTimeout(() => process.exit(), LINGER_MS).unref()
 function forwardSignals(): StopSignals {
   const stop = new AbortController()
   const kill = new AbortController()
-  const receive = (): void => (stop.signal.aborted ? kill : stop).abort()
+  let firstAt = 0
+  const receive = (): void => {
+    if (!stop.signal.aborted) {
+      firstAt = performance.now()
+      stop.abort()
+    } else if (performance.now() - firstAt > ECHO_MS) kill.abort()
+  }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, receive)
   return { stop: stop.signal, kill: kill.signal }
 }

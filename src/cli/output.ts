@@ -1,4 +1,5 @@
-import { renderText } from './terminal.ts'
+import { LiveBlock } from './live-block.ts'
+import { clip, renderText } from './terminal.ts'
 
 /** Where a verb writes while it runs. What is for people goes nowhere under `--json`. */
 export interface Output {
@@ -11,10 +12,12 @@ export interface Output {
   warn(text: string): void
   /** One line of JSON on standard output, for machines. */
   json(value: unknown): void
+  /** On a terminal: lines that stay below everything that is printed, and are replaced by the next ones. */
+  live(lines: readonly string[]): void
 }
 
 export interface OutputStreams {
-  readonly stdout: Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
+  readonly stdout: Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & { readonly columns?: number }
   readonly stderr: Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -23,11 +26,16 @@ export function createOutput(isJson: boolean, streams: OutputStreams): Output {
   const { stdout, stderr } = streams
   const out = wantsColour(stdout.isTTY, streams.environment)
   const err = wantsColour(stderr.isTTY, streams.environment)
+  const isTerminal = stdout.isTTY === true && !isJson
+  const block = new LiveBlock((text) => void stdout.write(text))
   return {
     isJson,
-    isTerminal: stdout.isTTY === true && !isJson,
-    print: (text) => void (isJson || stdout.write(renderText(text, out))),
-    warn: (text) => void (isJson || stderr.write(renderText(text, err))),
+    isTerminal,
+    print: (text) => void (isJson || block.above(() => stdout.write(renderText(text, out)))),
+    warn: (text) => void (isJson || block.above(() => stderr.write(renderText(text, err)))),
+    live: (lines) => {
+      if (isTerminal) block.show(lines.map((line) => renderText(clip(line, (stdout.columns ?? 80) - 1), out)))
+    },
     json: (value) => void stdout.write(`${escapeJson(JSON.stringify(value))}\n`),
   }
 }

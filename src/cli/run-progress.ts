@@ -1,95 +1,180 @@
+import { hostname } from 'node:os'
 import type { Plan } from '../plan/plan.ts'
-import type { JobEvent } from '../runtime/observer.ts'
 import type { StepTotals } from '../runtime/messages.ts'
+import type { JobEvent } from '../runtime/observer.ts'
+import { RateWindow } from './rate-window.ts'
 
-/** Follows a run in numbers: rows, rates, the last checkpoint. */
+export interface StepStatus {
+  readonly id: string
+  readonly kind: Plan['steps'][number]['kind']
+  readonly rows: number
+  readonly bytes: number
+  readonly rowsPerSecond: number
+  readonly bytesPerSecond: number
+}
+
+/** A run in numbers, for the screen, for `status` and for logs. Times are in ISO form. */
+export interface RunStatus {
+  readonly pipeline: string
+  readonly host: string
+  readonly pid: number
+  readonly state: 'starting' | 'running' | 'going back' | 'stopping' | 'ended'
+  readonly startedAt: string
+  readonly uptimeMs: number
+  readonly epoch: number
+  /** Read by all sources since the process started; what was read again after a rewind counts again. */
+  readonly rows: number
+  readonly bytes: number
+  readonly rowsPerSecond: number
+  readonly bytesPerSecond: number
+  /** Rows in published checkpoints. */
+  readonly written: number
+  readonly steps: readonly StepStatus[]
+  /** Records behind the head, for each source that can tell. */
+  readonly lag: Readonly<Record<string, number>>
+  readonly published: CheckpointMark | null
+  readonly confirmed: CheckpointMark | null
+  /** Checkpoints that are published and not confirmed. */
+  readonly unconfirmed: number
+  readonly rewinds: number
+  readonly lastProblem: { readonly at: string; readonly code: string; readonly message: string } | null
+  /** What stands still although there is something to do. */
+  readonly stalled: 'reading' | 'committing' | null
+  readonly rssBytes: number
+}
+
+export interface CheckpointMark {
+  readonly checkpoint: number
+  readonly at: string
+}
+
+/** Follows a run over all its events, restarts inside the process included. */
 export class RunProgress {
   readonly #plan: Plan
+  readonly #now: () => number
+  readonly #startedAt: number
   readonly #lanes = new Map<number, Readonly<Record<string, StepTotals>>>()
-  readonly #startedAt = performance.now()
-  #window: { at: number; rows: number }[] = []
-  #confirmed = 0
+  readonly #rates = new RateWindow()
+  /** Totals of lanes that ended with an earlier job of this process. */
+  #before: Readonly<Record<string, StepTotals>> = {}
+  #state: RunStatus['state'] = 'starting'
+  #epoch = 0
   #written = 0
-  #lag: number | undefined
+  #lag: Readonly<Record<string, number>> = {}
+  #published: CheckpointMark | null = null
+  #confirmed: CheckpointMark | null = null
+  #unconfirmed = new Set<number>()
+  #rewinds = 0
+  #lastProblem: RunStatus['lastProblem'] = null
+  #stalled: RunStatus['stalled'] = null
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, now: () => number = Date.now) {
     this.#plan = plan
+    this.#now = now
+    this.#startedAt = now()
   }
 
   see(event: JobEvent): void {
-    if (event.kind === 'lane' && event.message.kind === 'progress') this.#lanes.set(event.lane, event.message.steps)
-    if (event.kind === 'published') this.#written += event.accounting.written
-    if (event.kind === 'confirmed') this.#confirmed = event.checkpoint
-    if (event.kind === 'lag') this.#lag = Object.values(event.records).reduce((a, b) => a + b, 0)
+    switch (event.kind) {
+      case 'claimed':
+        this.#before = this.#totals()
+        this.#lanes.clear()
+        this.#unconfirmed.clear()
+        this.#epoch = event.epoch
+        return
+      case 'started':
+        this.#state = 'running'
+        this.#epoch = event.epoch
+        return
+      case 'published':
+        this.#written += event.accounting.written
+        this.#unconfirmed.add(event.checkpoint)
+        this.#published = this.#mark(event.checkpoint)
+        return
+      case 'confirmed':
+        this.#unconfirmed.delete(event.checkpoint)
+        this.#confirmed = this.#mark(event.checkpoint)
+        return
+      case 'rewinding':
+        this.#state = 'going back'
+        this.#rewinds += 1
+        return this.#problem(event.error)
+      case 'lag':
+        this.#lag = event.records
+        return
+      case 'stall':
+        this.#stalled = event.what ?? null
+        return
+      case 'lane':
+        if (event.message.kind !== 'progress') return
+        this.#lanes.set(event.lane, event.message.steps)
+        return this.#rates.add(this.#now(), () => this.#totals())
+      case 'ended':
+        this.#state = 'ended'
+        return
+      case 'halted':
+        this.#state = 'ended'
+        return this.#problem(event.error)
+      case 'restored':
+      case 'triggered':
+    }
   }
 
-  /** One line for a terminal. */
-  line(): string {
-    const { rows, bytes } = this.#read()
-    const parts = [
-      this.#plan.name,
-      `${count(rows)} rows`,
-      `${count(this.#rate(rows))} rows/s`,
-      `${megabytes(bytes)} MB`,
-      `checkpoint ${this.#confirmed === 0 ? '–' : this.#confirmed}`,
-      ...(this.#lag === undefined ? [] : [`lag ${count(this.#lag)}`]),
-    ]
-    return parts.join('  ·  ')
+  /** The job was asked to stop. */
+  stopping(): void {
+    if (this.#state !== 'ended') this.#state = 'stopping'
   }
 
-  summary(): string {
-    const seconds = (performance.now() - this.#startedAt) / 1000
-    const { rows, bytes } = this.#read()
-    return `${this.#plan.name}: read ${count(rows)} rows (${megabytes(bytes)} MB), wrote ${count(this.#written)}, last checkpoint ${this.#confirmed}, ${seconds.toFixed(1)} s`
-  }
-
-  numbers(): {
-    rows: number
-    bytes: number
-    rowsPerSecond: number
-    written: number
-    checkpoint: number
-    rssBytes: number
-  } {
-    const { rows, bytes } = this.#read()
+  status(): RunStatus {
+    const now = this.#now()
+    const totals = this.#totals()
+    const steps = this.#plan.steps.map(({ id, kind }): StepStatus => {
+      const { rows, bytes } = totals[id] ?? { rows: 0, bytes: 0 }
+      return { id, kind, rows, bytes, ...this.#rates.of(id, now) }
+    })
+    const read = steps.filter((step) => step.kind === 'source')
+    const sum = (of: (step: StepStatus) => number): number => read.reduce((total, step) => total + of(step), 0)
     return {
-      rows,
-      bytes,
-      rowsPerSecond: this.#rate(rows),
+      pipeline: this.#plan.name,
+      host: hostname(),
+      pid: process.pid,
+      state: this.#state,
+      startedAt: new Date(this.#startedAt).toISOString(),
+      uptimeMs: now - this.#startedAt,
+      epoch: this.#epoch,
+      rows: sum((step) => step.rows),
+      bytes: sum((step) => step.bytes),
+      rowsPerSecond: sum((step) => step.rowsPerSecond),
+      bytesPerSecond: sum((step) => step.bytesPerSecond),
       written: this.#written,
-      checkpoint: this.#confirmed,
+      steps,
+      lag: this.#lag,
+      published: this.#published,
+      confirmed: this.#confirmed,
+      unconfirmed: this.#unconfirmed.size,
+      rewinds: this.#rewinds,
+      lastProblem: this.#lastProblem,
+      stalled: this.#stalled,
       rssBytes: process.memoryUsage.rss(),
     }
   }
 
-  #read(): StepTotals {
-    let rows = 0
-    let bytes = 0
-    const sources = this.#plan.steps.filter((step) => step.kind === 'source').map((step) => step.id)
+  #mark(checkpoint: number): CheckpointMark {
+    return { checkpoint, at: new Date(this.#now()).toISOString() }
+  }
+
+  #problem(error: { readonly code: string; readonly message: string }): void {
+    this.#lastProblem = { at: new Date(this.#now()).toISOString(), code: error.code, message: error.message }
+  }
+
+  #totals(): Record<string, StepTotals> {
+    const totals: Record<string, StepTotals> = { ...this.#before }
     for (const steps of this.#lanes.values()) {
-      for (const id of sources) {
-        rows += steps[id]?.rows ?? 0
-        bytes += steps[id]?.bytes ?? 0
+      for (const id in steps) {
+        const { rows, bytes } = totals[id] ?? { rows: 0, bytes: 0 }
+        totals[id] = { rows: rows + (steps[id]?.rows ?? 0), bytes: bytes + (steps[id]?.bytes ?? 0) }
       }
     }
-    return { rows, bytes }
+    return totals
   }
-
-  /** Over the last two seconds. */
-  #rate(rows: number): number {
-    const now = performance.now()
-    this.#window.push({ at: now, rows })
-    this.#window = this.#window.filter((sample) => now - sample.at <= 2000)
-    const first = this.#window[0]
-    if (first === undefined || now - first.at < 1) return 0
-    return Math.round(((rows - first.rows) * 1000) / (now - first.at))
-  }
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1)
 }

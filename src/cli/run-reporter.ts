@@ -1,46 +1,47 @@
 import type { Logger } from '../core/context.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { JobEvent, JobObserver } from '../runtime/observer.ts'
 import type { FromLane } from '../runtime/messages.ts'
+import type { JobEvent, JobObserver } from '../runtime/observer.ts'
 import type { Output } from './output.ts'
-import { RunProgress } from './run-progress.ts'
+import type { RunProgress, RunStatus } from './run-progress.ts'
+import { screenLines, summaryLine } from './run-screen.ts'
+import { paint, singleLine } from './terminal.ts'
 
-/** How a run shows itself: a live line on a terminal, one JSON line per event otherwise. */
+/** How a run shows itself: a live screen on a terminal, one JSON line per event otherwise. */
 export interface Reporter {
   readonly logger: Logger
   readonly observe: JobObserver
   close(): void
 }
 
-export async function openReporter(plan: Plan, output: Output): Promise<Reporter> {
-  const progress = new RunProgress(plan)
-  return output.isTerminal ? terminalReporter(progress, output) : lineReporter(progress, output)
+export function openReporter(plan: Plan, progress: RunProgress, output: Output): Reporter {
+  return output.isTerminal ? terminalReporter(plan, progress, output) : lineReporter(progress, output)
 }
 
 const REFRESH_MS = 200
 
-function terminalReporter(progress: RunProgress, output: Output): Reporter {
-  const draw = (): void => output.print(`\r\u001b[2K${progress.line()}`)
-  const say = (text: string): void => {
-    output.print(`\r\u001b[2K${text}\n`)
-    draw()
-  }
+function terminalReporter(plan: Plan, progress: RunProgress, output: Output): Reporter {
+  const draw = (): void => output.live(screenLines(progress.status(), plan))
+  const say = (text: string): void => output.print(`${singleLine(text)}\n`)
+  const warn = (text: string): void => output.print(`${paint('yellow', singleLine(text))}\n`)
   const timer = setInterval(draw, REFRESH_MS)
-  const at = (): Logger['warn'] => (message) => say(message)
   return {
-    logger: { debug: () => undefined, info: at(), warn: at(), error: at() },
-    observe: (event) => {
-      progress.see(event)
-      if (event.kind === 'rewinding') say(`going back to the last checkpoint: ${event.error.message}`)
-      if (event.kind === 'lane' && event.message.kind === 'log' && event.message.level !== 'debug')
-        say(event.message.message)
+    logger: { debug: () => undefined, info: say, warn, error: warn },
+    observe: ({ kind, ...event }) => {
+      if (kind !== 'lane' || !('message' in event) || event.message.kind !== 'log') return
+      const { level, message } = event.message
+      if (level !== 'debug') (level === 'info' ? say : warn)(message)
     },
     close: () => {
       clearInterval(timer)
-      output.print(`\r\u001b[2K${progress.summary()}\n`)
+      output.live([])
+      output.print(summaryLine(progress.status()))
     },
   }
 }
+
+/** A heartbeat for those who follow the log. */
+const PROGRESS_MS = 5000
 
 function lineReporter(progress: RunProgress, output: Output): Reporter {
   const line = (event: string, detail: object): void => output.json({ at: new Date().toISOString(), event, ...detail })
@@ -48,25 +49,26 @@ function lineReporter(progress: RunProgress, output: Output): Reporter {
     (level: string): Logger['info'] =>
     (message, detail) =>
       line('log', { level, message, ...detail })
-  let lastProgress = 0
+  const timer = setInterval(() => line('progress', numbers(progress.status())), PROGRESS_MS)
   return {
     logger: { debug: () => undefined, info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
     observe: (event) => {
-      progress.see(event)
       if (event.kind === 'lane') {
         const detail = laneDetail(event.message)
         if (detail !== undefined) line('log', detail)
-        return
-      }
-      line(event.kind, detailOf(event))
-      const now = Date.now()
-      if (now - lastProgress > 1000) {
-        lastProgress = now
-        line('progress', progress.numbers())
+      } else if (event.kind !== 'lag') {
+        line(event.kind, detailOf(event))
       }
     },
-    close: () => line('progress', progress.numbers()),
+    close: () => {
+      clearInterval(timer)
+      line('progress', numbers(progress.status()))
+    },
   }
+}
+
+function numbers({ rows, bytes, rowsPerSecond, written, confirmed, lag, rssBytes }: RunStatus): object {
+  return { rows, bytes, rowsPerSecond, written, checkpoint: confirmed?.checkpoint ?? 0, lag, rssBytes }
 }
 
 function laneDetail(message: FromLane): object | undefined {
@@ -74,7 +76,7 @@ function laneDetail(message: FromLane): object | undefined {
   return { level: message.level, message: message.message, ...message.detail }
 }
 
-function detailOf(event: Exclude<JobEvent, { kind: 'lane' }>): object {
+function detailOf(event: Exclude<JobEvent, { kind: 'lane' | 'lag' }>): object {
   switch (event.kind) {
     case 'claimed':
     case 'started':
@@ -94,8 +96,8 @@ function detailOf(event: Exclude<JobEvent, { kind: 'lane' }>): object {
       return { checkpoint: event.checkpoint, tookMs: event.tookMs }
     case 'rewinding':
       return { code: event.error.code, message: event.error.message, pauseMs: event.pauseMs }
-    case 'lag':
-      return { records: event.records }
+    case 'stall':
+      return { what: event.what ?? null }
     case 'ended':
       return { as: event.as }
     case 'halted':

@@ -1,37 +1,49 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { hostname } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
-import { errorToData, MillraceError, toMillraceError } from '../core/errors.ts'
+import { toMillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import { Job } from '../runtime/job.ts'
 import { systemClock } from '../runtime/system-clock.ts'
+import { parseMetricsAddress, type MetricsAddress } from '../server/metrics-server.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
 import { openStateDirectory } from '../storage/state-directory.ts'
 import { openPipeline } from './pipelines.ts'
 import { preflight } from './preflight.ts'
 import type { Output } from './output.ts'
+import { RunControl } from './run-control.ts'
+import { RunProgress } from './run-progress.ts'
+import { safeDowntimes, writeReport, writeStart } from './run-records.ts'
 import { openReporter, type Reporter } from './run-reporter.ts'
 import type { StopSignals, Verb } from './verb.ts'
 
 export const verb: Verb = {
-  examples: ['millrace run clicks.yaml', 'millrace run clicks.yaml --no-preflight'],
+  examples: [
+    'millrace run clicks.yaml',
+    'millrace run clicks.yaml --metrics 9464',
+    'millrace run clicks.yaml --no-preflight',
+  ],
   define(command) {
     command
       .argument('<file>', 'pipeline file (.yaml, .json, .ts)')
       .option('--no-preflight', 'start without asking the systems about limits and retention')
+      .option('--metrics <[host:]port>', 'serve metrics for Prometheus; without a host on 127.0.0.1 only')
   },
   async run({ args, options, output, signals }) {
     const file = args[0] ?? ''
+    const address = options['metrics'] === undefined ? undefined : parseMetricsAddress(String(options['metrics']))
     const loaded = await openPipeline(file, 'resolve')
     if (loaded.planned === undefined) return { findings: loaded.findings }
     const { plan } = loaded.planned
     const found = options['preflight'] === false ? [] : await findObstacles(file, plan, output)
-    if (found.some((finding) => finding.severity === 'error')) return { findings: [...loaded.findings, ...found] }
-    const reporter = await openReporter(plan, output)
+    const obstacles = found.filter((finding) => finding.severity !== 'info')
+    if (obstacles.some((finding) => finding.severity === 'error'))
+      return { findings: [...loaded.findings, ...obstacles] }
+    const progress = new RunProgress(plan)
+    const reporter = openReporter(plan, progress, output)
     try {
-      const end = await runUntilEnd(plan, reporter, signals())
+      const end = await runUntilEnd({ plan, found, progress, reporter, signals: signals(), address })
       return { result: { name: plan.name, ended: end }, findings: loaded.findings }
     } finally {
       reporter.close()
@@ -42,56 +54,79 @@ export const verb: Verb = {
 /** What would stop the job later. A server that is away is no obstacle: the job waits for it. */
 async function findObstacles(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
   const findings = await preflight(file, plan, { ...output, print: () => undefined })
-  return findings.filter((finding) => finding.code !== 'UNAVAILABLE' && finding.severity !== 'info')
+  return findings.filter((finding) => finding.code !== 'UNAVAILABLE')
 }
 
-async function runUntilEnd(plan: Plan, reporter: Reporter, signals: StopSignals): Promise<End> {
+interface RunParts {
+  readonly plan: Plan
+  readonly found: readonly LocatedFinding[]
+  readonly progress: RunProgress
+  readonly reporter: Reporter
+  readonly signals: StopSignals
+  readonly address: MetricsAddress | undefined
+}
+
+async function runUntilEnd({ plan, found, progress, reporter, signals, address }: RunParts): Promise<End> {
+  const { logger } = reporter
   const directory = openStateDirectory(plan.storage, plan.name)
   signals.kill.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'), { once: true })
+  const asked = new AbortController()
+  const stop = AbortSignal.any([signals.stop, asked.signal])
+  stop.addEventListener('abort', () => progress.stopping(), { once: true })
+  const control = new RunControl({ plan, directory, progress, logger, stop: () => asked.abort() })
+  try {
+    if (address !== undefined) await control.serveMetrics(address)
+    writeStart(directory, {
+      pipeline: plan.name,
+      at: new Date().toISOString(),
+      host: hostname(),
+      pid: process.pid,
+      delivery: plan.delivery.class,
+      safeDowntimeMs: safeDowntimes(found),
+    })
+    return await runJobs(plan, directory, reporter, stop, { progress, control })
+  } finally {
+    await control.close()
+  }
+}
+
+/** A job that voids a checkpoint starts over from the one before, in the same process. */
+async function runJobs(
+  plan: Plan,
+  directory: string,
+  { logger, observe }: Reporter,
+  stop: AbortSignal,
+  { progress, control }: { progress: RunProgress; control: RunControl },
+): Promise<End> {
   for (;;) {
     const log = openLocalLog(directory, `${process.pid}`)
     const job = new Job({
       plan,
       connectors: CONNECTOR_MODULES,
       log,
-      logger: reporter.logger,
+      logger,
       clock: systemClock,
       random: Math.random,
-      observe: reporter.observe,
+      observe: (event) => {
+        progress.see(event)
+        control.observe(event)
+        observe(event)
+      },
     })
-    const stop = (): void => job.stop()
-    if (signals.stop.aborted) stop()
-    signals.stop.addEventListener('abort', stop, { once: true })
+    control.follow(job)
+    const stopJob = (): void => job.stop()
+    if (stop.aborted) stopJob()
+    stop.addEventListener('abort', stopJob, { once: true })
     try {
       return await job.run()
     } catch (thrown) {
       const error = toMillraceError(thrown)
-      // A voided checkpoint: the job starts over from the one before, in the same process.
-      if (error.retry === 'restart' && error.code === 'UNAVAILABLE' && !signals.stop.aborted) continue
+      if (error.retry === 'restart' && error.code === 'UNAVAILABLE' && !stop.aborted) continue
       writeReport(directory, plan, error)
       throw error
     } finally {
-      signals.stop.removeEventListener('abort', stop)
+      stop.removeEventListener('abort', stopJob)
       await log.close()
     }
-  }
-}
-
-/** What a halt was about, for people and tools that come later. Holds names, counts and positions, never rows. */
-function writeReport(directory: string, plan: Plan, error: MillraceError): void {
-  const { message, code, detail } = errorToData(error)
-  const report = {
-    pipeline: plan.name,
-    at: new Date().toISOString(),
-    code,
-    exitCode: error.exitCode,
-    message,
-    detail,
-    remedy: error.remedy,
-  }
-  try {
-    writeFileSync(join(directory, 'report.json'), `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 })
-  } catch {
-    // The disk may be what halted us; the message is on the screen in any case.
   }
 }

@@ -45,3 +45,15 @@ export function singleLine(text: string): string {
 export function renderText(text: string, isColoured: boolean): string {
   return visible(text).replace(/[\u{F0000}-\u{F0005}]/gu, (mark) => (isColoured ? (CODES[mark] ?? '') : ''))
 }
+
+/** The first `width` characters of a line; colour marks take no room. */
+export function clip(line: string, width: number): string {
+  let room = width
+  let kept = ''
+  for (const character of singleLine(line)) {
+    const isMark = character >= '\u{F0000}' && character <= '\u{F0005}'
+    if (!isMark && room-- <= 0) return `${kept}${END}`
+    kept += character
+  }
+  return kept
+}
