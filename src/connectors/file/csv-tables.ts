@@ -48,7 +48,8 @@ export class CsvTables {
     this.#query = parts.query
   }
 
-  /** `metadata` are the columns `_file` and `_offset` that the plan uses; they stand behind those of the schema. */
+  /** `metadata` are the columns `_file` and `_offset` that the plan uses.
+   * The tables have them beside the columns of the schema, for the queries that name them. */
   static async open(
     database: LaneDatabase,
     schema: Schema,
@@ -63,7 +64,7 @@ export class CsvTables {
       sql: 'SELECT * FROM records',
       output: { format: 'table', table: decoded },
     })
-    return new CsvTables({ database, schema: all, columns, metadata, dialect, decoded, query })
+    return new CsvTables({ database, schema, columns, metadata, dialect, decoded, query })
   }
 
   /**
@@ -150,7 +151,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Columns that the reader adds to tables. */
-export function metadataSchema(metadata: readonly string[]): Schema {
+/** Columns of the tables beside those of the schema. */
+function metadataSchema(metadata: readonly string[]): Schema {
   return metadata.map((name) => ({ name, type: name === '_offset' ? 'bigint' : 'varchar', nullable: false }))
 }

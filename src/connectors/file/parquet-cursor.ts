@@ -3,7 +3,6 @@ import type { Batch, SplitEnd, SplitId } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { SplitAssignment } from '../../core/source.ts'
 import { quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.ts'
-import { metadataSchema } from './csv-tables.ts'
 import { checkIdentity, openFile } from './identity.ts'
 import { ParquetFile } from './parquet-file.ts'
 import { filePosition, fileSpec, type FileSpec } from './split.ts'
@@ -16,7 +15,7 @@ const BATCH_ROWS = 20_480
 export interface ParquetSettings {
   readonly database: () => Promise<LaneDatabase>
   readonly schema: Schema
-  /** Metadata columns to add behind those of the schema. */
+  /** Metadata columns that the tables have beside those of the schema. */
   readonly metadata: readonly string[]
 }
 
@@ -50,9 +49,8 @@ export class ParquetCursor implements SplitCursor {
       await database.connection.run(`CREATE TEMP TABLE ${quoteName(relation)} AS SELECT * FROM read_parquet(${path})`)
     })
     this.#row = to
-    const { schema, metadata } = this.#settings
     const place = { split: this.split, from, next: { offset: 0, row: to }, rows: to - from.row, bytes: bytes.length }
-    return tableBatch(database, relation, [...schema, ...metadataSchema(metadata)], place)
+    return tableBatch(database, relation, this.#settings.schema, place)
   }
 
   /** Parquet files are complete before they are found, so nobody waits at their end. */

@@ -16,6 +16,9 @@ const MEMORY_BYTES = 256 * 1024 * 1024
 /** Rows that are decoded at once; a window of a larger row group costs decoding what lies before it again. */
 const WINDOW_ROWS = 122_880
 
+/** Raised inside a query by `error()`; what follows is the name of the column. */
+const NOT_EXACT = 'millrace-not-exact:'
+
 const WINDOW = 'decoded_rows'
 
 /**
@@ -92,9 +95,16 @@ export class ParquetFile {
 
 function columnSql(path: string, name: string, type: string | undefined, wanted: ColumnType): string {
   if (type === undefined) throw mismatch(path, `it has no column ${name}`)
+  const column = quoteName(name)
+  if (wanted.kind === 'timestamp' && /^TIMESTAMP(_S|_MS|_NS)?$/.test(type)) {
+    // Parquet's milliseconds arrive as microseconds, so each value is looked at, not the type.
+    const cast = `CAST(${column} AS ${duckType(wanted)})`
+    const isExact = `${column} IS NULL OR CAST(${cast} AS ${type}) = ${column}`
+    return `CASE WHEN ${isExact} THEN ${cast} ELSE error(${quoteText(NOT_EXACT + name)}) END AS ${column}`
+  }
   if (!isLossless(type, wanted))
     throw mismatch(path, `its column ${name} is ${type}, the schema wants ${duckType(wanted)}`)
-  return `CAST(${quoteName(name)} AS ${duckType(wanted)}) AS ${quoteName(name)}`
+  return `CAST(${column} AS ${duckType(wanted)}) AS ${column}`
 }
 
 /** Every value of the file's type is one of the wanted type. */
@@ -110,7 +120,6 @@ function isLossless(type: string, wanted: ColumnType): boolean {
   if (given.kind === 'decimal' && wanted.kind === 'decimal') {
     return given.scale <= wanted.scale && given.precision - given.scale <= wanted.precision - wanted.scale
   }
-  if (given.kind === 'timestamp' && wanted.kind === 'timestamp') return given.precision <= wanted.precision
   return given.kind === 'float' && wanted.kind === 'double'
 }
 
@@ -130,6 +139,13 @@ function mismatch(path: string, why: string): MillraceError {
 function damaged(path: string, thrown: unknown): MillraceError {
   if (thrown instanceof MillraceError) return thrown
   const message = thrown instanceof Error ? thrown.message : ''
+  const column = message.split(NOT_EXACT)[1]?.split('\n')[0]
+  if (column !== undefined) {
+    return new MillraceError(
+      `reading ${path}: a value of column ${column} has more digits of a second than the schema's type`,
+      { code: 'POISON', retry: 'halt', detail: { file: path, column } },
+    )
+  }
   const kind = /^[A-Za-z ]{1,40}(?=:)/.exec(message)?.[0] ?? 'error'
   return new MillraceError(`reading ${path} as Parquet failed (${kind}); is the file complete?`, {
     code: 'DECODE',

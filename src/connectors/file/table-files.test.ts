@@ -158,6 +158,18 @@ test('Parquet columns become the schema’s types only where nothing is lost', a
   await assert.rejects(one({ c: 'bigint' }), failsWith('SCHEMA'))
 })
 
+test('Parquet moments become a coarser type where no digit is lost', async () => {
+  await using files = await openSourceFiles()
+  await using database = await open()
+  await using maker = await openTableMaker()
+  const path = join(files.root, 'a.parquet')
+  const schema = schemaOf({ t: 'timestamp(3)' })
+  await maker.write(path, `SELECT TIMESTAMP_MS '2024-01-01 00:00:00.123' AS t UNION ALL SELECT NULL`)
+  assert.equal((await read(files, database, { path }, schema)).length, 2)
+  await maker.write(path, `SELECT TIMESTAMP '2024-01-01 00:00:00.123456' AS t`)
+  await assert.rejects(read(files, database, { path }, schema), failsWith('POISON'))
+})
+
 test('a file that is no Parquet, or is cut off, is damaged', async () => {
   await using files = await openSourceFiles()
   await using database = await open()

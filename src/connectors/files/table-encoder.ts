@@ -25,12 +25,14 @@ let tables = 0
 /** Gathers rows in a temporary table of the lane's DuckDB, and encodes them from there. */
 class TableGatherer {
   readonly #database: LaneDatabase
+  readonly #columns: readonly Column[]
   readonly #table: string
   readonly #query: Query
   #rows = 0
 
-  private constructor(database: LaneDatabase, table: string, query: Query) {
+  private constructor(database: LaneDatabase, columns: readonly Column[], table: string, query: Query) {
     this.#database = database
+    this.#columns = columns
     this.#table = table
     this.#query = query
   }
@@ -47,6 +49,7 @@ class TableGatherer {
     const input = { format: 'table', name: 'gathered', columns, table } as const
     return new TableGatherer(
       database,
+      columns,
       table,
       await openQuery(database, { input, sql: 'SELECT * FROM gathered', output }),
     )
@@ -58,7 +61,8 @@ class TableGatherer {
 
   async add({ body, rows }: Batch): Promise<void> {
     assert(body.kind === 'table', 'the files sink asked for tables')
-    const names = body.schema.map(({ name }) => quoteName(name)).join(', ')
+    // By name: a source's tables may have metadata columns beside those of the schema.
+    const names = this.#columns.map(({ name }) => quoteName(name)).join(', ')
     await this.#database.run(
       `INSERT INTO ${quoteName(this.#table)} (${names}) SELECT ${names} FROM ${quoteName(body.relation)}`,
     )
