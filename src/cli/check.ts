@@ -22,7 +22,7 @@ export const verb: Verb = {
       const all = [...loaded.findings]
       if (loaded.planned !== undefined) {
         printPlan(file, loaded.planned, output)
-        if (isConnecting) all.push(...(await preflight(file, loaded.planned.plan, output)))
+        if (isConnecting) all.push(...loaded.locate(await preflight(file, loaded.planned.plan, output)))
       }
       const plan = loaded.planned?.plan
       const isOk = !all.some((finding) => finding.severity === 'error')

@@ -35,7 +35,7 @@ export const verb: Verb = {
         cause,
       )
     }
-    const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n`
+    const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n  millrace run ${file}\n`
     return { result: { file: resolve(file) }, text: next }
   },
 }

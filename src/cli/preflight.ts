@@ -9,6 +9,8 @@ import type { Output } from './output.ts'
 import { paint, singleLine } from './terminal.ts'
 
 const TIME_LIMIT_MS = 20_000
+/** A running job waits and tries again; who asks now wants to know where to look. */
+const UNREACHABLE = 'is the server running, is the address right, is there a firewall between?'
 
 /** Asks every system of the plan at the same time whether the pipeline can run on it. Changes nothing anywhere. */
 export async function preflight(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
@@ -23,10 +25,14 @@ export async function preflight(file: string, plan: Plan, output: Output): Promi
           ? paint('yellow', '!')
           : paint('green', '✓')
       output.print(`  ${mark} ${step.id} (${singleLine(step.connector)})\n`)
-      return findings.map((finding) => ({ file, ...finding, path: placed(finding, step) }))
+      return findings.map((finding) => ({ file, ...advised(finding), path: placed(finding, step) }))
     }),
   )
   return results.flat()
+}
+
+function advised(finding: Finding): Finding {
+  return finding.code === 'UNAVAILABLE' ? { ...finding, hint: UNREACHABLE } : finding
 }
 
 function placed(finding: Finding, step: SourceStep | SinkStep): readonly (string | number)[] {
@@ -64,7 +70,7 @@ async function withTimeLimit(
   const late = Promise.withResolvers<readonly Finding[]>()
   const timer = setTimeout(() => {
     const message = `${step.connector} did not answer within ${TIME_LIMIT_MS / 1000} s`
-    late.resolve([{ severity: 'error', code: 'UNAVAILABLE', message, hint: 'check addresses, firewall and server' }])
+    late.resolve([{ severity: 'error', code: 'UNAVAILABLE', message, hint: UNREACHABLE }])
   }, TIME_LIMIT_MS)
   try {
     return await Promise.race([check, late.promise])

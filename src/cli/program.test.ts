@@ -137,6 +137,18 @@ test('check --connect asks every system and shows a tick for each', async () => 
   })
 })
 
+test('check --connect names the server that cannot be reached with its place in the file, and no secret', async () => {
+  const sink = 'starrocks, url: "http://127.0.0.1:1", database: d, table: t, password: c4nary'
+  await withFile(GOOD.replace('blackhole', sink), async (file) => {
+    await writeFile(path.join(path.dirname(file), 'x.ndjson'), '')
+    const { code, out } = await millrace('check', file, '--connect')
+    assert.equal(code, 1)
+    assert.match(out, / {2}✗ out \(starrocks\)\n/)
+    assert.match(out, /pipeline\.yaml:6:\d+ UNAVAILABLE sinks\.out\.url: .*127\.0\.0\.1:1.* → is the server running/)
+    assert.doesNotMatch(out + (await millrace('check', file, '--connect', '--json')).out, /c4nary/)
+  })
+})
+
 /** Options that still lack their description; the list must not grow. */
 const UNDESCRIBED = ['doris', 'starrocks'].flatMap((name) =>
   ['database', 'table', 'username', 'password'].map((option) => `${name}.${option}`),

@@ -22,12 +22,15 @@ export interface LoadedPipeline {
   /** Absent when a finding is an error. */
   readonly planned: PlannedPipeline | undefined
   readonly findings: readonly LocatedFinding[]
+  /** Gives findings about this pipeline their place in the file. */
+  locate(findings: readonly Finding[]): readonly LocatedFinding[]
 }
 
 /** From a pipeline file to a checked plan: parse, put environment values in, check, plan, resolve secrets. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<LoadedPipeline> {
   const parsed = await parseFile(file)
-  if (parsed.value === undefined) return { planned: undefined, findings: parsed.findings }
+  const place = (found: readonly Finding[]): readonly LocatedFinding[] => locate(found, parsed)
+  if (parsed.value === undefined) return { planned: undefined, findings: parsed.findings, locate: place }
   const { value, findings, paths } = interpolate(parsed.value, options.environment)
   await using sql = new DuckdbChecker()
   const baseDirectory = await realpath(dirname(resolve(file)))
@@ -42,12 +45,13 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const missing = new Set(findings.map((finding) => JSON.stringify(finding.path)))
   const others = built.findings.filter((finding) => !missing.has(JSON.stringify(finding.path)))
   const located = inFileOrder(locate([...findings, ...others], parsed))
-  if (built.planned === undefined || findings.length > 0) return { planned: undefined, findings: located }
-  if (options.secrets === 'leave') return { planned: built.planned, findings: located }
+  if (built.planned === undefined || findings.length > 0)
+    return { planned: undefined, findings: located, locate: place }
+  if (options.secrets === 'leave') return { planned: built.planned, findings: located, locate: place }
   const resolved = await withSecrets(built.planned.plan, options.connectors)
   if (resolved.findings.length > 0)
-    return { planned: undefined, findings: [...located, ...locate(resolved.findings, parsed)] }
-  return { planned: { ...built.planned, plan: resolved.plan }, findings: located }
+    return { planned: undefined, findings: [...located, ...place(resolved.findings)], locate: place }
+  return { planned: { ...built.planned, plan: resolved.plan }, findings: located, locate: place }
 }
 
 function inFileOrder(findings: readonly LocatedFinding[]): LocatedFinding[] {
