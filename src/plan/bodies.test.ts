@@ -67,14 +67,17 @@ test('every sink takes a body that it knows or that can be made, and what passes
         assert.ok(isKnown || (isPassed && isRawTaken) || (hasOnlyRaw && taken.kind === 'table'))
         if (sink.from.some(({ kind }) => kind !== 'source')) assert.ok(taken.kind !== 'bytes' || taken.format !== 'raw')
       }
+      // A plan with such a source is refused; what else it would give does not matter.
+      const isRefused = (name: string): boolean => undecodable.some(({ source }) => source === name)
       for (const [name, given] of gives) {
         const source = sources.get(name)
         assert.ok(source !== undefined && source.gives.includes(given.kind))
         if (given.kind === 'bytes') assert.equal(given.format, source.format)
-        if (decoded.has(name)) assert.ok(given.kind !== 'bytes' || (given.separator === 10 && given.format !== 'raw'))
+        if (decoded.has(name) && !isRefused(name))
+          assert.ok(given.kind !== 'bytes' || (given.separator === 10 && given.format !== 'raw'))
       }
-      for (const { source } of undecodable)
-        assert.ok(!gives.has(source) && ['raw', 'parquet'].includes(sources.get(source)?.format ?? ''))
+      for (const { source } of undecodable) assert.ok(['raw', 'parquet'].includes(sources.get(source)?.format ?? ''))
     }),
+    { numRuns: 500 },
   )
 })

@@ -38,10 +38,12 @@ function oneOfConnectors(components: readonly (readonly [name: string, schema: J
     type: 'object',
     properties: { connector: { enum: components.map(([name]) => name) } },
     required: ['connector'],
-    allOf: components.map(([name, schema]) => ({
-      if: { properties: { connector: { const: name } }, required: ['connector'] },
-      then: schema,
-    })),
+    allOf: components.map(([name, schema]) =>
+      Object.fromEntries<JsonSchema>([
+        ['if', { properties: { connector: { const: name } }, required: ['connector'] }],
+        ['then', schema],
+      ]),
+    ),
   }
 }
 
