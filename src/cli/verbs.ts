@@ -18,6 +18,14 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./explain.ts'),
   },
   { name: 'run', summary: 'Run a pipeline.', load: () => import('./run.ts') },
+  { name: 'status', summary: 'Show how a job is doing.', load: () => import('./status.ts') },
+  {
+    name: 'checkpoints',
+    summary: 'List the checkpoints of a job, or show one.',
+    load: () => import('./checkpoints.ts'),
+  },
+  { name: 'tap', summary: 'Show records that leave a step of a running job.', load: () => import('./tap.ts') },
+  { name: 'stop', summary: 'Stop a running job at a checkpoint.', load: () => import('./stop.ts') },
   { name: 'connectors', summary: 'List connectors, or the options of one.', load: () => import('./connectors.ts') },
   {
     name: 'schema',

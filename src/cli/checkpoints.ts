@@ -1,0 +1,69 @@
+import type { CheckpointEntry, LogEntry } from '../checkpoint/entries.ts'
+import type { Lineage } from '../checkpoint/lineage.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Json } from '../core/json.ts'
+import { checkpointDetailText, checkpointListText } from './checkpoints-text.ts'
+import { findJob, readState } from './job-state.ts'
+import type { Verb } from './verb.ts'
+
+export type CheckpointState = 'confirmed' | 'pending' | 'voided'
+
+export interface CheckpointSummary {
+  readonly checkpoint: number
+  readonly epoch: number
+  readonly publishedAt: string
+  readonly confirmedAt: string | null
+  readonly state: CheckpointState
+  /** Rows that were read, and rows given to sinks. */
+  readonly read: number
+  readonly written: number
+  /** Transactions of this checkpoint that are not known committed. */
+  readonly pending: number
+  readonly tookMs: number
+}
+
+export const verb: Verb = {
+  examples: ['millrace checkpoints clicks.yaml', 'millrace checkpoints clicks.yaml 42 --json'],
+  define(command) {
+    command
+      .argument('<file>', 'pipeline file or state directory')
+      .argument('[number]', 'show one checkpoint with its positions and transactions')
+  },
+  async run({ args }) {
+    const place = await findJob(args[0] ?? '')
+    const { entries, lineage } = await readState(place)
+    const checkpoints = entries.filter((entry) => entry.kind === 'checkpoint')
+    if (args[1] === undefined) {
+      const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage))
+      return { result: { checkpoints: list } as unknown as Json, text: checkpointListText(list, Date.now()) }
+    }
+    const number = Number(args[1])
+    const entry = checkpoints.find((one) => one.checkpoint === number)
+    if (entry === undefined) {
+      const kept = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
+      throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${kept}`, { code: 'CONFIG' })
+    }
+    const summary = summaryOf(entry, entries, lineage)
+    const { sources, pending, sinks, accounting, delivery, fingerprint } = entry
+    const result = { ...summary, sources, transactions: pending, sinks, accounting, delivery, fingerprint }
+    return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, lineage) }
+  },
+}
+
+function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage: Lineage): CheckpointSummary {
+  const { checkpoint, epoch, at, accounting, tookMs } = entry
+  const confirmed = entries.find((one) => one.kind === 'confirm' && one.checkpoint >= checkpoint)
+  const isVoided = !lineage.checkpoints.includes(entry)
+  const isConfirmed = !isVoided && checkpoint <= lineage.confirmedUpTo
+  return {
+    checkpoint,
+    epoch,
+    publishedAt: at,
+    confirmedAt: isConfirmed ? (confirmed?.at ?? null) : null,
+    state: isVoided ? 'voided' : isConfirmed ? 'confirmed' : 'pending',
+    read: accounting.read,
+    written: accounting.written,
+    pending: lineage.pending.filter((item) => item.checkpoint === checkpoint).length,
+    tookMs,
+  }
+}

@@ -1,0 +1,89 @@
+import { formatAge, formatBytes, formatCount, formatDuration } from './quantities.ts'
+import type { RunStatus } from './run-progress.ts'
+import type { JobStatus } from './status.ts'
+import { tableText } from './table.ts'
+import { paint, singleLine } from './terminal.ts'
+
+/** A status for people: one fact a line, what is wrong first. */
+export function statusText(status: JobStatus, now: number): string {
+  const facts: [string, string][] = [
+    ...(status.running === null ? [] : runningFacts(status.running)),
+    ...checkpointFacts(status, now),
+    ['safe downtime', status.safeDowntimeMs === null ? 'not known' : safeDowntime(status, status.safeDowntimeMs, now)],
+    ['state', status.directory],
+  ]
+  const width = Math.max(...facts.map(([name]) => name.length))
+  const lines = facts.map(([name, value]) => `  ${paint('dim', name.padEnd(width))}  ${singleLine(value)}`)
+  const steps = status.running === null ? '' : `\n${stepTable(status.running)}`
+  return `${[headLine(status, now), ...haltLines(status, now), ...lines].join('\n')}\n${steps}`
+}
+
+function headLine({ pipeline, running, ended, halt, lastStart }: JobStatus, now: number): string {
+  const name = paint('bold', singleLine(pipeline))
+  if (running !== null) {
+    const word = running.stalled === null ? running.state : `standing still: ${running.stalled}`
+    const colour = running.stalled === null ? 'green' : 'red'
+    return `${name} ${paint(colour, word)} for ${formatDuration(running.uptimeMs)} (process ${running.pid} on ${singleLine(running.host)})`
+  }
+  if (halt !== null) return `${name} ${paint('red', `halted: ${halt.code}`)} ${formatAge(halt.at, now)}`
+  if (ended !== null) return `${name} ${ended}`
+  if (lastStart === null) return `${name} never ran`
+  return `${name} ${paint('yellow', 'not running')}: it was killed, or runs where its socket cannot be reached`
+}
+
+function haltLines({ halt }: JobStatus, now: number): string[] {
+  if (halt === null) return []
+  return [
+    `  ${singleLine(halt.message)}`,
+    paint('dim', `  → ${singleLine(halt.remedy)} (exit ${halt.exitCode}, ${formatAge(halt.at, now)})`),
+  ]
+}
+
+function runningFacts(running: RunStatus): [string, string][] {
+  const { rows, bytes, rowsPerSecond, bytesPerSecond, lag, lastProblem, rewinds } = running
+  const lags = Object.entries(lag).map(([source, records]) => `${source} ${formatCount(records)}`)
+  const problem: [string, string][] =
+    lastProblem === null
+      ? []
+      : [[`went back ${rewinds}×`, `last ${lastProblem.at}: ${lastProblem.code} ${lastProblem.message}`]]
+  return [
+    ['read', `${formatCount(rows)} rows, ${formatBytes(bytes)}`],
+    ['rate', `${formatCount(rowsPerSecond)} rows/s, ${formatBytes(bytesPerSecond)}/s`],
+    ['lag', lags.length === 0 ? 'not known' : `${lags.join(', ')} records`],
+    ['memory', formatBytes(running.rssBytes)],
+    ...problem,
+  ]
+}
+
+function checkpointFacts({ epoch, published, confirmedUpTo, pending }: JobStatus, now: number): [string, string][] {
+  const at = published === null ? 'none' : `${published.checkpoint}, ${formatAge(published.at, now)}`
+  const open = pending.map(({ sink, checkpoint, rows }) => `${sink} ${checkpoint} (${formatCount(rows)} rows)`)
+  return [
+    ['epoch', String(epoch)],
+    ['published', at],
+    ['confirmed', confirmedUpTo === 0 ? 'none' : String(confirmedUpTo)],
+    ...(open.length === 0 ? [] : ([['pending', open.join(', ')]] as [string, string][])),
+  ]
+}
+
+/** Counted from the last checkpoint when the job is down: that is how old its prepared work is. */
+function safeDowntime({ running, published, pending }: JobStatus, safeMs: number, now: number): string {
+  if (running !== null || published === null || pending.length === 0) return formatDuration(safeMs)
+  const left = safeMs - (now - Date.parse(published.at))
+  return left > 0
+    ? `${formatDuration(safeMs)}, ${formatDuration(left)} of it left`
+    : `${formatDuration(safeMs)}, exceeded by ${formatDuration(-left)}: start the job now`
+}
+
+function stepTable({ steps }: RunStatus): string {
+  return tableText([
+    ['step', 'kind', 'rows', 'rows/s', 'bytes'],
+    ...steps.map((step) => [
+      step.id,
+      step.kind,
+      formatCount(step.rows),
+      formatCount(step.rowsPerSecond),
+      step.bytes === 0 ? '–' : formatBytes(step.bytes),
+    ]),
+  ])
+}

@@ -1,0 +1,78 @@
+import type { Json } from '../core/json.ts'
+import { ControlClient } from '../server/control-client.ts'
+import { findJob, readState, type JobPlace } from './job-state.ts'
+import { openPipeline } from './pipelines.ts'
+import { preflight } from './preflight.ts'
+import type { Output } from './output.ts'
+import type { RunStatus } from './run-progress.ts'
+import { readReport, readStart, safeDowntimes, type HaltReport } from './run-records.ts'
+import { statusText } from './status-text.ts'
+import type { Verb } from './verb.ts'
+
+/** What can be known of a job from outside, whether it runs or not. */
+export interface JobStatus {
+  readonly pipeline: string
+  readonly directory: string
+  /** Of the running process; `null` when none answers. */
+  readonly running: RunStatus | null
+  readonly epoch: number
+  readonly published: { readonly checkpoint: number; readonly at: string } | null
+  readonly confirmedUpTo: number
+  readonly pending: readonly { readonly sink: string; readonly checkpoint: number; readonly rows: number }[]
+  readonly ended: 'stopped' | 'finished' | null
+  readonly lastStart: { readonly at: string; readonly host: string; readonly pid: number } | null
+  /** The shortest of all sinks; `null` when nobody knows. */
+  readonly safeDowntimeMs: number | null
+  /** Why the last process halted, when nothing was started or decided since. */
+  readonly halt: HaltReport | null
+}
+
+export const verb: Verb = {
+  examples: ['millrace status clicks.yaml', 'millrace status .millrace/clicks --json'],
+  define(command) {
+    command
+      .argument('<file>', 'pipeline file or state directory')
+      .option('--connect', 'ask the sinks how long the job may be down')
+  },
+  async run({ args, options, output }) {
+    const file = args[0] ?? ''
+    const place = await findJob(file)
+    const asked = options['connect'] === true ? await askSinks(file, output) : undefined
+    const status = await statusOf(place, asked)
+    return { result: { ...status } as unknown as Json, text: statusText(status, Date.now()) }
+  },
+}
+
+async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>> | undefined): Promise<JobStatus> {
+  using client = await ControlClient.open(place.directory)
+  const running = client === undefined ? null : ((await client.ask({ do: 'status' })) as RunStatus)
+  const { entries, lineage } = await readState(place)
+  const start = readStart(place.directory)
+  const report = readReport(place.directory)
+  const known = Object.values(asked ?? start?.safeDowntimeMs ?? {})
+  const decided = entries.findLast((entry) => entry.kind === 'decision')
+  const isCurrent =
+    report !== undefined &&
+    running === null &&
+    Date.parse(report.at) >= Date.parse(start?.at ?? report.at) &&
+    Date.parse(report.at) >= Date.parse(decided?.at ?? report.at)
+  return {
+    pipeline: place.name,
+    directory: place.directory,
+    running,
+    epoch: lineage.epoch,
+    published: lineage.newest === undefined ? null : { checkpoint: lineage.newest.checkpoint, at: lineage.newest.at },
+    confirmedUpTo: lineage.confirmedUpTo,
+    pending: lineage.pending.map(({ sink, checkpoint, rows }) => ({ sink, checkpoint, rows })),
+    ended: lineage.ended ?? null,
+    lastStart: start === undefined ? null : { at: start.at, host: start.host, pid: start.pid },
+    safeDowntimeMs: known.length === 0 ? null : Math.min(...known),
+    halt: isCurrent ? report : null,
+  }
+}
+
+async function askSinks(file: string, output: Output): Promise<Record<string, number>> {
+  const loaded = await openPipeline(file, 'resolve')
+  if (loaded.planned === undefined) return {}
+  return safeDowntimes(await preflight(file, loaded.planned.plan, { ...output, print: () => undefined }))
+}
