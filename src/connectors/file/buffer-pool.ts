@@ -6,7 +6,7 @@ export class BufferPool {
   readonly #free: Buffer[] = []
   readonly #keep: number
 
-  constructor(keep = 8) {
+  constructor(keep = 4) {
     this.#keep = keep
   }
 
