@@ -38,13 +38,16 @@ function oneOfConnectors(components: readonly (readonly [name: string, schema: J
     type: 'object',
     properties: { connector: { enum: components.map(([name]) => name) } },
     required: ['connector'],
-    allOf: components.map(([name, schema]) =>
-      Object.fromEntries<JsonSchema>([
-        ['if', { properties: { connector: { const: name } }, required: ['connector'] }],
-        ['then', schema],
-      ]),
-    ),
+    allOf: components.map(([name, schema]) => whenConnector(name, schema)),
   }
+}
+
+/** JSON Schema's `if` and `then`; made from pairs, because an object with `then` looks like a promise to tools. */
+function whenConnector(name: string, schema: JsonSchema): JsonSchema {
+  const rule = new Map<string, JsonSchema>()
+  rule.set('if', { properties: { connector: { const: name } }, required: ['connector'] })
+  rule.set('then', schema)
+  return Object.fromEntries(rule)
 }
 
 /** Options of a connector together with the keys that every component has. */
