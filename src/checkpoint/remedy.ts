@@ -30,8 +30,12 @@ export function decideRemedy(
   return { kind: 'rewind', void: item.checkpoint, abort: siblings }
 }
 
-/** The decisions that an operator may take on a halted committable, for the report. */
-export function legalDecisions(lineage: Lineage, item: PendingCommittable): readonly string[] {
-  const last = lineage.newest?.checkpoint === item.checkpoint && lineage.checkpoints.length > 1
-  return [...(last ? ['rewind'] : []), 'mark-committed', 'accept-loss']
+/** The decisions that an operator may take on a halted committable. Nobody rewinds what is visible in part. */
+export function legalDecisions(
+  lineage: Lineage,
+  item: PendingCommittable,
+  isPartVisible: boolean,
+): readonly ('rewind' | 'mark-committed' | 'accept-loss')[] {
+  const isLast = lineage.newest?.checkpoint === item.checkpoint && lineage.checkpoints.length > 1
+  return [...(isLast && !isPartVisible ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
 }

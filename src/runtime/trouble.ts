@@ -20,17 +20,25 @@ export async function settleTrouble(
   const lineage = ledger.lineage()
   const { item, decision } = trouble
   const remedy = decideRemedy(lineage, { item, code: decision.code }, committer.committed)
-  if (remedy.kind === 'halt') throw halting(trouble, lineage, remedy.why)
+  if (remedy.kind === 'halt') throw halting(trouble, lineage, committer, remedy.why)
   for (const other of remedy.abort) {
     const outcome = await sinks.coordinators.get(other.sink)?.abort(other.committable)
-    if (outcome !== 'aborted') throw halting(trouble, lineage, `${other.sink} answered "${outcome}" to the abort`)
+    if (outcome !== 'aborted')
+      throw halting(trouble, lineage, committer, `${other.sink} answered "${outcome}" to the abort`)
   }
   await ledger.decide({ action: 'rewind', void: remedy.void }, 'millrace', `${item.sink}: ${decision.reason}`)
 }
 
 /** The report of a halt: sink, checkpoint, names, rows, source ranges and what may be decided. */
-function halting({ item, decision }: CommitTrouble, lineage: Lineage, why: string): MillraceError {
-  const legal = legalDecisions(lineage, item)
+function halting(
+  { item, decision }: CommitTrouble,
+  lineage: Lineage,
+  committer: Committer,
+  why: string,
+): MillraceError {
+  const { checkpoint } = item
+  const isPartVisible = lineage.pending.some((one) => one.checkpoint === checkpoint && committer.committed.has(one))
+  const legal = legalDecisions(lineage, item, isPartVisible)
   return new MillraceError(
     `checkpoint ${item.checkpoint} of the sink "${item.sink}" (${item.rows} rows): ${decision.reason}; ${why}. ` +
       `Decide with \`millrace decide\`: ${legal.join(', ')}.`,

@@ -8,7 +8,8 @@ import { failpoint } from '../../core/failpoints.ts'
 
 /**
  * A model of a sink with two phases: a directory stands for the server. `prepared/<label>` holds the rows of a prepared
- * transaction, `visible/<label>` those of a committed one.
+ * transaction, `visible/<label>` those of a committed one. While a file `amnesia` is there the server does not know its
+ * labels any more: every outcome is unknown.
  */
 const options = z.strictObject({ directory: z.string() })
 
@@ -84,12 +85,14 @@ function modelWriter(directory: string, lane: number): SinkWriter {
 function modelCoordinator(directory: string): SinkCoordinator {
   const prepared = (label: string): string => join(directory, 'prepared', label)
   const visible = (label: string): string => join(directory, 'visible', label)
+  const hasForgotten = (): boolean => existsSync(join(directory, 'amnesia'))
   return {
     begin: async (checkpoint, epoch) => ({ label: `e${epoch}-c${checkpoint}` }),
     combine: async (_checkpoint, parts) =>
       parts.map((part) => ({ orderKey: 'table', rows: Number(part['rows']), committable: part })),
     commit: async (_permit, committable) => {
       const label = String(committable['label'])
+      if (hasForgotten()) return { outcome: 'unknown', reason: `${label} is not known` }
       if (existsSync(visible(label))) return { outcome: 'already-committed' }
       if (!existsSync(prepared(label))) return { outcome: 'lost', reason: `${label} is not prepared`, expired: false }
       linkSync(prepared(label), visible(label))
@@ -100,12 +103,14 @@ function modelCoordinator(directory: string): SinkCoordinator {
     evidence: async (committables) =>
       committables.map((committable) => {
         const label = String(committable['label'])
+        if (hasForgotten()) return { state: 'unknown', reason: `${label} is not known` }
         if (existsSync(visible(label))) return { state: 'committed' }
         if (existsSync(prepared(label))) return { state: 'committable' }
         return { state: 'lost', reason: `${label} is gone`, expired: false }
       }),
     abort: async (committable) => {
       const label = String(committable['label'])
+      if (hasForgotten()) return 'unknown'
       if (existsSync(visible(label))) return 'committed'
       rmSync(prepared(label), { force: true })
       return 'aborted'

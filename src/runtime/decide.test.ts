@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
+import { foldLineage, type Lineage } from '../checkpoint/lineage.ts'
+import type { Logger } from '../core/context.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import { Ledger } from '../storage/ledger.ts'
+import { openStateDirectory } from '../storage/state-directory.ts'
+import { openLocalLog } from '../storage/threaded-log.ts'
+import { visibleRows } from '../testkit/model/two-phase-sink.ts'
+import { DecisionDesk } from './decision-desk.ts'
+import { Job } from './job.ts'
+import type { JobEvent } from './observer.ts'
+import { systemClock } from './system-clock.ts'
+
+const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const connectors = {
+  counting: new URL('../testkit/model/counting-source.ts', import.meta.url).href,
+  'two-phase': new URL('../testkit/model/two-phase-sink.ts', import.meta.url).href,
+}
+const SPLITS = 2
+const ROWS = 1000
+
+/** A pipeline of two lanes from counted rows into the model server, which stands in `server`. */
+class World implements Disposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'millrace-decide-'))
+  readonly server: string = join(this.#directory, 'server')
+  readonly #state = join(this.#directory, 'state')
+
+  async run(observe: (event: JobEvent) => void = () => undefined): Promise<void> {
+    const plan = this.#plan()
+    await using log = this.#log()
+    await new Job({
+      plan,
+      connectors,
+      log,
+      logger: silent,
+      clock: systemClock,
+      random: () => 0.5,
+      observe,
+    }).run()
+  }
+
+  /** Runs until the server forgets its labels after the first confirmed checkpoint: nobody can tell any more. */
+  async runUntilForgotten(): Promise<void> {
+    const halt = this.run((event) => {
+      if (event.kind === 'confirmed') this.forget()
+    })
+    await assert.rejects(halt, (error: MillraceError) => error.code === 'OUTCOME_UNKNOWN' && error.exitCode === 68)
+  }
+
+  forget(): void {
+    writeFileSync(join(this.server, 'amnesia'), '')
+  }
+
+  remember(): void {
+    rmSync(join(this.server, 'amnesia'))
+  }
+
+  prepared(): string[] {
+    return readdirSync(join(this.server, 'prepared'))
+  }
+
+  /** The server loses a prepared transaction. */
+  lose(label: string): void {
+    rmSync(join(this.server, 'prepared', label))
+  }
+
+  async lineage(): Promise<Lineage> {
+    await using log = this.#log()
+    return foldLineage(await Ledger.read(log))
+  }
+
+  async desk<T>(work: (desk: DecisionDesk) => Promise<T>): Promise<T> {
+    await using log = this.#log()
+    const { signal } = new AbortController()
+    await using desk = await DecisionDesk.open({
+      plan: this.#plan(),
+      connectors,
+      log,
+      logger: silent,
+      clock: systemClock,
+      signal,
+    })
+    return await work(desk)
+  }
+
+  look(): Promise<DecisionCase> {
+    return this.desk(async (desk) => {
+      const found = await desk.look()
+      assert.ok(found !== undefined, 'there is something to decide')
+      return found
+    })
+  }
+
+  decide(answer: Answer, options: { isNotThere?: boolean } = {}): Promise<void> {
+    return this.desk(async (desk) => {
+      const found = await desk.look()
+      assert.ok(found !== undefined, 'there is something to decide')
+      await desk.decide(found, { answer, by: 'tester', reason: 'test', isNotThere: options.isNotThere ?? false })
+    })
+  }
+
+  visible(): { rows: number; distinct: number } {
+    const rows = visibleRows(this.server)
+    return { rows: rows.length, distinct: new Set(rows.map((row) => `${row.split}/${row.seq}`)).size }
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #log(): ReturnType<typeof openLocalLog> & AsyncDisposable {
+    const log = openLocalLog(openStateDirectory(this.#state, 'job'), 'test')
+    return { ...log, [Symbol.asyncDispose]: () => log.close() }
+  }
+
+  #plan(): Plan {
+    const delivery = { class: 'atomic', reason: 'test', assumptions: [] } as const
+    const bytes = { kind: 'bytes', format: 'json', separator: 0x0a } as const
+    const source = {
+      kind: 'source',
+      id: 'numbers',
+      connector: 'counting',
+      options: { splits: SPLITS, rows: ROWS, batch: 20, pauseMs: 10 },
+      bounded: true,
+      schema: undefined,
+      gives: bytes,
+      format: 'json',
+      metadata: [],
+      delivery,
+      outputs: [{ to: 'out' }],
+    } as const
+    const sink = {
+      kind: 'sink',
+      id: 'out',
+      connector: 'two-phase',
+      options: { directory: this.server },
+      takes: bytes,
+      schema: undefined,
+      writers: 'lanes',
+      delivery,
+    } as const
+    return {
+      name: 'job',
+      was: [],
+      parallelism: 2,
+      delivery,
+      mode: 'two-phase',
+      times: { intervalMs: 150, timeoutMs: 10_000, maxDowntimeMs: 60_000, retained: 3 },
+      storage: this.#state,
+      baseDirectory: this.#directory,
+      fingerprint: 'test',
+      findings: [],
+      steps: [source, sink],
+    }
+  }
+}
+
+const COMPLETE = { rows: SPLITS * ROWS, distinct: SPLITS * ROWS }
+
+test('a checkpoint that nobody can tell about is read again after a rewind: nothing is lost and nothing doubled', async () => {
+  using world = new World()
+  await world.runUntilForgotten()
+  const { pending } = await world.lineage()
+  const found = await world.look()
+  assert.deepEqual([found.isProven, found.legal.includes('rewind')], [false, true])
+  assert.equal(found.checkpoint, pending[0]?.checkpoint)
+  await assert.rejects(world.decide('rewind'), /cannot tell.*--not-there/s)
+  assert.deepEqual((await world.lineage()).pending, pending, 'a refused decision changes nothing')
+
+  await world.decide('rewind', { isNotThere: true })
+  const after = await world.lineage()
+  assert.deepEqual(after.pending, [])
+  assert.ok(after.nextCheckpoint > found.checkpoint, 'its number is not used again')
+  world.remember()
+  await world.run()
+  assert.deepEqual(world.visible(), COMPLETE)
+})
+
+test('a rewind aborts what is still prepared, and a server that remembers needs nobody’s word', async () => {
+  using world = new World()
+  await world.runUntilForgotten()
+  world.remember()
+  assert.equal(await world.desk((desk) => desk.look()), undefined, 'all of it can be committed')
+  const [first = ''] = world.prepared()
+  world.lose(first)
+  const { rows, isProven } = await world.look()
+  assert.ok(rows > 0 && isProven)
+  await world.decide('rewind')
+  assert.deepEqual(world.prepared(), [])
+  await world.run()
+  assert.deepEqual(world.visible(), COMPLETE)
+})
+
+/** One lane's transaction is lost, the other lane's became visible: there is no way back. */
+async function halfVisible(world: World): Promise<number> {
+  await world.runUntilForgotten()
+  world.remember()
+  const [first = ''] = world.prepared()
+  world.lose(first)
+  await assert.rejects(world.run(), (error: MillraceError) => {
+    assert.deepEqual([error.code, error.exitCode], ['PREPARED_LOST', 67])
+    assert.deepEqual(error.detail['decisions'], ['mark-committed', 'accept-loss'])
+    return true
+  })
+  const found = await world.look()
+  assert.deepEqual(found.legal, ['mark-committed', 'accept-loss'])
+  assert.match(found.noRewind ?? '', /visible in out/)
+  await assert.rejects(world.decide('rewind'), /cannot be decided with rewind/)
+  return found.rows
+}
+
+test('what is accepted as lost is exactly what is missing, and the job goes on', async () => {
+  using world = new World()
+  const lost = await halfVisible(world)
+  await world.decide('accept-loss')
+  await world.run()
+  assert.deepEqual(world.visible(), { rows: COMPLETE.rows - lost, distinct: COMPLETE.rows - lost })
+  assert.equal((await world.lineage()).ended, 'finished')
+})
+
+test('what is marked as committed is not written again', async () => {
+  using world = new World()
+  const marked = await halfVisible(world)
+  await world.decide('mark-committed')
+  await world.run()
+  assert.equal(world.visible().rows, COMPLETE.rows - marked)
+})
+
+test('parts that are still prepared are committed before the rest is given up', async () => {
+  using world = new World()
+  await world.runUntilForgotten()
+  world.remember()
+  const [first = '', second = ''] = world.prepared()
+  world.lose(first)
+  const { rows } = await world.look()
+  await world.decide('accept-loss')
+  assert.ok(existsSync(join(world.server, 'visible', second)))
+  await world.run()
+  assert.equal(world.visible().rows, COMPLETE.rows - rows)
+})
+
+test('a decision is refused when the case has changed since it was looked at', async () => {
+  using world = new World()
+  await world.runUntilForgotten()
+  await world.desk(async (desk) => {
+    const seen = await desk.look()
+    assert.ok(seen !== undefined)
+    world.remember()
+    const verdict = { answer: 'accept-loss', by: 'tester', reason: 'test', isNotThere: false } as const
+    await assert.rejects(desk.decide(seen, verdict), /has changed/)
+  })
+  await world.run()
+  assert.deepEqual(world.visible(), COMPLETE)
+})

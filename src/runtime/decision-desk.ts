@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
+import { foldLineage } from '../checkpoint/lineage.ts'
+import type { Clock, Logger } from '../core/context.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { CheckpointLog } from '../storage/checkpoint-log.ts'
+import { Ledger } from '../storage/ledger.ts'
+import { Committer } from './committer.ts'
+import type { ConnectorModules } from './connectors.ts'
+import { decide, examine } from './decide.ts'
+import { SinkSide } from './sink-side.ts'
+
+export interface DeskOptions {
+  readonly plan: Plan
+  readonly connectors: ConnectorModules
+  readonly log: CheckpointLog
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+export interface Verdict {
+  readonly answer: Answer
+  readonly by: string
+  readonly reason: string
+  readonly isNotThere: boolean
+}
+
+/** Where an operator looks at what a halted job left behind, and decides. */
+export class DecisionDesk implements AsyncDisposable {
+  readonly #options: DeskOptions
+  readonly #sinks: SinkSide
+
+  private constructor(options: DeskOptions, sinks: SinkSide) {
+    this.#options = options
+    this.#sinks = sinks
+  }
+
+  static async open(options: DeskOptions): Promise<DecisionDesk> {
+    const { plan, connectors, clock, logger } = options
+    return new DecisionDesk(options, await SinkSide.open(plan, connectors, clock, logger))
+  }
+
+  /** What there is to decide. Claims nothing and changes nothing. */
+  async look(): Promise<DecisionCase | undefined> {
+    return examine(foldLineage(await Ledger.read(this.#options.log)), this.#sinks)
+  }
+
+  /** Claims the pipeline, looks again, and carries the answer out if the case is still the one that was seen. */
+  async decide(seen: DecisionCase, verdict: Verdict): Promise<void> {
+    const { plan, log, logger, clock, signal } = this.#options
+    const ledger = await Ledger.claim(log, plan.name, randomUUID(), clock.now)
+    const now = await examine(ledger.lineage(), this.#sinks)
+    if (now === undefined || !isSame(now, seen)) {
+      throw new MillraceError('what there is to decide has changed since you looked: nothing was done. Look again', {
+        code: 'CONFIG',
+      })
+    }
+    const sinks = this.#sinks
+    const committer = new Committer({ sinks: sinks.coordinators, clock, log: logger, random: Math.random, signal })
+    await decide({ ledger, sinks, committer, ...verdict }, now)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sinks.close()
+  }
+}
+
+function isSame(one: DecisionCase, other: DecisionCase): boolean {
+  return (
+    one.checkpoint === other.checkpoint &&
+    one.sink === other.sink &&
+    one.rows === other.rows &&
+    one.isProven === other.isProven &&
+    one.noRewind === other.noRewind
+  )
+}
