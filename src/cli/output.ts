@@ -34,10 +34,15 @@ export function createOutput(isJson: boolean, streams: OutputStreams): Output {
     print: (text) => void (isJson || block.above(() => stdout.write(renderText(text, out)))),
     warn: (text) => void (isJson || block.above(() => stderr.write(renderText(text, err)))),
     live: (lines) => {
-      if (isTerminal) block.show(lines.map((line) => renderText(clip(line, (stdout.columns ?? 80) - 1), out)))
+      if (isTerminal) block.show(lines.map((line) => renderText(clip(line, widthOf(stdout) - 1), out)))
     },
     json: (value) => void stdout.write(`${escapeJson(JSON.stringify(value))}\n`),
   }
+}
+
+/** A terminal without a size says 0. */
+function widthOf({ columns }: OutputStreams['stdout']): number {
+  return columns === undefined || columns === 0 ? 80 : columns
 }
 
 /** Colours only on a terminal, never with NO_COLOR (no-color.org), always with FORCE_COLOR. */

@@ -27,6 +27,11 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'tap', summary: 'Show records that leave a step of a running job.', load: () => import('./tap.ts') },
   { name: 'stop', summary: 'Stop a running job at a checkpoint.', load: () => import('./stop.ts') },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
+  {
+    name: 'emulate',
+    summary: 'Run an emulator of StarRocks or Apache Doris, for tests.',
+    load: () => import('./emulate.ts'),
+  },
   { name: 'connectors', summary: 'List connectors, or the options of one.', load: () => import('./connectors.ts') },
   {
     name: 'schema',
