@@ -1,0 +1,162 @@
+/** Looking at and steering a job from outside, with the real program in processes of their own. */
+import assert from 'node:assert/strict'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { CommandLine, millrace, resultOf } from './command-line.ts'
+
+interface Status {
+  readonly running: { readonly pid: number; readonly state: string; readonly rows: number } | null
+  readonly ended: string | null
+  readonly confirmedUpTo: number
+  readonly pending: readonly unknown[]
+  readonly halt: { readonly code: string } | null
+}
+
+const ROWS = 1000
+
+/** A pipeline that follows a file with a thousand rows. */
+async function makePipeline(sink: string): Promise<{ directory: string; input: string } & AsyncDisposable> {
+  const made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-operate-'))
+  mkdirSync(path.join(made.path, 'in'))
+  const input = path.join(made.path, 'in', 'rows.ndjson')
+  writeFileSync(input, Array.from({ length: ROWS }, (_, id) => `{"id":${id}}\n`).join(''))
+  writeFileSync(
+    path.join(made.path, 'p.yaml'),
+    `name: p
+parallelism: 1
+accept: [append-only-files]
+sources:
+  rows: {connector: file, path: ./in, format: json, follow: true, schema: {id: bigint, name: varchar}}
+sinks:
+  out: {from: rows, ${sink}}
+checkpoint: {interval: 300ms, storage: ./state}
+`,
+  )
+  return { directory: made.path, input, [Symbol.asyncDispose]: () => made.remove() }
+}
+
+const isConfirmed = (event: { readonly event?: string }): boolean => event.event === 'confirmed'
+const hasStarted = (event: { readonly event?: string }): boolean => event.event === 'started'
+
+test('a running job is looked at, tapped and stopped from outside', async () => {
+  await using pipeline = await makePipeline('connector: blackhole')
+  const { directory, input } = pipeline
+  assert.match((await millrace(directory, 'status', 'p.yaml')).out, /never ran/)
+  assert.equal((await millrace(directory, 'tap', 'p.yaml', 'rows')).code, 1, 'nobody runs')
+  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await job.event(isConfirmed)
+
+  const status = await resultOf<Status>(directory, 'status', 'p.yaml')
+  assert.deepEqual([status.running?.pid, status.running?.state, status.running?.rows], [job.pid, 'running', ROWS])
+  assert.match((await millrace(directory, 'status', 'state/p')).out, /running.*\n +read +1,000 rows/)
+  const { checkpoints } = await resultOf<{ checkpoints: { state: string; written: number }[] }>(
+    directory,
+    'checkpoints',
+    'p.yaml',
+  )
+  assert.deepEqual(
+    checkpoints.map(({ state, written }) => [state, written]),
+    [['confirmed', ROWS]],
+  )
+
+  await using tap = new CommandLine(directory, 'tap', 'p.yaml', 'rows', '--limit', '3')
+  while (!tap.hasEnded) {
+    appendFileSync(input, '{"id":1,"name":"\u009b31mred"}\n')
+    await pause(20)
+  }
+  assert.equal((await tap.ended()).code, 0)
+  assert.equal(tap.out, '{"id":1,"name":"\\x9b31mred"}\n'.repeat(3))
+  const unknown = await millrace(directory, 'tap', 'p.yaml', 'out')
+  assert.equal(unknown.code, 64)
+  assert.match(unknown.err, /no records leave the sink "out".*rows/)
+  const decide = await millrace(directory, 'decide', 'p.yaml', 'rewind', '--yes')
+  assert.equal(decide.code, 64)
+  assert.match(decide.err, /p is running.*--force.*fenced/)
+
+  const stop = await millrace(directory, 'stop', 'p.yaml')
+  assert.equal(stop.code, 0)
+  assert.match(stop.out, /p stopped at checkpoint \d+/)
+  assert.deepEqual(await job.ended(), { code: 0, signal: null })
+  assert.ok(job.events().some((event) => event.event === 'ended' && event['as'] === 'stopped'))
+  const after = await resultOf<Status>(directory, 'status', 'p.yaml')
+  assert.deepEqual([after.running, after.ended, after.pending], [null, 'stopped', []])
+  const detail = await millrace(directory, 'checkpoints', 'p.yaml', String(after.confirmedUpTo))
+  assert.match(detail.out, /confirmed[^]*in\/rows\.ndjson +\{"offset":\d+/)
+  assert.match((await millrace(directory, 'stop', 'p.yaml')).out, /not running/)
+})
+
+test('a second start takes over: the first one ends with 66, and no row is written twice', async () => {
+  await using pipeline = await makePipeline('connector: files, path: ./out, format: ndjson')
+  const { directory, input } = pipeline
+  await using first = new CommandLine(directory, 'run', 'p.yaml')
+  await first.event(isConfirmed)
+  await using second = new CommandLine(directory, 'run', 'p.yaml')
+  await second.event(hasStarted)
+  appendFileSync(input, `{"id":${ROWS}}\n`)
+  assert.deepEqual(await first.ended(), { code: 66, signal: null })
+  assert.ok(first.events().some((event) => event.event === 'halted' && event['code'] === 'FENCED'))
+  assert.match(first.err, /FENCED .*p.*taken over/)
+  await second.event((event) => isConfirmed(event))
+  const { running } = await resultOf<Status>(directory, 'status', 'p.yaml')
+  assert.equal(running?.pid, second.pid, 'the first one left the socket of the second alone')
+  second.signal('SIGTERM')
+  assert.deepEqual(await second.ended(), { code: 0, signal: null })
+  assert.ok(second.events().some((event) => event.event === 'ended' && event['as'] === 'stopped'))
+  assert.deepEqual(
+    idsIn(path.join(directory, 'out')),
+    Array.from({ length: ROWS + 1 }, (_, id) => id),
+  )
+})
+
+test('a second SIGTERM ends at once, and the next start commits what was published', async () => {
+  await using emulator = new CommandLine(tmpdir(), 'emulate', 'starrocks', '--create-tables', '--json')
+  const { urls, backends, controlUrl } = (await emulator.event((event) => 'controlUrl' in event)) as unknown as {
+    urls: string[]
+    backends: string[]
+    controlUrl: string
+  }
+  const rule = { match: { operation: 'commit', times: 0 }, action: 'status', status: 503, body: 'busy' }
+  const { id } = (await (
+    await fetch(`${controlUrl}/faults`, { method: 'POST', body: JSON.stringify(rule) })
+  ).json()) as { id: string }
+  await using pipeline = await makePipeline(
+    `connector: starrocks, url: ['${urls[0]}'], backends: [${backends.map((one) => `'${one}'`).join(', ')}], ` +
+      "database: demo, table: events, username: root, password: ''",
+  )
+  const { directory } = pipeline
+  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await job.event((event) => event.event === 'published')
+  job.signal('SIGTERM')
+  while ((await resultOf<Status>(directory, 'status', 'p.yaml')).running?.state !== 'stopping');
+  const status = await resultOf<Status>(directory, 'status', 'p.yaml')
+  assert.equal(status.pending.length, 1)
+  while (!job.hasEnded) {
+    job.signal('SIGTERM')
+    await pause(20)
+  }
+  assert.deepEqual(await job.ended(), { code: null, signal: 'SIGKILL' })
+  assert.match((await millrace(directory, 'status', 'p.yaml')).out, /not running[^]*pending +out 1 \(1,000 rows\)/)
+
+  await fetch(`${controlUrl}/faults/${id}`, { method: 'DELETE' })
+  await using again = new CommandLine(directory, 'run', 'p.yaml')
+  await again.event((event) => event.event === 'restored' && event['recommitted'] === 1)
+  await again.event(hasStarted)
+  assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+  const { count } = (await (await fetch(`${controlUrl}/tables/demo/events/count`)).json()) as { count: number }
+  assert.equal(count, ROWS)
+  emulator.signal('SIGINT')
+  assert.equal((await emulator.ended()).code, 0)
+})
+
+/** What a reader of the directory sees: names that begin with a dot or an underscore are work in progress. */
+function idsIn(directory: string): number[] {
+  return readdirSync(directory)
+    .filter((name) => /^[^._].*json$/.test(name))
+    .flatMap((name) => readFileSync(path.join(directory, name), 'utf8').trimEnd().split('\n'))
+    .map((line) => Number((JSON.parse(line) as { id: string | number }).id))
+    .sort((a, b) => a - b)
+}
