@@ -3,7 +3,7 @@ import type { Plan } from '../plan/plan.ts'
 import type { Job } from '../runtime/job.ts'
 import type { JobEvent, JobObserver } from '../runtime/observer.ts'
 import { openControlServer, type ControlServer, type ControlTarget } from '../server/control-server.ts'
-import { JobMetrics } from '../server/metrics.ts'
+import type { JobMetrics } from '../server/metrics.ts'
 import { openMetricsServer, type MetricsAddress, type MetricsServer } from '../server/metrics-server.ts'
 import type { RunProgress } from './run-progress.ts'
 import { RunTap } from './run-tap.ts'
@@ -19,14 +19,16 @@ export interface RunControlOptions {
 /** Everything by which a run can be looked at and steered from outside. The run never waits for any of it. */
 export class RunControl implements ControlTarget {
   readonly #options: RunControlOptions
-  readonly #metrics: JobMetrics
   readonly #tap: RunTap
+  #metrics: Promise<JobMetrics> | undefined
+  /** What happened before the metrics were loaded: while the lanes boot there is time for that. */
+  #early: JobEvent[] = []
+  #see: JobObserver = (event) => void this.#early.push(event)
   #socket: Promise<ControlServer | undefined> | undefined
   #listener: MetricsServer | undefined
 
   constructor(options: RunControlOptions) {
     this.#options = options
-    this.#metrics = new JobMetrics(options.plan.name, options.plan.steps, Date.now)
     this.#tap = new RunTap(options.plan)
   }
 
@@ -35,16 +37,19 @@ export class RunControl implements ControlTarget {
   }
 
   readonly observe: JobObserver = (event: JobEvent) => {
-    this.#metrics.see(event)
+    this.#see(event)
     this.#tap.see(event)
+    if (event.kind !== 'claimed') return
+    void this.#loadMetrics()
     // Who has claimed the pipeline answers for it, in place of an instance that is fenced by the claim.
-    if (event.kind === 'claimed') this.#socket ??= this.#openSocket()
+    this.#socket ??= this.#openSocket()
   }
 
   /** Opens the listener that the user asked for. Rejects when the address is taken. */
   async serveMetrics(address: MetricsAddress): Promise<void> {
+    const metrics = await this.#loadMetrics()
     this.#listener = await openMetricsServer(address, {
-      metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
+      metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
       trouble: () => {
         const { stalled } = this.#options.progress.status()
         return stalled === null ? undefined : `standing still: ${stalled}`
@@ -62,8 +67,8 @@ export class RunControl implements ControlTarget {
     return this.#options.progress.status()
   }
 
-  metrics(): Promise<string> {
-    return this.#metrics.text()
+  async metrics(): Promise<string> {
+    return (await this.#loadMetrics()).text()
   }
 
   stop(): void {
@@ -73,6 +78,18 @@ export class RunControl implements ControlTarget {
 
   tap(step: string, limit: number, show: (records: readonly string[]) => void, end: () => void): () => void {
     return this.#tap.open(step, limit, show, end)
+  }
+
+  #loadMetrics(): Promise<JobMetrics> {
+    this.#metrics ??= import('../server/metrics.ts').then(({ JobMetrics: Metrics }) => {
+      const { name, steps } = this.#options.plan
+      const metrics = new Metrics(name, steps, Date.now)
+      for (const event of this.#early) metrics.see(event)
+      this.#early = []
+      this.#see = (event) => metrics.see(event)
+      return metrics
+    })
+    return this.#metrics
   }
 
   async #openSocket(): Promise<ControlServer | undefined> {

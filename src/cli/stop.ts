@@ -28,7 +28,7 @@ export const verb: Verb = {
     await client.ask({ do: 'stop' })
     output.print(`Asked ${place.name} (process ${pid}) to stop at a checkpoint.\n`)
     await within(seconds * 1000, untilGone(client, pid), place.name)
-    return outcomeOf(place)
+    return await outcomeOf(place)
   },
 }
 

@@ -6,11 +6,12 @@ import { test } from 'node:test'
 import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
 import { foldLineage, type Lineage } from '../checkpoint/lineage.ts'
 import type { Logger } from '../core/context.ts'
-import { MillraceError } from '../core/errors.ts'
+import type { MillraceError } from '../core/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import { Ledger } from '../storage/ledger.ts'
 import { openStateDirectory } from '../storage/state-directory.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
+import { MODEL_CONNECTORS, modelPlan } from '../testkit/model/model-plan.ts'
 import { visibleRows } from '../testkit/model/two-phase-sink.ts'
 import { DecisionDesk } from './decision-desk.ts'
 import { Job } from './job.ts'
@@ -18,10 +19,6 @@ import type { JobEvent } from './observer.ts'
 import { systemClock } from './system-clock.ts'
 
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
-const connectors = {
-  counting: new URL('../testkit/model/counting-source.ts', import.meta.url).href,
-  'two-phase': new URL('../testkit/model/two-phase-sink.ts', import.meta.url).href,
-}
 const SPLITS = 2
 const ROWS = 1000
 
@@ -36,7 +33,7 @@ class World implements Disposable {
     await using log = this.#log()
     await new Job({
       plan,
-      connectors,
+      connectors: MODEL_CONNECTORS,
       log,
       logger: silent,
       clock: systemClock,
@@ -80,7 +77,7 @@ class World implements Disposable {
     const { signal } = new AbortController()
     await using desk = await DecisionDesk.open({
       plan: this.#plan(),
-      connectors,
+      connectors: MODEL_CONNECTORS,
       log,
       logger: silent,
       clock: systemClock,
@@ -120,44 +117,8 @@ class World implements Disposable {
   }
 
   #plan(): Plan {
-    const delivery = { class: 'atomic', reason: 'test', assumptions: [] } as const
-    const bytes = { kind: 'bytes', format: 'json', separator: 0x0a } as const
-    const source = {
-      kind: 'source',
-      id: 'numbers',
-      connector: 'counting',
-      options: { splits: SPLITS, rows: ROWS, batch: 20, pauseMs: 10 },
-      bounded: true,
-      schema: undefined,
-      gives: bytes,
-      format: 'json',
-      metadata: [],
-      delivery,
-      outputs: [{ to: 'out' }],
-    } as const
-    const sink = {
-      kind: 'sink',
-      id: 'out',
-      connector: 'two-phase',
-      options: { directory: this.server },
-      takes: bytes,
-      schema: undefined,
-      writers: 'lanes',
-      delivery,
-    } as const
-    return {
-      name: 'job',
-      was: [],
-      parallelism: 2,
-      delivery,
-      mode: 'two-phase',
-      times: { intervalMs: 150, timeoutMs: 10_000, maxDowntimeMs: 60_000, retained: 3 },
-      storage: this.#state,
-      baseDirectory: this.#directory,
-      fingerprint: 'test',
-      findings: [],
-      steps: [source, sink],
-    }
+    const source = { splits: SPLITS, rows: ROWS, batch: 20, pauseMs: 10 }
+    return modelPlan({ directory: this.#directory, source, lanes: 2, intervalMs: 150 })
   }
 }
 

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Clock, Logger } from '../core/context.ts'
+import { openStateDirectory } from '../storage/state-directory.ts'
+import { openLocalLog } from '../storage/threaded-log.ts'
+import { MODEL_CONNECTORS, modelPlan } from '../testkit/model/model-plan.ts'
+import { Job } from './job.ts'
 import type { JobEvent } from './observer.ts'
 import { ProgressWatch, type AskLag } from './progress-watch.ts'
+import { systemClock } from './system-clock.ts'
 
 const TIMES = { intervalMs: 10_000, timeoutMs: 20_000, maxDowntimeMs: 0, retained: 3 }
+
+const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** Time moves on when somebody sleeps, after the other tasks had their turn. */
 function fastClock(): Clock {
@@ -21,8 +31,7 @@ function fastClock(): Clock {
 function watched(askLag: AskLag): { events: JobEvent[]; warnings: string[]; run(polls: number): Promise<void> } {
   const events: JobEvent[] = []
   const warnings: string[] = []
-  const quiet = (): void => undefined
-  const logger: Logger = { debug: quiet, info: quiet, warn: (message) => warnings.push(message), error: quiet }
+  const logger: Logger = { ...SILENT, warn: (message) => warnings.push(message) }
   const watch = new ProgressWatch((event) => events.push(event), fastClock(), logger, TIMES)
   const run = async (polls: number): Promise<void> => {
     let left = polls
@@ -53,4 +62,16 @@ test('a source that fails or does not answer is no lag, and holds nothing up', a
   const silent = watched(() => new Promise(() => undefined))
   await silent.run(3)
   assert.deepEqual(silent.events, [])
+})
+
+test('a job asks its sources from its start on', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'millrace-watch-'))
+  const plan = modelPlan({ directory: directory.path, source: { splits: 3, rows: 200 }, lanes: 1, intervalMs: 100 })
+  const log = openLocalLog(openStateDirectory(plan.storage, plan.name), 'test')
+  const lags: unknown[] = []
+  const observe = (event: JobEvent): void => void (event.kind === 'lag' && lags.push(event.records))
+  const options = { plan, connectors: MODEL_CONNECTORS, log, logger: SILENT, clock: systemClock, random: Math.random }
+  await new Job({ ...options, observe }).run()
+  await log.close()
+  assert.deepEqual(lags[0], { numbers: 600 })
 })

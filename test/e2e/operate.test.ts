@@ -47,8 +47,13 @@ test('a running job is looked at, tapped and stopped from outside', async () => 
   const { directory, input } = pipeline
   assert.match((await millrace(directory, 'status', 'p.yaml')).out, /never ran/)
   assert.equal((await millrace(directory, 'tap', 'p.yaml', 'rows')).code, 1, 'nobody runs')
-  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await using job = new CommandLine(directory, 'run', 'p.yaml', '--metrics', '0')
   await job.event(isConfirmed)
+  const { message } = await job.event((event) => String(event['message']).startsWith('metrics at '))
+  const readMetrics = async (): Promise<string> => (await fetch(String(message).slice('metrics at '.length))).text()
+  // Lanes tell their totals a few times a second.
+  while (!/millrace_records_total\{step="out",direction="in",pipeline="p"\} 1000\n/.test(await readMetrics()));
+  assert.match(await readMetrics(), /millrace_checkpoint_seconds_count\{pipeline="p"\} 1\n/)
 
   const status = await resultOf<Status>(directory, 'status', 'p.yaml')
   assert.deepEqual([status.running?.pid, status.running?.state, status.running?.rows], [job.pid, 'running', ROWS])

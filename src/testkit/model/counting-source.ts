@@ -36,7 +36,8 @@ export const connector: Connector = {
           discoveryIntervalMs: undefined,
           verify: async () => undefined,
           discover: async (known) => allSplits(given).filter((split) => !known.has(split.split)),
-          lag: async () => new Map(),
+          lag: async (positions) =>
+            new Map(positions.map(({ split, next }) => [split, given.rows - Number(next['seq'])])),
           acknowledge: async () => undefined,
           close: async () => undefined,
         }),
