@@ -52,6 +52,8 @@ async function perform(message: ToLane): Promise<void> {
     case 'tap':
       return tap.open(message.step, message.limit)
     case 'close':
+      // The last rows are counted too.
+      lane.reportProgress()
       // The database first: a running query is interrupted, and whoever waits for it lets go.
       await services.close()
       await lane.close()
