@@ -13,6 +13,7 @@ import { Committer, CommitTrouble } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
 import { LaneGroup } from './lane-group.ts'
 import type { JobObserver } from './observer.ts'
+import { watchOwnership } from './ownership-watch.ts'
 import { ProgressWatch } from './progress-watch.ts'
 import { Run } from './run.ts'
 import { SinkSide } from './sink-side.ts'
@@ -125,8 +126,13 @@ export class Job {
     early.run = run
     this.#run = run
     closers.unshift(() => run.close())
-    closers.unshift(async () => this.#watch.close())
+    const running = new AbortController()
+    closers.unshift(async () => {
+      running.abort()
+      this.#watch.close()
+    })
     void this.#watch.poll((live) => sources.lag(live))
+    void watchOwnership(ledger, clock, running.signal, (error) => run.fail(error))
     if (this.#stopWanted) run.end('stopped')
     return run.untilEnd()
   }

@@ -80,6 +80,19 @@ export class Ledger {
     return foldLineage(this.#entries)
   }
 
+  /** Throws FENCED when another instance has claimed: an idle job would notice it only when it has something to publish. */
+  async verifyOwnership(): Promise<void> {
+    const look = this.#queue.then(async () => {
+      const next = this.#lastSeq + 1
+      const found = await this.#log.read(next)
+      return found !== undefined && decodeEntry(found, next).nonce !== this.#nonce
+    })
+    this.#queue = look.catch(() => undefined)
+    if (await look) {
+      throw fenced(this.#job, 'another instance has claimed a newer run epoch')
+    }
+  }
+
   /** Publishes a manifest. The permit is the proof that lets sinks commit. Throws FENCED. */
   async publish(draft: Draft<'checkpoint'>): Promise<CommitPermit> {
     await this.#append('checkpoint', draft)
