@@ -17,27 +17,29 @@ const connectors = {
   'two-phase': new URL('../testkit/model/two-phase-sink.ts', import.meta.url).href,
 }
 
+interface SourceOptions {
+  readonly splits: number
+  readonly rows: number
+  readonly batch?: number
+  readonly pauseMs?: number
+  readonly failAfter?: number
+}
+
 interface World extends Disposable {
   readonly directory: string
-  run(source: {
-    splits: number
-    rows: number
-    batch?: number
-    pauseMs?: number
-    failAfter?: number
-  }): Promise<JobEvent[]>
+  run(source: SourceOptions, writers?: number): Promise<JobEvent[]>
 }
 
 function openWorld(): World {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-job-'))
   return {
     directory,
-    run: async (source) => {
+    run: async (source, writers) => {
       const events: JobEvent[] = []
       const log = openLocalLog(openStateDirectory(join(directory, 'state'), 'job'), 'test')
       try {
         const job = new Job({
-          plan: planOf(directory, source),
+          plan: planOf(directory, source, writers ?? 'lanes'),
           connectors,
           log,
           logger: silent,
@@ -55,7 +57,7 @@ function openWorld(): World {
   }
 }
 
-function planOf(directory: string, source: object): Plan {
+function planOf(directory: string, source: SourceOptions, writers: number | 'lanes'): Plan {
   const delivery = { class: 'atomic', reason: 'test', assumptions: [] } as const
   return {
     name: 'job',
@@ -89,7 +91,7 @@ function planOf(directory: string, source: object): Plan {
         options: { directory: join(directory, 'server') },
         takes: { kind: 'bytes', format: 'json', separator: 0x0a },
         schema: undefined,
-        writers: 'lanes',
+        writers,
         delivery,
       },
     ],
@@ -117,4 +119,12 @@ test('a source that fails is read again from the last published checkpoint, with
   const events = await world.run({ splits: 4, rows: 3000, batch: 50, pauseMs: 5, failAfter: 40 })
   assert.ok(events.some((event) => event.kind === 'rewinding'))
   assertComplete(world.directory, 4, 3000)
+})
+
+test('lanes that share one writer fill one transaction per checkpoint, also over a rewind', async () => {
+  using world = openWorld()
+  const events = await world.run({ splits: 4, rows: 3000, batch: 50, pauseMs: 5, failAfter: 40 }, 1)
+  assertComplete(world.directory, 4, 3000)
+  const published = events.filter((event) => event.kind === 'published' && event.accounting.written > 0)
+  for (const event of published) assert.equal(event.kind === 'published' ? event.committables.length : 0, 1)
 })

@@ -1,6 +1,7 @@
 import { errorFromData, type MillraceError } from '../core/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ConnectorModules } from './connectors.ts'
+import { shareWriters } from './share-writers.ts'
 import { LaneHandle } from './lane-handle.ts'
 import type { FromLane, ToLane } from './messages.ts'
 
@@ -25,8 +26,9 @@ export class LaneGroup {
       else if (message.kind === 'failed' && message.attempt === 0) this.#ready.reject(errorFromData(message.error))
       else listener.message(lane, message)
     }
+    const shared = shareWriters(plan)
     this.#lanes = Array.from({ length: plan.parallelism }, (_, lane) => {
-      const data = { plan, lane, lanes: plan.parallelism, connectors }
+      const data = { plan, lane, lanes: plan.parallelism, connectors, shared: shared[lane] ?? [] }
       return new LaneHandle(data, receive, (error) => listener.died(error))
     })
   }

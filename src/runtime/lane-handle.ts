@@ -22,6 +22,7 @@ export class LaneHandle {
   ) {
     this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
       workerData: data,
+      transferList: data.shared.flatMap((sink) => sink.ports),
       name: `lane-${data.lane}`,
       resourceLimits: { maxOldGenerationSizeMb: LANE_HEAP_MB },
     })

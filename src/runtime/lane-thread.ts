@@ -23,7 +23,8 @@ const fail = (failed: number, error: unknown): void =>
   tell({ kind: 'failed', attempt: failed, error: errorToData(error) })
 
 try {
-  lane = new Lane(await openLaneSteps(data.plan, data.connectors, services), tap, tell)
+  const steps = await openLaneSteps(data, services, (error) => lane?.fail(error))
+  lane = new Lane(steps, tap, tell)
   lane.failed = fail
   const progress = setInterval(() => lane?.reportProgress(), PROGRESS_MS)
   port.on('message', (message: ToLane) => {

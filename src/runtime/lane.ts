@@ -135,6 +135,11 @@ export class Lane {
     )
   }
 
+  /** For errors that no call of this lane hears of, such as those of rows that came from another lane. */
+  fail(error: unknown): void {
+    this.#fail(this.#attempt, error)
+  }
+
   #fail(attempt: number, error: unknown): void {
     if (attempt !== this.#attempt || !this.#running) return
     this.#stopReading()

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { SplitId } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { ErrorData } from '../core/errors.ts'
@@ -11,8 +12,17 @@ export interface LaneData {
   readonly plan: Plan
   readonly lane: number
   readonly lanes: number
+  /** Sinks whose writer several lanes share, with this lane's ends of the channels. */
+  readonly shared: readonly SharedSink[]
   /** Module of each connector that the plan uses, by name: the lane imports them itself. */
   readonly connectors: Readonly<Record<string, string>>
+}
+
+/** A lane hosts the writer (one port to each lane that feeds it) or feeds the one of another lane (one port). */
+export interface SharedSink {
+  readonly sink: string
+  readonly role: 'host' | 'remote'
+  readonly ports: readonly MessagePort[]
 }
 
 export type Tickets = Readonly<Record<string, JsonObject>>

@@ -62,7 +62,7 @@ export class DorisCoordinator implements SinkCoordinator {
     return sweepLabels({
       scope,
       base: { prefix: labelPrefix, jobUid: job, sink: id, table: `${database}.${table}` },
-      writers: lanes,
+      writers: this.#options.writers === 'auto' ? 1 : Math.min(this.#options.writers, lanes),
       isNumbered: true,
       state: async (label) => {
         const found = await this.#loads.state({ database, label })

@@ -29,7 +29,7 @@ function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
     delivery: deliveryOf(options, ask),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
-    writers: 'lanes',
+    writers: writersOf(options, ask),
     findings: findingsOf(options),
   }
 }
@@ -49,4 +49,8 @@ function findingsOf(options: DorisSinkOptions): Finding[] {
   return [
     { severity: 'error', code: 'CONFIG', message, hint: 'Remove group_commit.', path: ['properties', 'group_commit'] },
   ]
+}
+
+function writersOf(options: DorisSinkOptions, ask: SinkAsk): number {
+  return options.writers === 'auto' ? 1 : Math.min(options.writers, ask.lanes)
 }

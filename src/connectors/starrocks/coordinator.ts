@@ -63,7 +63,7 @@ export class StarRocksCoordinator implements SinkCoordinator {
     return sweepLabels({
       scope,
       base: { prefix: labelPrefix, jobUid: job, sink: id, table: `${database}.${table}` },
-      writers: lanes,
+      writers: this.#options.writers === 'auto' ? 1 : Math.min(this.#options.writers, lanes),
       isNumbered: false,
       state: async (label) => {
         const found = await this.#transactions.state({ database, label })

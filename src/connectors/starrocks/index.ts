@@ -29,7 +29,7 @@ function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription 
     delivery: deliveryOf(options, ask),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
-    writers: 'lanes',
+    writers: writersOf(options, ask),
     findings: findingsOf(options),
   }
 }
@@ -39,8 +39,9 @@ function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk): Delivery {
   if (ask.delivery === 'at-least-once') {
     return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
   }
-  if (ask.lanes === 1) return { class: 'atomic', reason: 'one two-phase transaction per checkpoint', assumptions }
-  return { class: 'exact', reason: `${ask.lanes} two-phase transactions per checkpoint, one of each lane`, assumptions }
+  const writers = writersOf(options, ask)
+  if (writers === 1) return { class: 'atomic', reason: 'one two-phase transaction per checkpoint', assumptions }
+  return { class: 'exact', reason: `${writers} two-phase transactions per checkpoint, one of each writer`, assumptions }
 }
 
 function findingsOf(options: StarRocksSinkOptions): Finding[] {
@@ -48,4 +49,8 @@ function findingsOf(options: StarRocksSinkOptions): Finding[] {
   if (merge === undefined) return []
   const message = 'merge commit is at-least-once and cannot be combined with transactions'
   return [{ severity: 'error', code: 'CONFIG', message, hint: `Remove ${merge}.`, path: ['properties', merge] }]
+}
+
+function writersOf(options: StarRocksSinkOptions, ask: SinkAsk): number {
+  return options.writers === 'auto' ? 1 : Math.min(options.writers, ask.lanes)
 }

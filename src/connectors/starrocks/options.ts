@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, identifier, oneOrMany, properties, secret, size, url } from '../../core/options.ts'
+import { duration, identifier, integer, oneOrMany, properties, secret, size, url } from '../../core/options.ts'
 import type { Secret } from '../../core/secret.ts'
 
 /** Headers that belong to the protocol or to other options. */
@@ -49,6 +49,12 @@ export const starrocksSinkOptions: z.ZodType<StarRocksSinkOptions> = z.strictObj
   loadBytesMax: size({ minBytes: 1024, maxBytes: 100 * 1024 * 1024 })
     .default(32 * 1024 * 1024)
     .describe('A load is closed at this size; the next one follows in the same transaction.'),
+  writers: z
+    .union([z.literal('auto'), integer({ min: 1, max: 64 })])
+    .default('auto')
+    .describe(
+      'Transactions that are open at the same time. `auto` is one, fed by all lanes; more only while the server is the brake.',
+    ),
   key: z
     .array(identifier())
     .optional()
@@ -81,6 +87,7 @@ export interface StarRocksSinkOptions {
   readonly backends?: readonly string[] | undefined
   readonly labelPrefix: string
   readonly loadBytesMax: number
+  readonly writers: 'auto' | number
   readonly key?: readonly string[] | undefined
   readonly serverPreparedTimeout: number
   readonly serverLabelKeep: number
