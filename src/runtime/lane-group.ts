@@ -1,9 +1,12 @@
-import { errorFromData, type MillraceError } from '../core/errors.ts'
+import { errorFromData, MillraceError } from '../core/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ConnectorModules } from './connectors.ts'
 import { shareWriters } from './share-writers.ts'
 import { LaneHandle } from './lane-handle.ts'
 import type { FromLane, ToLane } from './messages.ts'
+
+/** Rolling back open work asks servers, which may be away: their clients give up after some ten seconds. */
+const HALT_MS = 60_000
 
 export interface LaneListener {
   message(lane: number, message: FromLane): void
@@ -46,10 +49,16 @@ export class LaneGroup {
     this.#lanes[lane]?.send(message)
   }
 
-  /** All lanes at rest with their open work thrown away. */
+  /** All lanes at rest with their open work thrown away. A lane that does not come to rest ends the job. */
   async halt(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#halted = { left: this.#lanes.length, done: resolve }
+    const late = new MillraceError(`a lane did not come to rest within ${HALT_MS / 1000} s`, { code: 'INTERNAL' })
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(late), HALT_MS)
+      const done = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.#halted = { left: this.#lanes.length, done }
       this.send(() => ({ kind: 'halt' }))
     })
   }

@@ -5,6 +5,8 @@ import type { FromLane, LaneData, ToLane } from './messages.ts'
 
 /** A drain that takes longer than this is ended with SIGKILL to ourselves: a native query does not let go. */
 const CLOSE_MS = 2000
+/** A lane that is still booting cannot hear yet; on a busy machine that takes a while. */
+const BOOT_MS = 30_000
 /** Beyond the buffers, which live outside the heap, a lane needs little. */
 const LANE_HEAP_MB = 256
 
@@ -13,6 +15,7 @@ export class LaneHandle {
   readonly #worker: Worker
   readonly #exited: Promise<void>
   #isClosing = false
+  #isReady = false
 
   /** `receive` gets every message; `died` is called when the thread ends without being asked to. */
   constructor(
@@ -27,7 +30,10 @@ export class LaneHandle {
       resourceLimits: { maxOldGenerationSizeMb: LANE_HEAP_MB },
     })
     let cause: unknown
-    this.#worker.on('message', (message: FromLane) => receive(data.lane, message))
+    this.#worker.on('message', (message: FromLane) => {
+      if (message.kind === 'ready') this.#isReady = true
+      receive(data.lane, message)
+    })
     this.#worker.on('error', (error) => (cause = error))
     this.#exited = new Promise((resolve) => {
       this.#worker.on('exit', () => {
@@ -45,7 +51,7 @@ export class LaneHandle {
   async close(): Promise<void> {
     this.#isClosing = true
     this.send({ kind: 'close' })
-    const timer = setTimeout(() => process.kill(process.pid, 'SIGKILL'), CLOSE_MS)
+    const timer = setTimeout(() => process.kill(process.pid, 'SIGKILL'), this.#isReady ? CLOSE_MS : BOOT_MS)
     await this.#exited
     clearTimeout(timer)
   }

@@ -51,6 +51,7 @@ export class Run {
   #next: Promise<Tickets> | undefined
   #triggeredAt = 0
   #deadline: NodeJS.Timeout | undefined
+  #stopDeadline: NodeJS.Timeout | undefined
   /** Publishing must be over before a rewind knows where to go on. */
   #publishing: Promise<void> = Promise.resolve()
   #commits: Promise<void> = Promise.resolve()
@@ -75,9 +76,22 @@ export class Run {
   }
 
   end(as: End): void {
-    if (as === 'stopped') failpoint('stop.barrier', 'before')
+    if (as === 'stopped') this.#stopInTime()
     else failpoint('final.drain', 'before')
     this.#step({ kind: 'end', as })
+  }
+
+  /** A stop that cannot reach its last checkpoint ends all the same: the next start goes on from the one before. */
+  #stopInTime(): void {
+    failpoint('stop.barrier', 'before')
+    const { timeoutMs } = this.#options.plan.times
+    this.#stopDeadline ??= setTimeout(() => {
+      this.fail(
+        new MillraceError(`no last checkpoint within ${timeoutMs / 1000} s (checkpoint.timeout) after the stop`, {
+          code: 'INTERRUPTED',
+        }),
+      )
+    }, timeoutMs)
   }
 
   fail(error: unknown): void {
@@ -92,6 +106,7 @@ export class Run {
     this.#closing.abort()
     this.#timer.stop()
     clearTimeout(this.#deadline)
+    clearTimeout(this.#stopDeadline)
     await this.#publishing.catch(() => undefined)
   }
 
