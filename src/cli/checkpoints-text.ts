@@ -1,6 +1,6 @@
 import type { CheckpointEntry } from '../checkpoint/entries.ts'
 import type { Lineage } from '../checkpoint/lineage.ts'
-import type { CheckpointState, CheckpointSummary } from './checkpoints.ts'
+import type { CheckpointSummary } from './checkpoints.ts'
 import { formatAge, formatCount, formatDuration } from './quantities.ts'
 import { tableText } from './table.ts'
 import { paint, singleLine } from './terminal.ts'
@@ -16,7 +16,7 @@ export function checkpointListText(list: readonly CheckpointSummary[], now: numb
       formatCount(one.read),
       formatCount(one.written),
       formatDuration(one.tookMs),
-      stateText(one.state, one.pending),
+      stateText(one),
     ]),
   ])
 }
@@ -28,9 +28,13 @@ export function checkpointDetailText(entry: CheckpointEntry, summary: Checkpoint
   const lines = [
     paint('bold', `checkpoint ${checkpoint}`),
     `  published ${entry.at} by epoch ${epoch} in ${formatDuration(tookMs)}${confirmed}`,
-    `  ${stateText(summary.state, summary.pending)}, delivery ${delivery}`,
+    `  ${stateText(summary)}, delivery ${delivery}`,
     `  read ${formatCount(read)} + copied ${formatCount(copied)} = written ${formatCount(written)} + ` +
       `filtered ${formatCount(filtered)} + dead-lettered ${formatCount(deadLettered)}`,
+    ...summary.decisions.map(
+      ({ action, sink, at, by, reason }) =>
+        `  ${action}${sink === null ? '' : ` of ${sink}`} decided ${at} by ${by}: ${reason}`,
+    ),
   ]
   const positions = Object.entries(sources).flatMap(([source, splits]) =>
     splits.map((split) => [source, split.split, JSON.stringify(split.at), split.finished ? 'finished' : 'open']),
@@ -53,6 +57,7 @@ export function checkpointDetailText(entry: CheckpointEntry, summary: Checkpoint
   ].join('')
 }
 
-function stateText(state: CheckpointState, pending: number): string {
-  return state === 'pending' && pending > 0 ? `pending (${pending} transactions)` : state
+function stateText({ state, pending, decisions }: CheckpointSummary): string {
+  const open = state === 'pending' && pending > 0 ? ` (${pending} transactions)` : ''
+  return [`${state}${open}`, ...decisions.map((decision) => decision.action)].join(', ')
 }

@@ -1,4 +1,4 @@
-import type { CheckpointEntry, LogEntry } from '../checkpoint/entries.ts'
+import type { CheckpointEntry, DecisionEntry, LogEntry } from '../checkpoint/entries.ts'
 import type { Lineage } from '../checkpoint/lineage.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
@@ -20,6 +20,16 @@ export interface CheckpointSummary {
   /** Transactions of this checkpoint that are not known committed. */
   readonly pending: number
   readonly tookMs: number
+  /** What operators, or the engine itself, decided about it. */
+  readonly decisions: readonly CheckpointDecision[]
+}
+
+export interface CheckpointDecision {
+  readonly action: string
+  readonly sink: string | null
+  readonly at: string
+  readonly by: string
+  readonly reason: string
 }
 
 export const verb: Verb = {
@@ -65,5 +75,12 @@ function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage
     written: accounting.written,
     pending: lineage.pending.filter((item) => item.checkpoint === checkpoint).length,
     tookMs,
+    decisions: entries.flatMap((one) => (one.kind === 'decision' ? decisionOn(checkpoint, one) : [])),
   }
+}
+
+function decisionOn(checkpoint: number, { decision, at, by, reason }: DecisionEntry): CheckpointDecision[] {
+  const about = decision.action === 'rewind' ? decision.void : decision.checkpoint
+  if (about !== checkpoint) return []
+  return [{ action: decision.action, sink: decision.action === 'rewind' ? null : decision.sink, at, by, reason }]
 }

@@ -18,7 +18,7 @@ export function statusText(status: JobStatus, now: number): string {
   return `${[headLine(status, now), ...haltLines(status, now), ...lines].join('\n')}\n${steps}`
 }
 
-function headLine({ pipeline, running, ended, halt, lastStart }: JobStatus, now: number): string {
+function headLine({ pipeline, running, ended, halt, lastStart, decided }: JobStatus, now: number): string {
   const name = paint('bold', singleLine(pipeline))
   if (running !== null) {
     const word = running.stalled === null ? running.state : `standing still: ${running.stalled}`
@@ -26,6 +26,10 @@ function headLine({ pipeline, running, ended, halt, lastStart }: JobStatus, now:
     return `${name} ${paint(colour, word)} for ${formatDuration(running.uptimeMs)} (process ${running.pid} on ${singleLine(running.host)})`
   }
   if (halt !== null) return `${name} ${paint('red', `halted: ${halt.code}`)} ${formatAge(halt.at, now)}`
+  if (decided !== null) {
+    const who = `${formatAge(decided.at, now)} by ${singleLine(decided.by)}`
+    return `${name} ${paint('yellow', `decided: ${decided.action}`)} ${who}; start it again to go on`
+  }
   if (ended !== null) return `${name} ${ended}`
   if (lastStart === null) return `${name} never ran`
   return `${name} ${paint('yellow', 'not running')}: it was killed, or runs where its socket cannot be reached`

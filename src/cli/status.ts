@@ -23,6 +23,8 @@ export interface JobStatus {
   readonly lastStart: { readonly at: string; readonly host: string; readonly pid: number } | null
   /** The shortest of all sinks; `null` when nobody knows. */
   readonly safeDowntimeMs: number | null
+  /** The newest decision, when nothing was started since. */
+  readonly decided: { readonly action: string; readonly at: string; readonly by: string } | null
   /** Why the last process halted, when nothing was started or decided since. */
   readonly halt: HaltReport | null
 }
@@ -51,11 +53,8 @@ async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>>
   const report = readReport(place.directory)
   const known = Object.values(asked ?? start?.safeDowntimeMs ?? {})
   const decided = entries.findLast((entry) => entry.kind === 'decision')
-  const isCurrent =
-    report !== undefined &&
-    running === null &&
-    Date.parse(report.at) >= Date.parse(start?.at ?? report.at) &&
-    Date.parse(report.at) >= Date.parse(decided?.at ?? report.at)
+  /** Nothing newer has happened. ISO times compare as texts. */
+  const isNewest = (at: string): boolean => running === null && at >= (start?.at ?? '') && at >= (decided?.at ?? '')
   return {
     pipeline: place.name,
     directory: place.directory,
@@ -67,7 +66,11 @@ async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>>
     ended: lineage.ended ?? null,
     lastStart: start === undefined ? null : { at: start.at, host: start.host, pid: start.pid },
     safeDowntimeMs: known.length === 0 ? null : Math.min(...known),
-    halt: isCurrent ? report : null,
+    decided:
+      decided !== undefined && isNewest(decided.at)
+        ? { action: decided.decision.action, at: decided.at, by: decided.by }
+        : null,
+    halt: report !== undefined && isNewest(report.at) ? report : null,
   }
 }
 

@@ -42,7 +42,7 @@ export async function examine(lineage: Lineage, sinks: SinkSide): Promise<Decisi
 export async function decide(options: DecideOptions, decided: DecisionCase): Promise<void> {
   const { ledger, answer, by, reason } = options
   const { checkpoint, sink } = decided
-  if (!decided.legal.includes(answer)) throw illegal(decided, answer)
+  refuseIllegal(decided, answer)
   if (answer === 'rewind') {
     await abortAll(options, decided)
     return ledger.decide({ action: 'rewind', void: checkpoint }, by, reason)
@@ -79,9 +79,10 @@ async function commitRest({ ledger, committer }: DecideOptions, decided: Decisio
   await committer.commitAll(ledger.recommitPermit(newest.checkpoint), rest)
 }
 
-function illegal({ checkpoint, noRewind, legal }: DecisionCase, answer: Answer): MillraceError {
+export function refuseIllegal({ checkpoint, noRewind, legal }: DecisionCase, answer: Answer): void {
+  if (legal.includes(answer)) return
   const why = answer === 'rewind' && noRewind !== undefined ? `: ${noRewind}` : ''
-  return new MillraceError(
+  throw new MillraceError(
     `checkpoint ${checkpoint} cannot be decided with ${answer}${why}. What can: ${legal.join(', ')}`,
     { code: 'CONFIG', detail: { legal } },
   )

@@ -8,7 +8,7 @@ import type { CheckpointLog } from '../storage/checkpoint-log.ts'
 import { Ledger } from '../storage/ledger.ts'
 import { Committer } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
-import { decide, examine } from './decide.ts'
+import { decide, examine, refuseIllegal } from './decide.ts'
 import { SinkSide } from './sink-side.ts'
 
 export interface DeskOptions {
@@ -50,6 +50,7 @@ export class DecisionDesk implements AsyncDisposable {
   /** Claims the pipeline, looks again, and carries the answer out if the case is still the one that was seen. */
   async decide(seen: DecisionCase, verdict: Verdict): Promise<void> {
     const { plan, log, logger, clock, signal } = this.#options
+    refuseIllegal(seen, verdict.answer)
     const ledger = await Ledger.claim(log, plan.name, randomUUID(), clock.now)
     const now = await examine(ledger.lineage(), this.#sinks)
     if (now === undefined || !isSame(now, seen)) {

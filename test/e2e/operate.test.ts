@@ -118,20 +118,9 @@ test('a second start takes over: the first one ends with 66, and no row is writt
 })
 
 test('a second SIGTERM ends at once, and the next start commits what was published', async () => {
-  await using emulator = new CommandLine(tmpdir(), 'emulate', 'starrocks', '--create-tables', '--json')
-  const { urls, backends, controlUrl } = (await emulator.event((event) => 'controlUrl' in event)) as unknown as {
-    urls: string[]
-    backends: string[]
-    controlUrl: string
-  }
-  const rule = { match: { operation: 'commit', times: 0 }, action: 'status', status: 503, body: 'busy' }
-  const { id } = (await (
-    await fetch(`${controlUrl}/faults`, { method: 'POST', body: JSON.stringify(rule) })
-  ).json()) as { id: string }
-  await using pipeline = await makePipeline(
-    `connector: starrocks, url: ['${urls[0]}'], backends: [${backends.map((one) => `'${one}'`).join(', ')}], ` +
-      "database: demo, table: events, username: root, password: ''",
-  )
+  await using server = await startStarRocks()
+  const fault = await server.refuseCommits()
+  await using pipeline = await makePipeline(server.sink)
   const { directory } = pipeline
   await using job = new CommandLine(directory, 'run', 'p.yaml')
   await job.event((event) => event.event === 'published')
@@ -146,16 +135,97 @@ test('a second SIGTERM ends at once, and the next start commits what was publish
   assert.deepEqual(await job.ended(), { code: null, signal: 'SIGKILL' })
   assert.match((await millrace(directory, 'status', 'p.yaml')).out, /not running[^]*pending +out 1 \(1,000 rows\)/)
 
-  await fetch(`${controlUrl}/faults/${id}`, { method: 'DELETE' })
+  await server.control('DELETE', `/faults/${fault}`)
   await using again = new CommandLine(directory, 'run', 'p.yaml')
   await again.event((event) => event.event === 'restored' && event['recommitted'] === 1)
   await again.event(hasStarted)
   assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
-  const { count } = (await (await fetch(`${controlUrl}/tables/demo/events/count`)).json()) as { count: number }
-  assert.equal(count, ROWS)
-  emulator.signal('SIGINT')
-  assert.equal((await emulator.ended()).code, 0)
+  assert.deepEqual(await server.control('GET', '/tables/demo/events/count'), { count: ROWS })
+  server.program.signal('SIGINT')
+  assert.equal((await server.program.ended()).code, 0)
 })
+
+test('a lost transaction halts the job with 67, and goes on when its rows are given up by their number', async () => {
+  await using server = await startStarRocks()
+  const fault = await server.refuseCommits()
+  await using pipeline = await makePipeline(server.sink)
+  const { directory } = pipeline
+  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await job.event((event) => event.event === 'published')
+  job.signal('SIGKILL')
+  await job.ended()
+  await server.control('DELETE', `/faults/${fault}`)
+  assert.match((await millrace(directory, 'decide', 'p.yaml')).out, /nothing has to be decided/)
+  await server.rollBack()
+
+  const halted = await millrace(directory, 'run', 'p.yaml')
+  assert.equal(halted.code, 67)
+  assert.equal((await resultOf<Status>(directory, 'status', 'p.yaml')).halt?.code, 'PREPARED_LOST')
+  const shown = await millrace(directory, 'decide', 'p.yaml')
+  assert.match(shown.out, /1,000 rows are lost[^]*accept-loss[^]*no rewind: no earlier checkpoint/)
+  for (const refused of [
+    ['rewind', '--yes'],
+    ['accept-loss', '--yes'],
+    ['accept-loss', '--confirm-rows', '999'],
+  ]) {
+    assert.equal((await millrace(directory, 'decide', 'p.yaml', ...refused)).code, 64, refused.join(' '))
+  }
+  const answer = ['accept-loss', '--confirm-rows', '1000', '--checkpoint', '1', '--reason', 'ticket 7']
+  assert.equal((await millrace(directory, 'decide', 'p.yaml', ...answer)).code, 0)
+  assert.match((await millrace(directory, 'status', 'p.yaml')).out, /decided: accept-loss/)
+  assert.match((await millrace(directory, 'checkpoints', 'p.yaml', '1')).out, /accept-loss of out .*: ticket 7/)
+  await using again = new CommandLine(directory, 'run', 'p.yaml')
+  await again.event(hasStarted)
+  assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+  assert.equal((await again.ended()).code, 0)
+})
+
+interface StarRocks extends AsyncDisposable {
+  readonly program: CommandLine
+  /** The options of a sink for it. */
+  readonly sink: string
+  control(method: string, path: string, body?: object): Promise<unknown>
+  /** Commits are answered with "busy" until the fault is taken away. */
+  refuseCommits(): Promise<string>
+  /** Rolls the one prepared transaction back, as another user of the server could. */
+  rollBack(): Promise<void>
+}
+
+async function startStarRocks(): Promise<StarRocks> {
+  const program = new CommandLine(tmpdir(), 'emulate', 'starrocks', '--create-tables', '--json')
+  const { urls, backends, controlUrl } = (await program.event((event) => 'controlUrl' in event)) as unknown as {
+    urls: string[]
+    backends: string[]
+    controlUrl: string
+  }
+  const control = async (method: string, at: string, body?: object): Promise<unknown> => {
+    const reply = await fetch(`${controlUrl}${at}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return reply.headers.get('content-type')?.includes('json') === true ? reply.json() : reply.text()
+  }
+  return {
+    program,
+    sink:
+      `connector: starrocks, url: ['${urls[0]}'], backends: [${backends.map((one) => `'${one}'`).join(', ')}], ` +
+      "database: demo, table: events, username: root, password: ''",
+    control,
+    refuseCommits: async () => {
+      const match = { operation: 'commit', times: 0 }
+      const rule = { match, action: 'status', status: 503, body: 'busy' }
+      return ((await control('POST', '/faults', rule)) as { id: string }).id
+    },
+    rollBack: async () => {
+      const [transaction] = (await control('GET', '/transactions')) as { label: string }[]
+      const authorization = `Basic ${Buffer.from('root:').toString('base64')}`
+      const headers = { authorization, label: transaction?.label ?? '', db: 'demo', table: 'events' }
+      const reply = await fetch(`${urls[0]}/api/transaction/rollback`, { method: 'POST', headers })
+      assert.match(await reply.text(), /"Status": "OK"/)
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
 
 /** What a reader of the directory sees: names that begin with a dot or an underscore are work in progress. */
 function idsIn(directory: string): number[] {
