@@ -15,7 +15,10 @@ export class ControlClient implements Disposable {
 
   private constructor(socket: Socket) {
     this.#socket = socket
-    this.#lines = createInterface({ input: socket, crlfDelay: Infinity })[Symbol.asyncIterator]()
+    const lines = createInterface({ input: socket, crlfDelay: Infinity })
+    // A socket that is destroyed here has no end, and whoever waits for a line would wait for ever.
+    socket.on('close', () => lines.close())
+    this.#lines = lines[Symbol.asyncIterator]()
   }
 
   /** Connects to the job whose state is in `directory`; `undefined` when none runs. */

@@ -90,6 +90,17 @@ test('a tap shows records until its end, and is closed with its client', async (
   while (target.closedTaps === 0) await new Promise((resolve) => setImmediate(resolve))
 })
 
+test('a client that is closed while it waits is not left waiting', async () => {
+  await using directory = await temporary()
+  const target = new Target()
+  await using _server = await openControlServer(directory.path, target)
+  const client = await clientOf(directory.path)
+  const waiting = client.tap('rows', 1).next()
+  await target.tapped
+  client[Symbol.dispose]()
+  await assert.rejects(waiting, /did not answer/)
+})
+
 test('a client that does not read is dropped, and nobody waits for it', async () => {
   await using directory = await temporary()
   const target = new Target()

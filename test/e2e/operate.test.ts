@@ -75,6 +75,13 @@ test('a running job is looked at, tapped and stopped from outside', async () => 
   }
   assert.equal((await tap.ended()).code, 0)
   assert.equal(tap.out, '{"id":1,"name":"\\x9b31mred"}\n'.repeat(3))
+  await using endless = new CommandLine(directory, 'tap', 'p.yaml', 'rows', '--limit', '1000')
+  while (endless.out === '') {
+    appendFileSync(input, '{"id":1}\n')
+    await pause(20)
+  }
+  endless.signal('SIGINT')
+  assert.equal((await endless.ended()).code, 0, 'Ctrl-C ends a tap')
   const unknown = await millrace(directory, 'tap', 'p.yaml', 'out')
   assert.equal(unknown.code, 64)
   assert.match(unknown.err, /no records leave the sink "out".*rows/)
