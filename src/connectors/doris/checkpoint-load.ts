@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { DorisTwoPhaseLoads, HeaderFields, PrecommitOutcome } from '../../clients/stream-load/index.ts'
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
+import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
 import { FramedLoad, LINES } from '../../clients/stream-load/loader/framed-load.ts'
 
 export interface DorisLoadOptions {
@@ -13,6 +14,7 @@ export interface DorisLoadOptions {
   /** Label of the checkpoint's load number `k`. */
   readonly labelOf: (k: number) => string
   readonly headers: HeaderFields
+  readonly compression: Compression
   readonly loadBytesMax: number
   /** Commits in the lane instead of handing out committables. */
   readonly isAtLeastOnce: boolean
@@ -88,7 +90,8 @@ export class DorisCheckpointLoad implements CheckpointLoad {
     const { loads, database, table, headers, labelOf } = this.#options
     const label = labelOf(this.#begun)
     this.#begun += 1
-    return { label, framed: new FramedLoad(await loads.load({ database, table, label, headers }), LINES) }
+    const stream = await loads.load({ database, table, label, headers })
+    return { label, framed: new FramedLoad(compressLoad(stream, this.#options.compression), LINES) }
   }
 
   async #endLoad(): Promise<void> {

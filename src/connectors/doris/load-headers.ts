@@ -16,6 +16,7 @@ export function loadHeaders(options: DorisSinkOptions, format: BodyFormat, schem
     ['strict_mode', 'true'],
     ['max_filter_ratio', '0'],
     ['timezone', 'UTC'],
+    ...(options.compression === 'gzip' ? ([['compress_type', 'gz']] as const) : []),
     ...Object.entries(options.properties),
   ]
   // Hidden columns are only read when `columns` is absent.

@@ -37,6 +37,10 @@ export const dorisSinkOptions: z.ZodType<DorisSinkOptions> = z.strictObject({
     .enum(['json', 'csv'])
     .optional()
     .describe('Encoding of the rows. Default: json when the source’s bytes are passed through, csv otherwise.'),
+  compression: z
+    .enum(['none', 'gzip'])
+    .default('none')
+    .describe('Compression of bodies. Older versions of Doris take it for CSV only.'),
   backends: z
     .array(z.string())
     .optional()
@@ -84,6 +88,7 @@ export interface DorisSinkOptions {
   readonly username: string
   readonly password: Secret
   readonly format?: 'json' | 'csv' | undefined
+  readonly compression: 'none' | 'gzip'
   readonly backends?: readonly string[] | undefined
   readonly labelPrefix: string
   readonly loadBytesMax: number

@@ -45,6 +45,7 @@ export class DorisSink implements Sink {
               load,
             }),
           headers,
+          compression: options.compression,
           loadBytesMax: options.loadBytesMax,
           isAtLeastOnce: context.delivery === 'at-least-once',
         }),

@@ -3,6 +3,7 @@ import { failpoint } from '../../core/failpoints.ts'
 import type { HeaderFields, LoadOutcome, StarRocksTransactions } from '../../clients/stream-load/index.ts'
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
+import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
 import { FramedLoad, JSON_ARRAY, LINES } from '../../clients/stream-load/loader/framed-load.ts'
 
 export interface StarRocksLoadOptions {
@@ -11,6 +12,7 @@ export interface StarRocksLoadOptions {
   readonly table: string
   readonly label: string
   readonly headers: HeaderFields
+  readonly compression: Compression
   readonly isJson: boolean
   readonly loadBytesMax: number
   /** Seconds from the first row to prepare. */
@@ -91,7 +93,7 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
     const { transactions, database, table, label, headers, isJson } = this.#options
     if (!this.#isBegun) await this.#begin()
     const stream = await transactions.load({ database, table, label, headers })
-    return new FramedLoad(stream, isJson ? JSON_ARRAY : LINES)
+    return new FramedLoad(compressLoad(stream, this.#options.compression), isJson ? JSON_ARRAY : LINES)
   }
 
   async #begin(): Promise<void> {

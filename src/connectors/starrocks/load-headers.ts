@@ -20,10 +20,20 @@ export function loadHeaders(
     ['timezone', 'UTC'],
     ...Object.entries(options.properties),
   ]
+  const { compression } = options
   if (format.format === 'json') {
-    return [...common, ['format', 'json'], ['strip_outer_array', 'true'], ['ignore_json_size', 'true']]
+    const packed: HeaderFields = compression === 'none' ? [] : [['compression', compression]]
+    return [...common, ...packed, ['format', 'json'], ['strip_outer_array', 'true'], ['ignore_json_size', 'true']]
   }
   assert(schema !== undefined, 'the columns of CSV rows are known')
+  // Of CSV the name of the format says how it is compressed.
+  const packedCsv = compression === 'none' ? 'csv' : compression
   const columns = schema.map((column) => `\`${column.name}\``).join(',')
-  return [...common, ['format', 'csv'], ['column_separator', '\\x01'], ['row_delimiter', '\\n'], ['columns', columns]]
+  return [
+    ...common,
+    ['format', packedCsv],
+    ['column_separator', '\\x01'],
+    ['row_delimiter', '\\n'],
+    ['columns', columns],
+  ]
 }

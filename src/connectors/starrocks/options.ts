@@ -37,6 +37,10 @@ export const starrocksSinkOptions: z.ZodType<StarRocksSinkOptions> = z.strictObj
     .enum(['json', 'csv'])
     .optional()
     .describe('Encoding of the rows. Default: json when the source’s bytes are passed through, csv otherwise.'),
+  compression: z
+    .enum(['none', 'gzip', 'zstd'])
+    .default('none')
+    .describe('Compression of bodies. JSON needs StarRocks 3.2.7 or later.'),
   backends: z
     .array(z.string())
     .optional()
@@ -84,6 +88,7 @@ export interface StarRocksSinkOptions {
   readonly username: string
   readonly password: Secret
   readonly format?: 'json' | 'csv' | undefined
+  readonly compression: 'none' | 'gzip' | 'zstd'
   readonly backends?: readonly string[] | undefined
   readonly labelPrefix: string
   readonly loadBytesMax: number

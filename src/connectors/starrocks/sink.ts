@@ -48,6 +48,7 @@ export class StarRocksSink implements Sink {
             attempt: 0,
           }),
           headers,
+          compression: options.compression,
           isJson,
           loadBytesMax: options.loadBytesMax,
           openTimeoutS: seconds(openTransactionMs(context.times)),

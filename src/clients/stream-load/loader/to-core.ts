@@ -1,5 +1,5 @@
 import type { CommitOutcome as SinkOutcome, Evidence } from '../../../core/checkpoint-types.ts'
-import { MillraceError } from '../../../core/errors.ts'
+import type { MillraceError } from '../../../core/errors.ts'
 import type { CommitOutcome, RollbackOutcome } from '../outcomes.ts'
 
 /** The client's word for a commit as the engine's. `settle` waits until a committed transaction is visible. */
