@@ -79,6 +79,8 @@ export class Run {
     if (as === 'stopped') this.#stopInTime()
     else failpoint('final.drain', 'before')
     this.#step({ kind: 'end', as })
+    if (as === 'stopped') failpoint('stop.barrier', 'after')
+    else failpoint('final.drain', 'after')
   }
 
   /** A stop that cannot reach its last checkpoint ends all the same: the next start goes on from the one before. */
@@ -236,7 +238,10 @@ export class Run {
     const { ledger, committer, swept, sources, plan, observe, clock } = this.#options
     const from = clock.now()
     await swept
+    const { last } = this.#cycle
+    if (last) failpoint('final.commit', 'before')
     await committer.commitAll(permit, items)
+    if (last) failpoint('final.commit', 'after')
     const acknowledge = await ledger.confirm(permit.checkpoint)
     this.#pending = this.#pending.filter((item) => !items.includes(item))
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
@@ -248,10 +253,10 @@ export class Run {
   async #finish(as: End): Promise<void> {
     const { ledger } = this.#options
     await this.#commits
-    if (as === 'finished') failpoint('final.finished', 'before')
+    const step = as === 'finished' ? 'final.finished' : 'stop.exit'
+    failpoint(step, 'before')
     await ledger.end(as)
-    if (as === 'finished') failpoint('final.finished', 'after')
-    else failpoint('stop.exit', 'before')
+    failpoint(step, 'after')
     this.#end.resolve(as)
   }
 

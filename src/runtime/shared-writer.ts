@@ -3,6 +3,7 @@ import { assert } from '../core/assert.ts'
 import type { Batch } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
+import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { CutResult, SinkWriter } from '../core/sink.ts'
 import { Gate } from './gate.ts'
@@ -155,7 +156,9 @@ export class HostedWriter implements SinkWriter {
     for (const { promise } of [cut.aligned, cut.over]) promise.catch(() => undefined)
     this.#cutting = cut
     this.#checkAligned()
+    failpoint('chk.align', 'before')
     await cut.aligned.promise
+    failpoint('chk.align', 'after')
     const prepared = this.#gate.run(() => {
       const counts = this.#remotes.map((remote) => remote.rows)
       const cutting = this.#writer.cut(next)

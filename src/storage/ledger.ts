@@ -136,6 +136,7 @@ export class Ledger {
       this.lineage().confirmedUpTo,
       retained,
     )
+    failpoint('gc.select', 'after')
     if (seqs.length === 0) return
     failpoint('gc.delete', 'before')
     await this.#log.remove(seqs)

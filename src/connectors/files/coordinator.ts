@@ -2,6 +2,7 @@ import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { CommitOutcome, CommitPermit, Evidence, SweepReport, SweepScope } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext } from '../../core/context.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
 import { syncDirectory } from './staged-file.ts'
@@ -46,6 +47,7 @@ export class FilesCoordinator implements SinkCoordinator {
       }
       if (found.state === 'unknown') return { outcome: 'unknown', reason: found.reason }
       await rename(join(this.#root, committable.staged), join(this.#root, committable.name))
+      failpoint('commit', 'sent')
       await syncDirectory(this.#root)
       await syncDirectory(dirname(join(this.#root, committable.staged)))
       return { outcome: 'committed' }

@@ -4,6 +4,7 @@ import type { Batch } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import type { LaneContext } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { CutResult, SinkWriter } from '../../core/sink.ts'
 import type { FileEncoder } from './encoder.ts'
@@ -50,7 +51,10 @@ export class FilesWriter implements SinkWriter {
     this.#open = this.#filesOf(next.checkpoint, next.ticket)
     this.#ending.add(files)
     try {
-      return await files.finish()
+      failpoint('sink.prepare', 'before')
+      const result = await files.finish()
+      failpoint('sink.prepare', 'after')
+      return result
     } finally {
       this.#ending.delete(files)
     }
@@ -124,9 +128,11 @@ class CheckpointFiles {
   async #endCurrent(): Promise<void> {
     if (this.#current === undefined) return
     const { file, encoder, rows } = this.#current
+    failpoint('sink.flush', 'before')
     for (const chunk of await encoder.finish()) await file.write(chunk)
     await encoder.close()
     await file.finish()
+    failpoint('sink.flush', 'after')
     this.#current = undefined
     const { staged, name } = this.#names(this.#done.length)
     this.#done.push({ file, committable: { staged, name, bytes: file.bytes, rows } })

@@ -10,6 +10,7 @@ import type {
 } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
@@ -71,9 +72,10 @@ export class HudiCoordinator implements SinkCoordinator {
     const prepared = preparedFromJson(committable)
     try {
       const store = await this.#open()
-      const result = await commitInstant(store, prepared)
-      if (result.result !== 'blocked') return outcomeOf(result)
-      return outcomeOf(await this.#unblock(store, prepared, result.older))
+      let result = await commitInstant(store, prepared)
+      if (result.result === 'blocked') result = await this.#unblock(store, prepared, result.older)
+      failpoint('commit', 'sent')
+      return outcomeOf(result)
     } catch (thrown) {
       const error = toMillraceError(thrown)
       return { outcome: error.retry === 'retry' ? 'retry' : 'unknown', reason: error.message }

@@ -1,7 +1,9 @@
 import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { Meter } from '../../core/context.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import { MillraceError, toMillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import type { CutResult } from '../../core/sink.ts'
 import { type LaneDatabase, quoteName, quoteText } from '../../dataplane/index.ts'
@@ -120,6 +122,7 @@ export class LanePart {
 
   async #flush(): Promise<void> {
     if (this.#rowsGathered === 0) return
+    failpoint('sink.flush', 'before')
     const started = performance.now()
     const table = await this.#request()
     const database = await this.#options.database()
@@ -133,6 +136,7 @@ export class LanePart {
     await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`)
     this.#rows += this.#rowsGathered
     this.#rowsGathered = 0
+    failpoint('sink.flush', 'after')
     this.#options.meter.observe('load_seconds', (performance.now() - started) / 1000)
   }
 

@@ -3,6 +3,7 @@ import type { Batch } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import type { LaneContext } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { CutResult, SinkWriter } from '../../core/sink.ts'
@@ -51,7 +52,9 @@ export class HudiWriter implements SinkWriter {
     const part = this.#open
     assert(part !== undefined, 'a writer is begun before it is cut')
     this.#open = this.#newPart(next.ticket)
+    failpoint('sink.prepare', 'before')
     const result = await part.finish()
+    failpoint('sink.prepare', 'after')
     this.#parts.delete(part)
     return result
   }
