@@ -83,9 +83,9 @@ export class Ledger {
   /** Throws FENCED when another instance has claimed: an idle job would notice it only when it has something to publish. */
   async verifyOwnership(): Promise<void> {
     const look = this.#queue.then(async () => {
-      const next = this.#lastSeq + 1
-      const found = await this.#log.read(next)
-      return found !== undefined && decodeEntry(found, next).nonce !== this.#nonce
+      const slot = this.#lastSeq + 1
+      const found = await this.#log.read(slot)
+      return found !== undefined && decodeEntry(found, slot).nonce !== this.#nonce
     })
     this.#queue = look.catch(() => undefined)
     if (await look) {
