@@ -1,6 +1,7 @@
 import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { Meter } from '../../core/context.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import type { CutResult } from '../../core/sink.ts'
