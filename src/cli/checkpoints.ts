@@ -4,7 +4,8 @@ import { MillraceError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
 import { checkpointDetailText, checkpointListText } from './checkpoints-text.ts'
 import { findJob, readState } from './job-state.ts'
-import type { Verb } from './verb.ts'
+import type { Verb, VerbCall, VerbResult } from './verb.ts'
+import { withHint } from './with-hint.ts'
 
 export type CheckpointState = 'confirmed' | 'pending' | 'voided'
 
@@ -39,25 +40,27 @@ export const verb: Verb = {
       .argument('<file>', 'pipeline file or state directory')
       .argument('[number]', 'show one checkpoint with its positions and transactions')
   },
-  async run({ args }) {
-    const place = await findJob(args[0] ?? '')
-    const { entries, lineage } = await readState(place)
-    const checkpoints = entries.filter((entry) => entry.kind === 'checkpoint')
-    if (args[1] === undefined) {
-      const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage))
-      return { result: { checkpoints: list } as unknown as Json, text: checkpointListText(list, Date.now()) }
-    }
-    const number = Number(args[1])
-    const entry = checkpoints.find((one) => one.checkpoint === number)
-    if (entry === undefined) {
-      const kept = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
-      throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${kept}`, { code: 'CONFIG' })
-    }
-    const summary = summaryOf(entry, entries, lineage)
-    const { sources, pending, sinks, accounting, delivery, fingerprint } = entry
-    const result = { ...summary, sources, transactions: pending, sinks, accounting, delivery, fingerprint }
-    return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, lineage) }
-  },
+  run: (call) => withHint('millrace checkpoints without a number lists them', () => checkpoints(call)),
+}
+
+async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
+  const place = await findJob(args[0] ?? '')
+  const { entries, lineage } = await readState(place)
+  const checkpoints = entries.filter((entry) => entry.kind === 'checkpoint')
+  if (args[1] === undefined) {
+    const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage))
+    return { result: { checkpoints: list } as unknown as Json, text: checkpointListText(list, Date.now()) }
+  }
+  const number = Number(args[1])
+  const entry = checkpoints.find((one) => one.checkpoint === number)
+  if (entry === undefined) {
+    const kept = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
+    throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${kept}`, { code: 'CONFIG' })
+  }
+  const summary = summaryOf(entry, entries, lineage)
+  const { sources, pending, sinks, accounting, delivery, fingerprint } = entry
+  const result = { ...summary, sources, transactions: pending, sinks, accounting, delivery, fingerprint }
+  return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, lineage) }
 }
 
 function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage: Lineage): CheckpointSummary {

@@ -7,14 +7,15 @@ import type { Plan } from '../plan/plan.ts'
 import { DecisionDesk } from '../runtime/decision-desk.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { ControlClient } from '../server/control-client.ts'
-import { openStateDirectory } from '../storage/state-directory.ts'
+import { openStateDirectory, stateDirectoryOf } from '../storage/state-directory.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
 import { caseText, CONSEQUENCES } from './decide-text.ts'
 import { readState } from './job-state.ts'
 import type { Output } from './output.ts'
 import { openPipeline } from './pipelines.ts'
 import { askPerson } from './question.ts'
-import type { Verb, VerbCall } from './verb.ts'
+import type { Verb, VerbCall, VerbResult } from './verb.ts'
+import { withHint } from './with-hint.ts'
 
 const ANSWERS: readonly Answer[] = ['rewind', 'mark-committed', 'accept-loss']
 
@@ -36,42 +37,44 @@ export const verb: Verb = {
       .option('--not-there', 'rewind: you looked, and what the sink cannot tell is not in the table')
       .option('--force', 'also while the job runs: it is fenced and ends')
   },
-  async run(call) {
-    const { args, options, output } = call
-    const answer = answerOf(args[1])
-    const loaded = await openPipeline(args[0] ?? '', 'resolve')
-    if (loaded.planned === undefined) return { findings: loaded.findings }
-    const { plan } = loaded.planned
-    const directory = openStateDirectory(plan.storage, plan.name)
-    if (answer !== undefined && options['force'] !== true) await refuseRunning(directory, plan)
-    const { lineage } = await readState({ name: plan.name, directory })
-    if (lineage.pending.length === 0) return nothing(plan)
+  run: (call) => withHint('millrace decide without an answer shows what there is to decide', () => decideAnswer(call)),
+}
 
-    const log = openLocalLog(directory, `decide-${process.pid}`)
-    try {
-      await using desk = await DecisionDesk.open({
-        plan,
-        connectors: CONNECTOR_MODULES,
-        log,
-        logger: loggerTo(output),
-        clock: systemClock,
-        signal: call.signals().stop,
-      })
-      const found = await desk.look()
-      if (found === undefined) return nothing(plan)
-      const result = { pipeline: plan.name, decided: answer ?? null, case: found } as unknown as Json
-      if (answer === undefined) return { result, text: caseText(found) }
-      output.print(caseText(found))
-      refuseOther(found, options)
-      await confirm(found, answer, call)
-      const reason = typeof options['reason'] === 'string' ? options['reason'] : `${found.rows} rows in doubt`
-      const isNotThere = options['notThere'] === true
-      await desk.decide(found, { answer, by: userInfo().username, reason, isNotThere })
-      return { result, text: `Decided: ${answer}. Start the job again: millrace run ${args[0] ?? ''}\n` }
-    } finally {
-      await log.close()
-    }
-  },
+async function decideAnswer(call: VerbCall): Promise<VerbResult> {
+  const { args, options, output } = call
+  const answer = answerOf(args[1])
+  const loaded = await openPipeline(args[0] ?? '', 'resolve')
+  if (loaded.planned === undefined) return { findings: loaded.findings }
+  const { plan } = loaded.planned
+  const place = { name: plan.name, directory: stateDirectoryOf(plan.storage, plan.name) }
+  if (answer !== undefined && options['force'] !== true) await refuseRunning(place.directory, plan)
+  const { lineage } = await readState(place)
+  if (lineage.pending.length === 0) return nothing(plan)
+
+  const log = openLocalLog(openStateDirectory(plan.storage, plan.name), `decide-${process.pid}`)
+  try {
+    await using desk = await DecisionDesk.open({
+      plan,
+      connectors: CONNECTOR_MODULES,
+      log,
+      logger: loggerTo(output),
+      clock: systemClock,
+      signal: call.signals().stop,
+    })
+    const found = await desk.look()
+    if (found === undefined) return nothing(plan)
+    const result = { pipeline: plan.name, decided: answer ?? null, case: found } as unknown as Json
+    if (answer === undefined) return { result, text: caseText(found) }
+    output.print(caseText(found))
+    refuseOther(found, options)
+    await confirm(found, answer, call)
+    const reason = typeof options['reason'] === 'string' ? options['reason'] : `${found.rows} rows in doubt`
+    const isNotThere = options['notThere'] === true
+    await desk.decide(found, { answer, by: userInfo().username, reason, isNotThere })
+    return { result, text: `Decided: ${answer}. Start the job again: millrace run ${args[0] ?? ''}\n` }
+  } finally {
+    await log.close()
+  }
 }
 
 function answerOf(text: string | undefined): Answer | undefined {

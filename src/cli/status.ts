@@ -7,7 +7,8 @@ import type { Output } from './output.ts'
 import type { RunStatus } from './run-progress.ts'
 import { readReport, readStart, safeDowntimes, type HaltReport } from './run-records.ts'
 import { statusText } from './status-text.ts'
-import type { Verb } from './verb.ts'
+import type { Verb, VerbCall, VerbResult } from './verb.ts'
+import { withHint } from './with-hint.ts'
 
 /** What can be known of a job from outside, whether it runs or not. */
 export interface JobStatus {
@@ -36,13 +37,15 @@ export const verb: Verb = {
       .argument('<file>', 'pipeline file or state directory')
       .option('--connect', 'ask the sinks how long the job may be down')
   },
-  async run({ args, options, output }) {
-    const file = args[0] ?? ''
-    const place = await findJob(file)
-    const asked = options['connect'] === true ? await askSinks(file, output) : undefined
-    const status = await statusOf(place, asked)
-    return { result: { ...status } as unknown as Json, text: statusText(status, Date.now()) }
-  },
+  run: (call) => withHint('name a pipeline file, or the state directory of a job', () => status(call)),
+}
+
+async function status({ args, options, output }: VerbCall): Promise<VerbResult> {
+  const file = args[0] ?? ''
+  const place = await findJob(file)
+  const asked = options['connect'] === true ? await askSinks(file, output) : undefined
+  const status = await statusOf(place, asked)
+  return { result: { ...status } as unknown as Json, text: statusText(status, Date.now()) }
 }
 
 async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>> | undefined): Promise<JobStatus> {

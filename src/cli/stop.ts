@@ -4,7 +4,8 @@ import { ControlClient } from '../server/control-client.ts'
 import { findJob, readState, type JobPlace } from './job-state.ts'
 import type { RunStatus } from './run-progress.ts'
 import { readReport } from './run-records.ts'
-import type { Verb } from './verb.ts'
+import type { Verb, VerbCall, VerbResult } from './verb.ts'
+import { withHint } from './with-hint.ts'
 
 /** The process lives a little longer than its socket. */
 const LAST_STEPS_MS = 5000
@@ -16,20 +17,22 @@ export const verb: Verb = {
       .argument('<file>', 'pipeline file or state directory')
       .option('--timeout <seconds>', 'give up waiting after this time; the job goes on stopping', '120')
   },
-  async run({ args, options, output }) {
-    const seconds = Number(options['timeout'])
-    if (!(seconds > 0)) throw new MillraceError('--timeout has to be a number of seconds', { code: 'CONFIG' })
-    const place = await findJob(args[0] ?? '')
-    using client = await ControlClient.open(place.directory)
-    if (client === undefined) {
-      return { result: { name: place.name, was: 'not running' }, text: `${place.name} is not running.\n` }
-    }
-    const { pid } = (await client.ask({ do: 'status' })) as RunStatus
-    await client.ask({ do: 'stop' })
-    output.print(`Asked ${place.name} (process ${pid}) to stop at a checkpoint.\n`)
-    await within(seconds * 1000, untilGone(client, pid), place.name)
-    return await outcomeOf(place)
-  },
+  run: (call) => withHint('millrace status tells how the job is doing', () => stop(call)),
+}
+
+async function stop({ args, options, output }: VerbCall): Promise<VerbResult> {
+  const seconds = Number(options['timeout'])
+  if (!(seconds > 0)) throw new MillraceError('--timeout has to be a number of seconds', { code: 'CONFIG' })
+  const place = await findJob(args[0] ?? '')
+  using client = await ControlClient.open(place.directory)
+  if (client === undefined) {
+    return { result: { name: place.name, was: 'not running' }, text: `${place.name} is not running.\n` }
+  }
+  const { pid } = (await client.ask({ do: 'status' })) as RunStatus
+  await client.ask({ do: 'stop' })
+  output.print(`Asked ${place.name} (process ${pid}) to stop at a checkpoint.\n`)
+  await within(seconds * 1000, untilGone(client, pid), place.name)
+  return await outcomeOf(place)
 }
 
 async function untilGone(client: ControlClient, pid: number): Promise<void> {
