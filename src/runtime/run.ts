@@ -7,7 +7,7 @@ import {
   type CycleState,
   type End,
 } from '../checkpoint/cycle.ts'
-import type { CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
+import type { CheckpointId, CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
 import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -17,6 +17,7 @@ import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
 import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck, Tickets } from './messages.ts'
+import { isUnplaced, PoisonSearch } from './poison-search.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
@@ -56,6 +57,9 @@ export class Run {
   #publishing: Promise<void> = Promise.resolve()
   #commits: Promise<void> = Promise.resolve()
   #pending: PendingCommittable[] = []
+  /** Takes the lanes over to name a refused record; the run ends after it. */
+  #search: PoisonSearch | undefined
+  #unconfirmed: CheckpointId[] = []
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -114,6 +118,7 @@ export class Run {
 
   laneSays(lane: number, message: FromLane): void {
     this.#options.observe({ kind: 'lane', lane, message })
+    this.#search?.hear(message)
     if ('attempt' in message && message.attempt !== this.#attempt) return
     switch (message.kind) {
       case 'read':
@@ -155,6 +160,7 @@ export class Run {
   }
 
   #step(event: CycleEvent): void {
+    if (this.#search !== undefined) return
     const { state, effects } = stepCycle(this.#cycle, event)
     this.#cycle = state
     for (const effect of effects) this.#perform(effect)
@@ -222,7 +228,9 @@ export class Run {
     this.#pending.push(...items)
     sources.settle(states)
     observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
-    this.#commits = this.#commits.then(() => this.#commit(permit, items, states))
+    this.#unconfirmed.push(checkpoint)
+    // A commit that failed is made up for by the next one, which takes everything that is still pending.
+    this.#commits = this.#commits.catch(() => undefined).then(() => this.#commit(permit, states))
     this.#inBackground(this.#commits)
     this.#step({ kind: 'published' })
     this.#prepareNext()
@@ -230,22 +238,24 @@ export class Run {
   }
 
   /** Checkpoints are committed and confirmed one after the other, the tables of one checkpoint side by side. */
-  async #commit(
-    permit: CommitPermit,
-    items: readonly PendingCommittable[],
-    states: Parameters<SourceSide['acknowledge']>[0],
-  ): Promise<void> {
+  async #commit(permit: CommitPermit, states: Parameters<SourceSide['acknowledge']>[0]): Promise<void> {
     const { ledger, committer, swept, sources, plan, observe, clock } = this.#options
     const from = clock.now()
     await swept
     const { last } = this.#cycle
     if (last) failpoint('final.commit', 'before')
-    await committer.commitAll(permit, items)
+    await committer.commitAll(
+      permit,
+      this.#pending.filter((item) => item.checkpoint <= permit.checkpoint),
+    )
     if (last) failpoint('final.commit', 'after')
     const acknowledge = await ledger.confirm(permit.checkpoint)
-    this.#pending = this.#pending.filter((item) => !items.includes(item))
+    const isLeft = (checkpoint: CheckpointId): boolean => checkpoint > permit.checkpoint
+    const confirmed = this.#unconfirmed.filter((checkpoint) => !isLeft(checkpoint)).length
+    this.#pending = this.#pending.filter((item) => isLeft(item.checkpoint))
+    this.#unconfirmed = this.#unconfirmed.filter(isLeft)
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
-    this.#step({ kind: 'confirmed', checkpoints: 1 })
+    this.#step({ kind: 'confirmed', checkpoints: confirmed })
     await sources.acknowledge(states, acknowledge)
     await ledger.collect(plan.times.retained)
   }
@@ -270,12 +280,32 @@ export class Run {
   #rewind(error: MillraceError): void {
     if (this.#closing.signal.aborted) return
     const decision = this.#rewinder.decide(error, this.#cycle.checkpoint)
-    if (decision === 'halt') return this.fail(error)
+    if (decision === 'halt') return this.#halt(error)
     clearTimeout(this.#deadline)
     this.#timer.restart()
     // From here on, what lanes still say about the old attempt is not heard.
     this.#attempt = 0
     this.#inBackground(this.#rewindTo(error))
+  }
+
+  /** Ends the run; where a server refused a record without saying which, after that record has been looked for. */
+  #halt(error: MillraceError): void {
+    const isSearchable = isUnplaced(error) && this.#options.plan.mode === 'two-phase'
+    if (!isSearchable || this.#search !== undefined) return this.fail(error)
+    clearTimeout(this.#deadline)
+    this.#timer.stop()
+    this.#attempt = 0
+    this.#findPoison(error).then(
+      (placed) => this.fail(placed),
+      () => this.fail(error),
+    )
+  }
+
+  async #findPoison(error: MillraceError): Promise<MillraceError> {
+    const { lanes } = this.#options
+    await this.#publishing.catch(() => undefined)
+    this.#search = new PoisonSearch(this.#options, this.#cycle.checkpoint)
+    return this.#search.place(error, await lanes.halt())
   }
 
   async #rewindTo(error: MillraceError): Promise<void> {
@@ -295,7 +325,7 @@ export class Run {
     if (this.#closing.signal.aborted) return
     if (thrown instanceof CommitTrouble) return this.#inBackground(this.#troubled(thrown))
     const error = toMillraceError(thrown)
-    if (error.retry === 'halt') this.fail(error)
+    if (error.retry === 'halt') this.#halt(error)
     else this.#rewind(error)
   }
 
