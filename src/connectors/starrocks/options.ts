@@ -29,10 +29,12 @@ export const starrocksSinkOptions: z.ZodType<StarRocksSinkOptions> = z.strictObj
     .boolean()
     .default(false)
     .describe('Allows the password over plain HTTP to a host that is not loopback.'),
-  database: identifier(),
-  table: identifier(),
-  username: identifier().default('root'),
-  password: secret().default(() => secret().parse('')),
+  database: identifier().describe('Database of the table.'),
+  table: identifier().describe('Table to write to; it has to exist.'),
+  username: identifier().default('root').describe('StarRocks user with the right to load into the table.'),
+  password: secret()
+    .default(() => secret().parse(''))
+    .describe('Its password: `${NAME}`, {file: path} or {exec: command}.'),
   format: z
     .enum(['json', 'csv'])
     .optional()
