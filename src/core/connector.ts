@@ -25,6 +25,11 @@ export interface SourceConnector<O = unknown> {
   readonly options: ZodType<O>
   /** What the source can say before anything is connected. */
   describe(options: O, ask: SourceAsk): SourceDescription
+  /**
+   * Columns that the source itself knows (a table, a Parquet file), asked for when the pipeline names none. `undefined`
+   * when it cannot tell; throws when what it would have to look at cannot be read.
+   */
+  discoverSchema?(options: O, baseDirectory: string): Promise<Schema | undefined>
   create(options: O): Promise<Source>
 }
 

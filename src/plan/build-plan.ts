@@ -5,6 +5,7 @@ import type { CheckpointTimes } from '../core/context.ts'
 import type { JsonObject } from '../core/json.ts'
 import { assemble, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
+import { discoverSchemas } from './discover-schemas.ts'
 import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
 import type { PipelineDefinition } from './definition.ts'
 import { judgeDelivery, severalSinks, type DeliveryPart } from './delivery.ts'
@@ -43,12 +44,13 @@ export async function buildPlan(
   value: JsonObject,
   context: PlanningContext,
 ): Promise<{ readonly planned: PlannedPipeline | undefined; readonly findings: readonly Finding[] }> {
-  const { draft, findings: first } = await checkDefinition(
+  const { draft: asWritten, findings: first } = await checkDefinition(
     value,
     context.fromEnvironment ?? new Set(),
     context.connectors,
   )
   const findings = [...first]
+  const draft = await discoverSchemas(asWritten, context.baseDirectory, findings)
   const { graph, findings: ofGraph } = buildGraph(draft)
   findings.push(...ofGraph)
   const times = timesOf(draft.definition)

@@ -35,6 +35,7 @@ export class FileCursor implements SplitCursor {
   readonly spec: FileSpec
   readonly #settings: CursorSettings
   readonly #until: number | undefined
+  readonly #isTraced: boolean
   #at: FilePosition
   #bytes: ByteReader | undefined
   /** Read, but not part of a record that was emitted. */
@@ -49,6 +50,7 @@ export class FileCursor implements SplitCursor {
     this.#settings = settings
     this.#at = filePosition(assignment.at)
     this.#until = assignment.until === undefined ? undefined : filePosition(assignment.until).offset
+    this.#isTraced = assignment.isTraced === true
     this.#isHeaderDone = this.#at.offset > 0 || settings.format.kind !== 'csv' || !settings.format.dialect.header
     this.#isFinal = !settings.follow || this.spec.compression !== 'none'
   }
@@ -150,7 +152,7 @@ export class FileCursor implements SplitCursor {
     const { format, separator, metadata } = this.#settings
     const starts: number[] | undefined = metadata.offset ? [] : undefined
     const mayHoldSeparator = format.kind === 'csv' || (format.kind === 'raw' && separator !== 0x0a)
-    const ends: number[] | undefined = mayHoldSeparator ? [] : undefined
+    const ends: number[] | undefined = mayHoldSeparator || this.#isTraced ? [] : undefined
     const collected = { ...(starts && { starts }), ...(ends && { ends }) }
     const request: CutRequest = { buffer, filled, isEnd, rowsMax: BATCH_ROWS, separator, ...collected }
     const place = { path: this.spec.path, offset: this.#at.offset }

@@ -7,6 +7,11 @@ import { fileSourceOptions, formatOf, type FileSourceOptions } from './options.t
 const source: SourceConnector<FileSourceOptions> = {
   options: fileSourceOptions,
   describe,
+  discoverSchema: async (options, baseDirectory) => {
+    if (formatOf(options)?.kind !== 'parquet') return undefined
+    const { parquetSchema } = await import('./parquet-schema.ts')
+    return parquetSchema(options.path, baseDirectory)
+  },
   create: async (options) => {
     const { FileSource } = await import('./source.ts')
     return new FileSource(options)

@@ -1,0 +1,22 @@
+import type { Finding } from '../core/checkpoint-types.ts'
+import { toMillraceError } from '../core/errors.ts'
+import type { Draft, DraftSource } from './check-definition.ts'
+
+/** Asks sources for their columns where the pipeline names none and the source can tell. */
+export async function discoverSchemas(draft: Draft, baseDirectory: string, findings: Finding[]): Promise<Draft> {
+  const sources = await Promise.all(
+    draft.sources.map(async (source): Promise<DraftSource> => {
+      if (source.schema !== undefined) return source
+      try {
+        const schema = await source.connector.discoverSchema?.(source.checked, baseDirectory)
+        return schema === undefined ? source : { ...source, schema }
+      } catch (thrown) {
+        const { code, message } = toMillraceError(thrown)
+        const hint = 'name the columns and their types: schema: {id: bigint, …}'
+        findings.push({ severity: 'error', code, message, hint, path: ['sources', source.id] })
+        return source
+      }
+    }),
+  )
+  return { ...draft, sources }
+}
