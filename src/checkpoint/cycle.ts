@@ -70,11 +70,22 @@ type Handlers = {
 
 const stay = (state: CycleState): CycleStep => ({ state, effects: [] })
 const markRead = (state: CycleState): CycleStep => stay(state.dirty ? state : { ...state, dirty: true })
-const wantEnd = (state: CycleState, event: { as: End }): CycleStep =>
-  stay({ ...state, wanted: state.wanted ?? event.as })
-/** A soft rewind: the checkpoint under way is thrown away, its number is filled again under the next attempt. */
-const rewind = (state: CycleState): CycleStep =>
-  stay({ ...state, phase: 'waiting', acked: [], dirty: false, last: false })
+/** A stop outranks the end of the input: it holds over a rewind, while the input has to end once more. */
+const want = (state: CycleState, event: { as: End }): CycleState => ({
+  ...state,
+  wanted: event.as === 'stopped' ? 'stopped' : (state.wanted ?? event.as),
+})
+const wantEnd = (state: CycleState, event: { as: End }): CycleStep => stay(want(state, event))
+/**
+ * A soft rewind: the checkpoint under way is thrown away, its number is filled again under the next attempt. Input that
+ * had been read to its end is read again, so the job is not finished before the lanes say so once more. A job that was
+ * told to stop has nothing that is worth reading again: the next start does it.
+ */
+const rewind = (state: CycleState): CycleStep => {
+  const wanted = state.wanted === 'stopped' ? 'stopped' : undefined
+  const back: CycleState = { ...state, phase: 'waiting', acked: [], dirty: false, last: false, wanted }
+  return wanted === undefined ? stay(back) : cutOrEnd(back)
+}
 const countConfirmed = (state: CycleState, event: { checkpoints: number }): CycleState => ({
   ...state,
   unconfirmed: state.unconfirmed - event.checkpoints,
@@ -90,7 +101,7 @@ const TABLE: { readonly [P in Phase]: Handlers } = {
       const counted = countConfirmed(state, event)
       return counted.wanted === undefined ? stay(counted) : cutOrEnd(counted)
     },
-    end: (state, event) => cutOrEnd({ ...state, wanted: state.wanted ?? event.as }),
+    end: (state, event) => cutOrEnd(want(state, event)),
     rewound: rewind,
   },
   cutting: {
