@@ -3,7 +3,7 @@ import type { CoordinatorContext, LaneContext, PreflightContext } from '../../co
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import { labelOf, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
-import { DorisCheckpointLoad } from './checkpoint-load.ts'
+import { DorisCheckpointLoad } from './writer.ts'
 import { checkDoris } from './check.ts'
 import { DorisCoordinator } from './coordinator.ts'
 import { loadHeaders } from './load-headers.ts'
