@@ -1,6 +1,6 @@
 /**
  * Fills a topic with generated rows:
- * `node scripts/bench/kafka-load.ts <bootstrap> <topic> <rows> [codec] [partitions] [rows per batch]`.
+ * `node kafka-load.ts <bootstrap> <topic> <rows> [codec] [partitions] [rows per batch]`.
  * Creates the topic. A program of its own so that its memory is not counted for what is measured.
  */
 import {
