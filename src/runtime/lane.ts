@@ -38,6 +38,8 @@ export class Lane {
   readonly #writtenSinceCut = new Map<string, number>()
   #attempt = 0
   #running = false
+  /** Nothing runs and nothing is open: a start needs no halt before it. */
+  #isAtRest = true
   #dirty = false
   #drained = false
 
@@ -48,8 +50,11 @@ export class Lane {
   }
 
   async start(message: Message<'start'>): Promise<void> {
-    if (this.#attempt > 0) await this.halt()
     this.#attempt = message.attempt
+    if (!this.#isAtRest) await this.halt()
+    // A later start came in between.
+    if (this.#attempt !== message.attempt) return
+    this.#isAtRest = false
     this.#tally.reset()
     this.#writtenSinceCut.clear()
     for (const [id, writer] of this.#steps.writers) writer.begin(message.checkpoint, ticketOf(message.tickets, id))
@@ -72,6 +77,7 @@ export class Lane {
     const resting = [...this.#steps.sources.values()].map(({ task }) => task.rest())
     await Promise.all([...this.#steps.writers.values()].map((writer) => writer.rollback()))
     await Promise.all(resting)
+    this.#isAtRest = true
   }
 
   /** The barrier: cuts all writers between two items, then reports when everything is prepared. */

@@ -60,6 +60,12 @@ export class Run {
   /** Takes the lanes over to name a refused record; the run ends after it. */
   #search: PoisonSearch | undefined
   #unconfirmed: CheckpointId[] = []
+  /** Commits everything that is published now. */
+  #commitNext: (() => Promise<void>) | undefined
+  #isRewinding = false
+  #rewound: Promise<void> = Promise.resolve()
+  /** A lost committable is being dealt with: nothing may be published on top of it. */
+  #isSettling = false
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -146,6 +152,7 @@ export class Run {
     const attempt = this.#attempt
     const { checkpoint } = this.#cycle
     const [tickets] = await Promise.all([sinks.begin(checkpoint, attempt), lanes.ready])
+    if (attempt !== this.#attempt) return
     this.#drained.clear()
     this.#acks = []
     lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
@@ -187,7 +194,8 @@ export class Run {
     this.#triggeredAt = clock.now()
     this.#acks = []
     const tickets = (await this.#next) ?? {}
-    if (attempt !== this.#attempt) return
+    // A rewind is under way: it takes this barrier back.
+    if (attempt !== this.#attempt || attempt === 0) return
     observe({ kind: 'triggered', checkpoint })
     lanes.send(() => ({ kind: 'barrier', checkpoint, next: { checkpoint: checkpoint + 1, tickets }, last }))
     failpoint('chk.trigger', 'after')
@@ -230,11 +238,20 @@ export class Run {
     observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
     this.#unconfirmed.push(checkpoint)
     // A commit that failed is made up for by the next one, which takes everything that is still pending.
-    this.#commits = this.#commits.catch(() => undefined).then(() => this.#commit(permit, states))
+    this.#commitNext = () => this.#commit(permit, states)
+    this.#commits = this.#commits.catch(() => undefined).then(this.#commitNext)
     this.#inBackground(this.#commits)
     this.#step({ kind: 'published' })
-    this.#prepareNext()
+    if (this.#attempt !== 0) this.#prepareNext()
     if (this.#cycle.dirty) this.#timer.rowsArrived()
+  }
+
+  /** After a rewind: a commit that failed must not wait for rows that make a next checkpoint. */
+  #recommit(): void {
+    const next = this.#commitNext
+    if (next === undefined) return
+    this.#commits = this.#commits.catch(() => (this.#unconfirmed.length === 0 ? undefined : next()))
+    this.#inBackground(this.#commits)
   }
 
   /** Checkpoints are committed and confirmed one after the other, the tables of one checkpoint side by side. */
@@ -278,14 +295,16 @@ export class Run {
 
   /** Soft rewind: the lanes stay, their open work goes, and they read again from the last published positions. */
   #rewind(error: MillraceError): void {
-    if (this.#closing.signal.aborted) return
+    if (this.#closing.signal.aborted || this.#isRewinding || this.#isSettling) return
     const decision = this.#rewinder.decide(error, this.#cycle.checkpoint)
     if (decision === 'halt') return this.#halt(error)
     clearTimeout(this.#deadline)
     this.#timer.restart()
     // From here on, what lanes still say about the old attempt is not heard.
     this.#attempt = 0
-    this.#inBackground(this.#rewindTo(error))
+    this.#isRewinding = true
+    this.#rewound = this.#rewindTo(error).finally(() => (this.#isRewinding = false))
+    this.#inBackground(this.#rewound)
   }
 
   /** Ends the run; where a server refused a record without saying which, after that record has been looked for. */
@@ -311,10 +330,14 @@ export class Run {
   async #rewindTo(error: MillraceError): Promise<void> {
     await this.#publishing.catch(() => undefined)
     this.#step({ kind: 'rewound' })
+    // A job that was told to stop reads nothing again.
+    if (this.#cycle.phase === 'ended') return
     await Promise.all([this.#options.lanes.halt(), this.#rewinder.pause(error)])
-    if (this.#closing.signal.aborted) return
+    if (this.#closing.signal.aborted || this.#isSettling) return
     await this.#options.ledger.reclaim()
-    await this.#startLanes()
+    this.#isRewinding = false
+    this.#recommit()
+    if (this.#cycle.phase === 'waiting') await this.#startLanes()
   }
 
   #inBackground(work: Promise<void>): void {
@@ -332,8 +355,11 @@ export class Run {
   /** After a remedy the job goes on from the checkpoint before; the process starts over, which is the tested path. */
   async #troubled(trouble: CommitTrouble): Promise<void> {
     const { ledger, committer, sinks } = this.#options
+    this.#isSettling = true
     this.#timer.stop()
+    await this.#rewound.catch(() => undefined)
     await this.#options.lanes.halt()
+    this.#attempt = 0
     await this.#publishing.catch(() => undefined)
     await settleTrouble(trouble, ledger, committer, sinks)
     this.#end.reject(
