@@ -46,6 +46,7 @@ export class DorisSink implements Sink {
             }),
           headers,
           compression: options.compression,
+          meter: context.meter,
           loadBytesMax: options.loadBytesMax,
           isAtLeastOnce: context.delivery === 'at-least-once',
         }),

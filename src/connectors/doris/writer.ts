@@ -1,3 +1,4 @@
+import type { Meter } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
@@ -5,6 +6,7 @@ import type { DorisTwoPhaseLoads, HeaderFields, PrecommitOutcome } from '../../c
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
 import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
+import { meterLoad } from '../../clients/stream-load/loader/meter-load.ts'
 import { FramedLoad, LINES } from '../../clients/stream-load/loader/framed-load.ts'
 
 export interface DorisLoadOptions {
@@ -15,6 +17,7 @@ export interface DorisLoadOptions {
   readonly labelOf: (k: number) => string
   readonly headers: HeaderFields
   readonly compression: Compression
+  readonly meter: Meter
   readonly loadBytesMax: number
   /** Commits in the lane instead of handing out committables. */
   readonly isAtLeastOnce: boolean
@@ -99,7 +102,13 @@ export class DorisCheckpointLoad implements CheckpointLoad {
     if (load === undefined) return
     this.#load = undefined
     failpoint('sink.flush', 'before')
-    const outcome = await load.framed.end()
+    const { meter } = this.#options
+    const outcome = await meterLoad(
+      meter,
+      load.framed.openedAt,
+      ({ kind }) => kind === 'precommitted',
+      load.framed.end(),
+    )
     failpoint('sink.flush', 'after')
     if (outcome.kind !== 'precommitted') throw loadError(load.label, outcome)
     assertTaken(load.label, load.framed.rows, outcome.counts)

@@ -49,6 +49,7 @@ export class StarRocksSink implements Sink {
           }),
           headers,
           compression: options.compression,
+          meter: context.meter,
           isJson,
           loadBytesMax: options.loadBytesMax,
           openTimeoutS: seconds(openTransactionMs(context.times)),

@@ -1,9 +1,11 @@
+import type { Meter } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { HeaderFields, LoadOutcome, StarRocksTransactions } from '../../clients/stream-load/index.ts'
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
 import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
+import { meterLoad } from '../../clients/stream-load/loader/meter-load.ts'
 import { FramedLoad, JSON_ARRAY, LINES } from '../../clients/stream-load/loader/framed-load.ts'
 
 export interface StarRocksLoadOptions {
@@ -13,6 +15,7 @@ export interface StarRocksLoadOptions {
   readonly label: string
   readonly headers: HeaderFields
   readonly compression: Compression
+  readonly meter: Meter
   readonly isJson: boolean
   readonly loadBytesMax: number
   /** Seconds from the first row to prepare. */
@@ -118,7 +121,8 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
     if (load === undefined) return
     this.#load = undefined
     failpoint('sink.flush', 'before')
-    const outcome = await load.end()
+    const { meter } = this.#options
+    const outcome = await meterLoad(meter, load.openedAt, ({ kind }) => kind === 'loaded', load.end())
     failpoint('sink.flush', 'after')
     if (outcome.kind !== 'loaded') throw loadError(this.#options.label, outcome)
   }

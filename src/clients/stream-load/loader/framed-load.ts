@@ -22,6 +22,7 @@ export class FramedLoad<Outcome> {
   readonly #stream: LoadStream<Outcome>
   readonly #framing: BodyFraming
   #inFlight: Promise<void> = Promise.resolve()
+  readonly openedAt: number = performance.now()
   rows = 0
   bytes = 0
 
