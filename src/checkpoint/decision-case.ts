@@ -59,6 +59,7 @@ function whyNoRewind(
 ): string | undefined {
   if (lineage.newest?.checkpoint !== item.checkpoint) return 'a later checkpoint is built on it'
   if (lineage.checkpoints.length < 2) return 'no earlier checkpoint is kept'
+  if (lineage.marked.has(item.checkpoint)) return 'a part of it was found in its sink'
   const visible = ofCheckpoint.find(({ evidence }) => evidence.state === 'committed')
   if (visible === undefined) return undefined
   return `${visible.item.rows} rows of it are visible in ${visible.item.sink} and would be written again`

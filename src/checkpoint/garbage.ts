@@ -1,29 +1,17 @@
-import type { CheckpointId } from '../core/checkpoint-types.ts'
-
-export interface LogSlot {
-  readonly seq: number
-  readonly kind: string
-  readonly checkpoint?: CheckpointId
-}
+import type { LogEntry } from './entries.ts'
+import { foldLineage } from './lineage.ts'
 
 /**
- * The slots that nothing needs any more: checkpoints older than the `retained` newest confirmed ones and their
- * confirmations. Claims and decisions stay for ever: a stale writer's next slot is always its fencer's claim, so it can
- * never find a slot empty again and publish.
+ * The slots that nothing needs any more: checkpoints older than the `retained` newest confirmed ones that count, and
+ * their confirmations. Claims and decisions stay for ever: a stale writer's next slot is always its fencer's claim, so it
+ * can never find a slot empty again and publish.
  */
-export function selectGarbage(
-  slots: readonly LogSlot[],
-  confirmedUpTo: CheckpointId,
-  retained: number,
-): readonly number[] {
-  const confirmed = slots
-    .filter((slot) => slot.kind === 'checkpoint' && slot.checkpoint !== undefined && slot.checkpoint <= confirmedUpTo)
-    .map((slot) => slot.checkpoint ?? 0)
-    .sort((a, b) => b - a)
-  const oldestKept = confirmed[retained - 1]
+export function selectGarbage(entries: readonly LogEntry[], retained: number): readonly number[] {
+  const { checkpoints, confirmedUpTo } = foldLineage(entries)
+  const confirmed = checkpoints.filter((entry) => entry.checkpoint <= confirmedUpTo)
+  const oldestKept = confirmed.at(-retained)?.checkpoint
   if (oldestKept === undefined) return []
-  return slots
-    .filter((slot) => slot.kind === 'checkpoint' || slot.kind === 'confirm')
-    .filter((slot) => (slot.checkpoint ?? 0) < oldestKept)
-    .map((slot) => slot.seq)
+  return entries
+    .filter((entry) => (entry.kind === 'checkpoint' || entry.kind === 'confirm') && entry.checkpoint < oldestKept)
+    .map((entry) => entry.seq)
 }

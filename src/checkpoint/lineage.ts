@@ -13,6 +13,8 @@ export interface Lineage {
   readonly confirmedUpTo: CheckpointId
   /** Committables of the newest checkpoint that are not known committed, oldest first. */
   readonly pending: readonly PendingCommittable[]
+  /** Checkpoints of which a person has found a part in its sink: they cannot be taken back. */
+  readonly marked: ReadonlySet<CheckpointId>
   /** Greater than every id that was ever published, voided ones included. */
   readonly nextCheckpoint: CheckpointId
   readonly ended: 'finished' | 'stopped' | undefined
@@ -27,6 +29,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   let ended: Lineage['ended']
   const published: CheckpointEntry[] = []
   const voided = new Set<CheckpointId>()
+  const marked = new Set<CheckpointId>()
   const settled: ((item: PendingCommittable) => boolean)[] = []
   for (const entry of entries) {
     if (entry.seq <= lastSeq) throw mixed(entry, 'entries are out of order')
@@ -50,6 +53,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
         break
       case 'decision': {
         const { decision } = entry
+        if (decision.action === 'mark-committed') marked.add(decision.checkpoint)
         if (decision.action === 'rewind') voided.add(decision.void)
         else settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
         break
@@ -65,28 +69,36 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   const pending = (newest?.pending ?? []).filter(
     (item) => item.checkpoint > confirmedUpTo && !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
   )
-  return { epoch, lastSeq, checkpoints, newest, confirmedUpTo, pending, nextCheckpoint, ended }
+  return { epoch, lastSeq, checkpoints, newest, confirmedUpTo, pending, marked, nextCheckpoint, ended }
 }
 
 /**
- * Whose leftovers a starting run looks for: every epoch since the one that published the newest confirmed checkpoint
- * (each start sweeps before its first confirm, so older epochs are clean), with the ids that each may have begun and not
- * published. One checkpoint is cut while the next one is open, hence `ahead`.
+ * Whose leftovers a starting run looks for, with the ids that each may have begun and not published. One checkpoint is
+ * cut while the next one is open, hence `ahead`.
+ *
+ * A process sweeps before it confirms what it has published itself, so everything older than such a process is clean.
+ * Its own epochs, one for each rewind, are not; nor is it a proof when a later process made its confirmation up.
  */
 export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 1): SweepScope {
   const runs: { epoch: RunEpoch; from: CheckpointId; to: CheckpointId }[] = []
   let next = 1
   let cleanBelow = 0
-  const epochOf = new Map<CheckpointId, RunEpoch>()
+  const firstEpochOf = new Map<string, RunEpoch>()
+  const publisherOf = new Map<CheckpointId, string>()
   for (const entry of entries) {
-    if (entry.kind === 'claim') runs.push({ epoch: entry.epoch, from: next, to: next + ahead })
+    if (entry.kind === 'claim') {
+      runs.push({ epoch: entry.epoch, from: next, to: next + ahead })
+      if (!firstEpochOf.has(entry.nonce)) firstEpochOf.set(entry.nonce, entry.epoch)
+    }
     const run = runs.at(-1)
     if (entry.kind === 'checkpoint') {
       next = entry.checkpoint + 1
-      epochOf.set(entry.checkpoint, entry.epoch)
+      publisherOf.set(entry.checkpoint, entry.nonce)
       if (run !== undefined) runs[runs.length - 1] = { ...run, from: next, to: next + ahead }
     }
-    if (entry.kind === 'confirm') cleanBelow = Math.max(cleanBelow, epochOf.get(entry.checkpoint) ?? 0)
+    if (entry.kind === 'confirm' && publisherOf.get(entry.checkpoint) === entry.nonce) {
+      cleanBelow = Math.max(cleanBelow, firstEpochOf.get(entry.nonce) ?? 0)
+    }
   }
   const keep = foldLineage(entries).pending.map((item) => item.committable)
   return { below: own, runs: runs.filter((run) => run.epoch < own && run.epoch >= cleanBelow), keep }

@@ -24,7 +24,7 @@ export function decideRemedy(
   }
   if (lineage.checkpoints.length < 2) return { kind: 'halt', code, why: 'no earlier checkpoint is retained' }
   const siblings = lineage.pending.filter((other) => other.checkpoint === item.checkpoint && other !== item)
-  if (siblings.some((other) => committedOf.has(other))) {
+  if (lineage.marked.has(item.checkpoint) || siblings.some((other) => committedOf.has(other))) {
     return { kind: 'halt', code, why: 'another part of the checkpoint is already visible' }
   }
   return { kind: 'rewind', void: item.checkpoint, abort: siblings }
@@ -37,5 +37,6 @@ export function legalDecisions(
   isPartVisible: boolean,
 ): readonly ('rewind' | 'mark-committed' | 'accept-loss')[] {
   const isLast = lineage.newest?.checkpoint === item.checkpoint && lineage.checkpoints.length > 1
-  return [...(isLast && !isPartVisible ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
+  const isVisible = isPartVisible || lineage.marked.has(item.checkpoint)
+  return [...(isLast && !isVisible ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
 }

@@ -127,15 +127,7 @@ export class Ledger {
   /** Frees the slots of checkpoints older than the `retained` newest confirmed ones. */
   async collect(retained: number): Promise<void> {
     failpoint('gc.select', 'before')
-    const seqs = selectGarbage(
-      this.#entries.map((entry) => ({
-        seq: entry.seq,
-        kind: entry.kind,
-        ...('checkpoint' in entry ? { checkpoint: entry.checkpoint } : {}),
-      })),
-      this.lineage().confirmedUpTo,
-      retained,
-    )
+    const seqs = selectGarbage(this.#entries, retained)
     failpoint('gc.select', 'after')
     if (seqs.length === 0) return
     failpoint('gc.delete', 'before')

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { PendingCommittable } from '../core/checkpoint-types.ts'
+import type { CheckpointEntry, Decision, LogEntry } from './entries.ts'
+import { selectGarbage } from './garbage.ts'
+import { foldLineage, sweepScope } from './lineage.ts'
+import { decideRemedy, legalDecisions } from './remedy.ts'
+import { decideRestore } from './restore.ts'
+
+/** A log as processes write it; each claim is another process unless it says whose rewind it is. */
+class Story {
+  entries: LogEntry[] = []
+  epoch = 0
+  nonce = ''
+
+  claim(nonce: string): this {
+    this.epoch += 1
+    this.nonce = nonce
+    return this.#add({ kind: 'claim', host: 'h', pid: 1 })
+  }
+
+  checkpoint(checkpoint: number, pending: readonly (readonly [number, string])[] = []): this {
+    const items = pending.map(([of, sink]) => item(of, sink))
+    const rest = { fingerprint: 'f', delivery: 'exact', sources: {}, sinks: {}, accounting: NOTHING, tookMs: 1 }
+    return this.#add({ kind: 'checkpoint', checkpoint, pending: items, ...rest })
+  }
+
+  confirm(checkpoint: number): this {
+    return this.#add({ kind: 'confirm', checkpoint })
+  }
+
+  decide(decision: Decision): this {
+    return this.#add({ kind: 'decision', decision, by: 'somebody', reason: '' })
+  }
+
+  end(kind: 'stopped' | 'finished'): this {
+    return this.#add({ kind })
+  }
+
+  #add(entry: object): this {
+    const { epoch, nonce } = this
+    const head = { format: 1, seq: this.entries.length, job: 'j', epoch, nonce, parent: '', at: '' }
+    this.entries.push({ ...head, ...entry } as unknown as LogEntry)
+    return this
+  }
+}
+
+const NOTHING = { read: 0, copied: 0, filtered: 0, deadLettered: 0, written: 0 }
+const SINKS = ['a', 'b'] as const
+
+function item(checkpoint: number, sink: string): PendingCommittable {
+  return { sink, checkpoint, epoch: 1, orderKey: sink, rows: 1, committable: { name: `${sink}${checkpoint}` } }
+}
+
+function names(pending: readonly PendingCommittable[]): string[] {
+  return pending.map(({ sink, checkpoint }) => `${sink}${checkpoint}`)
+}
+
+test('an empty log is a fresh start', () => {
+  const lineage = foldLineage([])
+  assert.deepEqual([lineage.epoch, lineage.lastSeq, lineage.nextCheckpoint, lineage.newest], [0, -1, 1, undefined])
+  assert.deepEqual(decideRestore(lineage, { sources: [], sinks: [] }), { kind: 'fresh', next: 1 })
+})
+
+test('what is published and not confirmed is pending, with what earlier checkpoints left', () => {
+  const story = new Story()
+    .claim('p')
+    .checkpoint(1, [[1, 'a']])
+    .confirm(1)
+    .checkpoint(2, [[2, 'a']])
+    .checkpoint(3, [
+      [2, 'a'],
+      [3, 'a'],
+      [3, 'b'],
+    ])
+  assert.deepEqual(names(foldLineage(story.entries).pending), ['a2', 'a3', 'b3'])
+  // The manifest of 3 was written before the confirmation of 2 came in.
+  assert.deepEqual(names(foldLineage(story.confirm(2).entries).pending), ['a3', 'b3'])
+})
+
+test('a voided checkpoint does not count, its number is not used again, and the one before it is restored', () => {
+  const story = new Story()
+    .claim('p')
+    .checkpoint(1, [[1, 'a']])
+    .checkpoint(2, [
+      [1, 'a'],
+      [2, 'a'],
+    ])
+    .claim('q')
+    .decide({ action: 'rewind', void: 2 })
+  const lineage = foldLineage(story.entries)
+  assert.deepEqual(names(lineage.pending), ['a1'])
+  const restore = decideRestore(lineage, { sources: [], sinks: ['a'] })
+  assert.deepEqual(restore.kind === 'restore' && [restore.from, restore.next], [1, 3])
+})
+
+test('a decision takes exactly its checkpoint and sink out of what is pending', () => {
+  const story = new Story().claim('p').checkpoint(1, [
+    [1, 'a'],
+    [1, 'b'],
+  ])
+  const lost = foldLineage(story.decide({ action: 'accept-loss', checkpoint: 1, sink: 'a' }).entries)
+  assert.deepEqual(names(lost.pending), ['b1'])
+})
+
+test('finished stays finished over later claims; stopped does not', () => {
+  assert.equal(foldLineage(new Story().claim('p').end('finished').claim('q').entries).ended, 'finished')
+  assert.equal(foldLineage(new Story().claim('p').end('stopped').claim('q').entries).ended, undefined)
+})
+
+test('entries that cannot follow each other are refused', () => {
+  const story = new Story().claim('p').checkpoint(1).checkpoint(2)
+  const [claim, one, two] = story.entries as [LogEntry, CheckpointEntry, CheckpointEntry]
+  const cases: LogEntry[][] = [
+    [claim, two, one],
+    [claim, one, { ...two, checkpoint: 1 }],
+    [claim, { ...claim, seq: 1 }],
+    [claim, { ...one, epoch: 9 }],
+  ]
+  for (const entries of cases) assert.throws(() => foldLineage(entries), { code: 'STORE_CORRUPT' })
+})
+
+test('state without an owner is refused', () => {
+  const story = new Story().claim('p').checkpoint(1, [[1, 'a']])
+  const lineage = foldLineage(story.entries)
+  assert.throws(() => decideRestore(lineage, { sources: [], sinks: ['b'] }), { code: 'CONFIG', message: /"a"/ })
+})
+
+test('a checkpoint is taken back only when it is the newest, something is before it, and nothing of it is visible', () => {
+  const two = new Story()
+    .claim('p')
+    .checkpoint(1)
+    .confirm(1)
+    .checkpoint(2, [
+      [2, 'a'],
+      [2, 'b'],
+    ])
+  const lineage = foldLineage(two.entries)
+  const [a, b] = lineage.pending as [PendingCommittable, PendingCommittable]
+  const lost = { item: a, code: 'PREPARED_LOST' } as const
+  assert.deepEqual(decideRemedy(lineage, lost, new Set()), { kind: 'rewind', void: 2, abort: [b] })
+  assert.equal(decideRemedy(lineage, lost, new Set([b])).kind, 'halt')
+  assert.equal(decideRemedy(lineage, { item: a, code: 'OUTCOME_UNKNOWN' }, new Set()).kind, 'halt')
+  const only = foldLineage(new Story().claim('p').checkpoint(2, [[2, 'a']]).entries)
+  assert.equal(decideRemedy(only, { ...lost, item: item(2, 'a') }, new Set()).kind, 'halt')
+  const later = foldLineage(two.checkpoint(3, [[2, 'a']]).entries)
+  assert.equal(decideRemedy(later, { ...lost, item: item(2, 'a') }, new Set()).kind, 'halt')
+  assert.ok(!legalDecisions(later, item(2, 'a'), false).includes('rewind'))
+})
+
+test('what a person has found in the sink is visible: its checkpoint is not taken back', () => {
+  const story = new Story().claim('p').checkpoint(1).confirm(1)
+  story.checkpoint(2, [
+    [2, 'a'],
+    [2, 'b'],
+  ])
+  const lineage = foldLineage(story.decide({ action: 'mark-committed', checkpoint: 2, sink: 'a' }).entries)
+  const [b] = lineage.pending as [PendingCommittable]
+  assert.equal(decideRemedy(lineage, { item: b, code: 'PREPARED_LOST' }, new Set()).kind, 'halt')
+  assert.ok(!legalDecisions(lineage, b, false).includes('rewind'))
+})
+
+test('leftovers are looked for in every epoch since the last run that confirmed its own checkpoint', () => {
+  const story = new Story().claim('p').checkpoint(1).confirm(1).claim('q').checkpoint(2).confirm(2).claim('r')
+  assert.deepEqual(sweepScope(story.entries, 3).runs, [{ epoch: 2, from: 3, to: 4 }])
+})
+
+test('a checkpoint that another run confirmed is no proof that its run had cleaned up', () => {
+  // The run of epoch 2 published, and was killed before its clean-up of epoch 1 was over.
+  const story = new Story()
+    .claim('p')
+    .claim('q')
+    .checkpoint(1, [[1, 'a']])
+    .claim('r')
+    .confirm(1)
+    .claim('s')
+  assert.deepEqual(
+    sweepScope(story.entries, 4).runs.map((run) => run.epoch),
+    [1, 2, 3],
+  )
+})
+
+test('the epochs of a run’s own rewinds are looked through by the next run', () => {
+  const story = new Story().claim('p').claim('p').checkpoint(1).confirm(1).claim('q')
+  assert.deepEqual(
+    sweepScope(story.entries, 3).runs.map((run) => run.epoch),
+    [1, 2],
+  )
+})
+
+/** Random lives of a pipeline, as the ledger lets them happen. */
+const turn = fc.constantFrom('publish', 'publish', 'publish', 'confirm', 'confirm', 'start', 'rewind', 'void', 'mark')
+
+function tell(turns: readonly string[]): Story {
+  const story = new Story().claim('p0')
+  let next = 1
+  let processes = 1
+  let unconfirmed: number[] = []
+  for (const what of turns) {
+    const newest = foldLineage(story.entries).newest?.checkpoint ?? 0
+    if (what === 'start') story.claim(`p${processes++}`)
+    if (what === 'rewind') story.claim(story.nonce)
+    if (what === 'publish') {
+      unconfirmed.push(next)
+      story.checkpoint(
+        next,
+        unconfirmed.flatMap((of) => SINKS.map((sink) => [of, sink] as const)),
+      )
+      next += 1
+    }
+    const oldest = unconfirmed[0]
+    if (oldest === undefined) continue
+    if (what === 'confirm') {
+      story.confirm(oldest)
+      unconfirmed = unconfirmed.slice(1)
+    }
+    if (what === 'void' && newest === unconfirmed.at(-1)) {
+      story.decide({ action: 'rewind', void: newest })
+      unconfirmed = unconfirmed.slice(0, -1)
+    }
+    if (what === 'mark') story.decide({ action: 'mark-committed', checkpoint: oldest, sink: 'a' })
+  }
+  return story
+}
+
+test('whatever happened: nothing voided, confirmed or decided is pending, and no number comes back', () => {
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 40 }), (turns) => {
+      const { entries } = tell(turns)
+      const { pending, confirmedUpTo, checkpoints, nextCheckpoint } = foldLineage(entries)
+      const voided = entries.flatMap((entry) =>
+        entry.kind === 'decision' && entry.decision.action === 'rewind' ? [entry.decision.void] : [],
+      )
+      const marked = entries.flatMap((entry) =>
+        entry.kind === 'decision' && entry.decision.action === 'mark-committed' ? [entry.decision.checkpoint] : [],
+      )
+      for (const one of pending) {
+        assert.ok(one.checkpoint > confirmedUpTo && !voided.includes(one.checkpoint))
+        assert.ok(one.sink !== 'a' || !marked.includes(one.checkpoint))
+      }
+      const live = checkpoints.map((entry) => entry.checkpoint)
+      assert.ok(live.every((checkpoint) => !voided.includes(checkpoint) && checkpoint < nextCheckpoint))
+      // Nothing is forgotten: what is published, not voided, not confirmed and not decided is pending.
+      const owed = live.filter((checkpoint) => checkpoint > confirmedUpTo)
+      const due = owed.flatMap((of) => SINKS.filter((sink) => sink === 'b' || !marked.includes(of)).map((s) => s + of))
+      assert.deepEqual(names(pending).sort(), due.sort())
+    }),
+  )
+})
+
+test('a sweep never reaches its own or a later epoch, nor a published number', () => {
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 40 }), (turns) => {
+      const story = tell(turns).claim('me')
+      const scope = sweepScope(story.entries, story.epoch)
+      assert.equal(scope.below, story.epoch)
+      for (const run of scope.runs) {
+        assert.ok(run.epoch < story.epoch)
+        const published = story.entries.filter((entry) => entry.kind === 'checkpoint' && entry.epoch === run.epoch)
+        for (const entry of published as CheckpointEntry[]) assert.ok(entry.checkpoint < run.from)
+        assert.ok(run.to === run.from + 1)
+      }
+      assert.deepEqual(
+        scope.keep,
+        foldLineage(story.entries).pending.map((one) => one.committable),
+      )
+    }),
+  )
+})
+
+test('garbage leaves claims, decisions, the newest confirmed checkpoints and everything after them', () => {
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 60 }), fc.integer({ min: 1, max: 5 }), (turns, retained) => {
+      const { entries } = tell(turns)
+      const before = foldLineage(entries)
+      const gone = new Set(selectGarbage(entries, retained))
+      for (const entry of entries) {
+        if (gone.has(entry.seq)) assert.ok(entry.kind === 'checkpoint' || entry.kind === 'confirm')
+      }
+      const after = foldLineage(entries.filter((entry) => !gone.has(entry.seq)))
+      const kept = before.checkpoints.filter((entry) => entry.checkpoint <= before.confirmedUpTo).slice(-retained)
+      for (const entry of kept) assert.ok(after.checkpoints.includes(entry), 'the newest confirmed ones stay')
+      assert.deepEqual({ ...after, checkpoints: [] }, { ...before, checkpoints: [] })
+    }),
+  )
+})
