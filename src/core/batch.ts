@@ -20,7 +20,7 @@ export interface BytesBody {
   /** Bytes used of `buffer`, the last separator included. */
   readonly length: number
   readonly separator: number
-  /** End of each record (separator excluded), only where records may contain the separator (`format: raw`). */
+  /** End of each record (separator excluded), only where records may contain the separator (`format: raw`) or are traced. */
   readonly ends?: Uint32Array
   /** What the source knows about each record besides its value, only when the plan uses it. */
   readonly metadata?: RecordMetadata

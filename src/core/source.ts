@@ -12,6 +12,8 @@ export interface SplitAssignment {
   readonly at: JsonObject
   /** The first record that is not read any more; absent: the split has no end. */
   readonly until?: JsonObject
+  /** Each record's place will be asked for: bodies of bytes come with `ends`, whatever that costs. */
+  readonly isTraced?: boolean
 }
 
 /** The reading side of a connector, made from checked options. Called on the coordinator and, for readers, in lanes. */

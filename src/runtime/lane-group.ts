@@ -1,6 +1,7 @@
 import { errorFromData, MillraceError } from '../core/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ConnectorModules } from './connectors.ts'
+import type { HandedRecords } from './handed-records.ts'
 import { shareWriters } from './share-writers.ts'
 import { LaneHandle } from './lane-handle.ts'
 import type { FromLane, ToLane } from './messages.ts'
@@ -18,14 +19,14 @@ export class LaneGroup {
   readonly #lanes: readonly LaneHandle[]
   readonly #ready = Promise.withResolvers<void>()
   #waitingReady: number
-  #halted: { left: number; done: () => void } | undefined
+  #halted: { left: number; handed: HandedRecords[]; done: (handed: HandedRecords[]) => void } | undefined
 
   constructor(plan: Plan, connectors: ConnectorModules, listener: LaneListener) {
     this.#waitingReady = plan.parallelism
     this.#ready.promise.catch(() => undefined)
     const receive = (lane: number, message: FromLane): void => {
       if (message.kind === 'ready') this.#countReady()
-      else if (message.kind === 'halted') this.#countHalted()
+      else if (message.kind === 'halted') this.#countHalted(message.handed)
       else if (message.kind === 'failed' && message.attempt === 0) this.#ready.reject(errorFromData(message.error))
       else listener.message(lane, message)
     }
@@ -49,16 +50,19 @@ export class LaneGroup {
     this.#lanes[lane]?.send(message)
   }
 
-  /** All lanes at rest with their open work thrown away. A lane that does not come to rest ends the job. */
-  async halt(): Promise<void> {
+  /**
+   * All lanes at rest with their open work thrown away; returns what they had handed on. A lane that does not come to
+   * rest ends the job.
+   */
+  async halt(): Promise<readonly HandedRecords[]> {
     const late = new MillraceError(`a lane did not come to rest within ${HALT_MS / 1000} s`, { code: 'INTERNAL' })
-    await new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(late), HALT_MS)
-      const done = (): void => {
+      const done = (handed: HandedRecords[]): void => {
         clearTimeout(timer)
-        resolve()
+        resolve(handed)
       }
-      this.#halted = { left: this.#lanes.length, done }
+      this.#halted = { left: this.#lanes.length, handed: [], done }
       this.send(() => ({ kind: 'halt' }))
     })
   }
@@ -72,11 +76,12 @@ export class LaneGroup {
     if (this.#waitingReady === 0) this.#ready.resolve()
   }
 
-  #countHalted(): void {
+  #countHalted(handed: readonly HandedRecords[]): void {
     if (this.#halted === undefined) return
     this.#halted.left -= 1
+    this.#halted.handed.push(...handed)
     if (this.#halted.left > 0) return
-    this.#halted.done()
+    this.#halted.done(this.#halted.handed)
     this.#halted = undefined
   }
 }

@@ -49,7 +49,7 @@ async function perform(message: ToLane): Promise<void> {
       return lane.barrier(message)
     case 'halt':
       await lane.halt()
-      return tell({ kind: 'halted' })
+      return tell({ kind: 'halted', handed: lane.handed() })
     case 'tap':
       return tap.open(message.step, message.limit)
     case 'close':

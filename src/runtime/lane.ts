@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { LaneOperator } from '../transforms/operator.ts'
 import type { Edge } from '../plan/plan.ts'
 import { Gate } from './gate.ts'
+import { HandedCounter, type HandedRecords } from './handed-records.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import { shareBatch } from './shared-batch.ts'
 import type { SourceTask } from './source-task.ts'
@@ -35,6 +36,7 @@ export class Lane {
   readonly #tap: Tap
   readonly #gate = new Gate()
   readonly #tally = new Tally()
+  readonly #handed = new HandedCounter()
   readonly #writtenSinceCut = new Map<string, number>()
   #attempt = 0
   #running = false
@@ -56,6 +58,7 @@ export class Lane {
     if (this.#attempt !== message.attempt) return
     this.#isAtRest = false
     this.#tally.reset()
+    this.#handed.begin(message.checkpoint, message.trial)
     this.#writtenSinceCut.clear()
     for (const [id, writer] of this.#steps.writers) writer.begin(message.checkpoint, ticketOf(message.tickets, id))
     for (const [id, { task }] of this.#steps.sources) task.assign(message.assignments[id] ?? [])
@@ -96,6 +99,7 @@ export class Lane {
         counts: this.#tally.cut(),
         written: new Map(this.#writtenSinceCut),
       }
+      this.#handed.cut(message.next.checkpoint)
       this.#writtenSinceCut.clear()
       this.#dirty = false
       failpoint('chk.barrier', 'after')
@@ -112,6 +116,11 @@ export class Lane {
     failpoint('chk.ack', 'before')
     this.#tell({ kind: 'acked', attempt, ack })
     failpoint('chk.ack', 'after')
+  }
+
+  /** What was handed on into checkpoints that may not be published. */
+  handed(): HandedRecords[] {
+    return this.#handed.report()
   }
 
   positions(): Record<string, SplitProgress[]> {
@@ -164,16 +173,18 @@ export class Lane {
   async #handle(task: SourceTask, item: Item): Promise<void> {
     // After the last barrier, or in a rewind: what was polled is not part of any checkpoint.
     if (!this.#running) return item.kind === 'batch' ? item.release() : undefined
-    if (item.kind === 'batch') {
-      this.#tally.read(task.id, item.rows, item.bytes)
-      await this.#emit(task.id, this.#steps.sources.get(task.id)?.edges ?? [], item)
+    const batch = item.kind === 'batch' ? this.#handed.take(task.id, item) : undefined
+    if (batch !== undefined) {
+      this.#tally.read(task.id, batch.rows, batch.bytes)
+      await this.#emit(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
     }
     task.advance(item)
+    if (item.kind === 'split-end') this.#handed.splitEnded(task.id, item.split)
     if (!this.#dirty) {
       this.#dirty = true
       this.#tell({ kind: 'read', attempt: this.#attempt })
     }
-    if (item.kind === 'split-end') this.#checkDrained()
+    if (item.kind === 'split-end' || this.#handed.isTrialOver === true) this.#checkDrained()
   }
 
   async #emit(from: string, edges: readonly Edge[], batch: Batch): Promise<void> {
@@ -211,7 +222,8 @@ export class Lane {
 
   #checkDrained(): void {
     if (this.#drained) return
-    for (const { task } of this.#steps.sources.values()) if (!task.isDrained) return
+    const isDrained = this.#handed.isTrialOver ?? [...this.#steps.sources.values()].every(({ task }) => task.isDrained)
+    if (!isDrained) return
     this.#drained = true
     this.#tell({ kind: 'drained', attempt: this.#attempt })
   }

@@ -6,6 +6,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
+import type { HandedRecords, TrialRanges } from './handed-records.ts'
 
 /** What a lane's thread is born with. */
 export interface LaneData {
@@ -36,6 +37,8 @@ export type ToLane =
       readonly checkpoint: CheckpointId
       readonly tickets: Tickets
       readonly assignments: Readonly<Record<string, readonly SplitAssignment[]>>
+      /** Hand on only these records, by source, and report `drained` when that is done: nothing of it is published. */
+      readonly trial?: Readonly<Record<string, TrialRanges>>
     }
   | { readonly kind: 'add'; readonly source: string; readonly splits: readonly SplitAssignment[] }
   /** Cut: what came before belongs to `checkpoint`, what follows to `next`. After the last barrier nothing is read. */
@@ -83,7 +86,7 @@ export type FromLane =
     }
   /** Every assigned split has ended. */
   | { readonly kind: 'drained'; readonly attempt: number }
-  | { readonly kind: 'halted' }
+  | { readonly kind: 'halted'; readonly handed: readonly HandedRecords[] }
   | { readonly kind: 'failed'; readonly attempt: number; readonly error: ErrorData }
   | { readonly kind: 'tapped'; readonly step: string; readonly lines: readonly string[] }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly detail: JsonObject }

@@ -11,6 +11,13 @@ export interface Ended {
 /** What `run` prints for machines. */
 export type Event = Readonly<Record<string, unknown>> & { readonly event?: string }
 
+/** Where a program runs. */
+export interface Place {
+  readonly directory: string
+  /** Beside our own environment. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** How long a condition may take before the test is given up. Never reached when all is well. */
 const PATIENCE_MS = 60_000
 
@@ -22,9 +29,14 @@ export class CommandLine implements AsyncDisposable {
   out = ''
   err = ''
 
-  constructor(directory: string, ...args: string[]) {
+  constructor(place: string | Place, ...args: string[]) {
+    const { directory, environment = {} }: Place = typeof place === 'string' ? { directory: place } : place
     const program = path.join(repository, 'bin', 'millrace')
-    this.#process = spawn(process.execPath, [program, ...args], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#process = spawn(process.execPath, [program, ...args], {
+      cwd: directory,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const tell = (): void => {
       this.#changed.resolve()
       this.#changed = Promise.withResolvers()
@@ -71,11 +83,18 @@ export class CommandLine implements AsyncDisposable {
 
   /** The first event that fits. */
   async event(fits: (event: Event) => boolean): Promise<Event> {
-    const look = async (): Promise<Event> => {
+    const found = await this.eventOrEnd(fits)
+    if (found === undefined) throw new Error(`it ended without the event:\n${this.out}${this.err}`)
+    return found
+  }
+
+  /** The first event that fits; nothing when the program ends without it. */
+  async eventOrEnd(fits: (event: Event) => boolean): Promise<Event | undefined> {
+    const look = async (): Promise<Event | undefined> => {
       for (;;) {
+        const hasEnded = this.hasEnded
         const found = this.events().find(fits)
-        if (found !== undefined) return found
-        if (this.hasEnded) throw new Error(`it ended without the event:\n${this.out}${this.err}`)
+        if (found !== undefined || hasEnded) return found
         await this.#changed.promise
       }
     }

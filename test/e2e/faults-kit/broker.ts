@@ -1,0 +1,43 @@
+import { startKafka } from '../../../scripts/services/kafka.ts'
+import { KafkaAdmin, KafkaClient, PartitionProducer, type OutgoingRecord } from '../../../src/clients/kafka/index.ts'
+
+/** The broker that tests share, or one of our own where there is none. */
+export class Broker implements AsyncDisposable {
+  readonly address: string
+  readonly admin: KafkaAdmin
+  readonly #client: KafkaClient
+  readonly #producer: PartitionProducer
+  readonly #stop: () => Promise<void>
+  #topics = 0
+
+  private constructor(address: string, stop: () => Promise<void>) {
+    this.address = address
+    this.#client = new KafkaClient({ brokers: [address] })
+    this.admin = new KafkaAdmin(this.#client)
+    this.#producer = new PartitionProducer(this.#client)
+    this.#stop = stop
+  }
+
+  static async open(): Promise<Broker> {
+    const shared = process.env['MILLRACE_KAFKA']
+    if (shared !== undefined) return new Broker(shared, async () => undefined)
+    const own = await startKafka()
+    return new Broker(own.bootstrap, () => own.stop())
+  }
+
+  async createTopic(partitions: number): Promise<string> {
+    const name = `faults-${process.pid}-${++this.#topics}`
+    await this.admin.createTopic(name, partitions)
+    return name
+  }
+
+  async send(topic: string, partition: number, values: readonly (string | null)[]): Promise<void> {
+    const records = values.map((value): OutgoingRecord => ({ value: value === null ? null : Buffer.from(value) }))
+    await this.#producer.send({ topic, partition }, records)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close()
+    await this.#stop()
+  }
+}
