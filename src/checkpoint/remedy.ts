@@ -15,7 +15,7 @@ export type Remedy =
 export function decideRemedy(
   lineage: Lineage,
   trouble: { readonly item: PendingCommittable; readonly code: ErrorCode },
-  committedOf: ReadonlySet<PendingCommittable>,
+  committedOf: Pick<ReadonlySet<PendingCommittable>, 'has'>,
 ): Remedy {
   const { item, code } = trouble
   if (code === 'OUTCOME_UNKNOWN') return { kind: 'halt', code, why: 'nobody can tell whether it was committed' }

@@ -1,4 +1,4 @@
-import type { CheckpointId, CommitPermit, Evidence, PendingCommittable } from '../core/checkpoint-types.ts'
+import type { CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
 import { MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Clock, Logger } from '../core/context.ts'
@@ -33,33 +33,34 @@ export interface CommitterOptions {
  */
 export class Committer {
   readonly #options: CommitterOptions
-  readonly #tails = new Map<string, Promise<unknown>>()
-  readonly #committed = new Set<PendingCommittable>()
+  /** Weak: a manifest that was collected takes its committables along. */
+  readonly #committed = new WeakSet<PendingCommittable>()
 
   constructor(options: CommitterOptions) {
     this.#options = options
   }
 
   /** What this process knows to be committed. */
-  get committed(): ReadonlySet<PendingCommittable> {
+  get committed(): Pick<ReadonlySet<PendingCommittable>, 'has'> {
     return this.#committed
   }
 
-  /** Resolves when all items are committed. Rejects with `CommitTrouble`, or when the run was told to end. */
+  /**
+   * Resolves when all items are committed, checkpoint after checkpoint. Rejects with `CommitTrouble`, or when the run was
+   * told to end; then nothing of a later checkpoint was tried.
+   */
   async commitAll(permit: CommitPermit, items: readonly PendingCommittable[]): Promise<void> {
-    const results = await Promise.allSettled(items.map((item) => this.#inOrder(permit, item)))
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    const byCheckpoint = Map.groupBy(items, (item) => item.checkpoint)
+    for (const [, together] of [...byCheckpoint].sort(([a], [b]) => a - b)) {
+      const byKey = Map.groupBy(together, (item) => `${item.sink}\n${item.orderKey}`)
+      const results = await Promise.allSettled([...byKey.values()].map((chain) => this.#inOrder(permit, chain)))
+      const failed = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []))
+      if (failed.length > 0) throw failed.find((reason) => reason instanceof CommitTrouble) ?? failed[0]
+    }
   }
 
-  #inOrder(permit: CommitPermit, item: PendingCommittable): Promise<void> {
-    const key = `${item.sink}\n${item.orderKey}`
-    const turn = (this.#tails.get(key) ?? Promise.resolve()).then(() => this.#untilKnown(permit, item))
-    this.#tails.set(
-      key,
-      turn.catch(() => undefined),
-    )
-    return turn
+  async #inOrder(permit: CommitPermit, chain: readonly PendingCommittable[]): Promise<void> {
+    for (const item of chain) if (!this.#committed.has(item)) await this.#untilKnown(permit, item)
   }
 
   async #untilKnown(permit: CommitPermit, item: PendingCommittable): Promise<void> {
@@ -69,7 +70,7 @@ export class Committer {
       failpoint('commit', 'before')
       let decision = afterCommit(await commitOnce(sink, permit, item))
       failpoint('commit', 'after')
-      if (decision.do === 'ask-evidence') decision = afterEvidence(await this.#evidence(sink, item))
+      if (decision.do === 'ask-evidence') decision = await this.#afterEvidence(sink, item)
       if (decision.do === 'done') {
         this.#committed.add(item)
         failpoint('commit.nth', 'after')
@@ -83,11 +84,15 @@ export class Committer {
     throw new MillraceError('the run ended before everything was committed', { code: 'INTERRUPTED' })
   }
 
-  async #evidence(sink: SinkCoordinator, item: PendingCommittable): Promise<Evidence> {
+  async #afterEvidence(sink: SinkCoordinator, item: PendingCommittable): Promise<CommitDecision> {
     failpoint('evidence', 'before')
-    const [evidence] = await sink.evidence([item.committable])
-    failpoint('evidence', 'after')
-    return evidence ?? { state: 'unknown', reason: 'the sink gave no evidence' }
+    try {
+      const [evidence] = await sink.evidence([item.committable])
+      failpoint('evidence', 'after')
+      return afterEvidence(evidence ?? { state: 'unknown', reason: 'the sink gave no evidence' })
+    } catch (thrown) {
+      return retryUnlessFinal(thrown)
+    }
   }
 
   #sink(item: PendingCommittable): SinkCoordinator {
@@ -106,18 +111,12 @@ async function commitOnce(
   try {
     return await sink.commit(permit, item.committable)
   } catch (thrown) {
-    const error = toMillraceError(thrown)
-    if (error.retry === 'halt') throw error
-    return { outcome: 'retry', reason: error.message }
+    return { outcome: 'retry', reason: retryUnlessFinal(thrown).reason }
   }
 }
 
-/** The newest checkpoint of which, and of all before it, everything is committed. */
-export function confirmable(done: ReadonlyMap<CheckpointId, boolean>): CheckpointId | undefined {
-  let newest: CheckpointId | undefined
-  for (const [checkpoint, isDone] of [...done].sort(([a], [b]) => a - b)) {
-    if (!isDone) break
-    newest = checkpoint
-  }
-  return newest
+function retryUnlessFinal(thrown: unknown): CommitDecision & { do: 'retry' } {
+  const error = toMillraceError(thrown)
+  if (error.retry === 'halt') throw error
+  return { do: 'retry', reason: error.message }
 }
