@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { quoteName, quoteText } from '../../src/dataplane/index.ts'
+import { quoteName, quoteText } from '../../src/dataplane/sql-text.ts'
 import type { PipelineFacts } from './pipeline.ts'
 import { QuickstartError } from './quickstart-error.ts'
 import { readTable } from './read-table.ts'

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { quoteText } from '../../src/dataplane/index.ts'
+import { quoteText } from '../../src/dataplane/sql-text.ts'
 import { QuickstartError } from './quickstart-error.ts'
-
-const repository = path.resolve(import.meta.dirname, '..', '..')
 
 /** All flights of the original: three million, January to June 2001, as the US Bureau of Transportation recorded them. */
 export const ALL_FLIGHTS = 3_000_000
@@ -29,7 +28,12 @@ export function originalSql(rows: number): string {
 }
 
 function originalPath(): string {
-  const file = path.join(repository, 'node_modules', 'vega-datasets', 'data', 'flights-3m.parquet')
+  let file = ''
+  try {
+    file = fileURLToPath(new URL('../data/flights-3m.parquet', import.meta.resolve('vega-datasets')))
+  } catch {
+    // Not installed: said below.
+  }
   if (existsSync(file)) return file
   throw new QuickstartError(
     'the package vega-datasets, which has the flights, is not installed',

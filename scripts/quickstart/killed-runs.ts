@@ -23,9 +23,6 @@ export interface RunSummary {
   readonly checkpoint: number
 }
 
-/** Milliseconds after the job's start at which the random kill comes. */
-const RANDOM_KILL_MS: readonly [number, number] = [250, 1000]
-
 /** Runs the job to its end, through one kill after the other. */
 export async function runThroughKills(
   place: { readonly pipeline: string; readonly table: string },
@@ -39,8 +36,8 @@ export async function runThroughKills(
     const attempt = new Attempt(place.table, summary, watcher, died)
     await using job = new JobProcess(place.pipeline, kill?.failpoint, (event) => {
       attempt.see(event)
-      if (event.event === 'started' && kill !== undefined && kill.failpoint === undefined) {
-        setTimeout(() => job.kill(), randomInt(...RANDOM_KILL_MS)).unref()
+      if (event.event === 'started' && kill?.withinMs !== undefined) {
+        setTimeout(() => job.kill(), randomInt(kill.withinMs)).unref()
       }
     })
     signal.addEventListener('abort', () => job.kill(), { once: true })

@@ -1,7 +1,9 @@
 /** A place in the protocol where the job is killed. */
 export interface Kill {
-  /** For MILLRACE_FAILPOINTS; absent: at a random time, from outside. */
+  /** For MILLRACE_FAILPOINTS. */
   readonly failpoint?: string
+  /** Without a failpoint: killed from outside, at a random time up to this many milliseconds after its start. */
+  readonly withinMs?: number
   /** When that is, to be read after "killed". */
   readonly said: (checkpoint: number) => string
   /** The checkpoint that it happens to: the one that is being made, or the one that is being committed. */
@@ -46,6 +48,6 @@ export function planKills(rows: number): readonly Kill[] {
       said: (checkpoint) =>
         `after ${checkpoint === 0 ? 'that commit' : `the commit of checkpoint ${checkpoint}`}, before the log knew`,
     },
-    { of: 'none', said: () => 'at a random moment' },
+    { withinMs: rows >= BIG ? 1000 : 150, of: 'none', said: () => 'at a random moment' },
   ]
 }
