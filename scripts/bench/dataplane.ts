@@ -1,10 +1,11 @@
 /**
- * Rows per CPU-second through the data plane: bytes in, scanner, SQL with a filter and an expression, bytes out.
+ * Rows per CPU-second through the data plane: bytes in, decoder, SQL with a filter and an expression, bytes out.
  *
  *     node scripts/bench/dataplane.ts [batches]
  */
-import { JsonLinesScanner, openLaneDatabase, openQuery, parseColumnType } from '../../src/dataplane/index.ts'
+import { openLaneDatabase, openQuery, parseColumnType } from '../../src/dataplane/index.ts'
 import type { Column, QueryOutput } from '../../src/dataplane/index.ts'
+import { JsonColumns } from '../../src/dataplane/json-columns.ts'
 
 const ROWS = 10_000
 const BATCHES = Number(process.argv[2] ?? 100)
@@ -65,19 +66,17 @@ async function measure(name: string, rows: number, once: () => unknown): Promise
 const buffer = makeRows()
 console.log(`${ROWS} rows of ${(buffer.length / ROWS).toFixed(1)} bytes, ${BATCHES} batches`)
 console.log(`${''.padEnd(28)}   M rows/CPU-s     M rows/s         RSS MiB`)
-const scanner = new JsonLinesScanner(columns)
-await measure('scanner alone', ROWS, () => scanner.scan(buffer, buffer.length, ROWS))
-for (const isScanned of [false, true]) {
-  for (const [name, output] of Object.entries(OUTPUTS)) {
-    await using database = await openLaneDatabase({ memoryLimitBytes: 256 * 2 ** 20 })
-    const input = { format: 'ndjson', name: 'clicks', columns, isTrusted: !isScanned } as const
-    const query = await openQuery(database, { input, sql, output })
-    let target: Buffer | undefined
-    await measure(`${name}${isScanned ? '' : ', not scanned'}`, ROWS, async () => {
-      const result = await query.run({ buffer, length: buffer.length, rows: ROWS }, target)
-      if (!result.ok) throw new Error(result.errors[0]?.reason)
-      target = result.buffer
-    })
-    query.close()
-  }
+const decoder = new JsonColumns(columns)
+await measure('decoder alone', ROWS, () => decoder.decode(buffer, buffer.length, ROWS))
+for (const [name, output] of Object.entries(OUTPUTS)) {
+  await using database = await openLaneDatabase({ memoryLimitBytes: 256 * 2 ** 20 })
+  const input = { format: 'ndjson', name: 'clicks', columns } as const
+  const query = await openQuery(database, { input, sql, output })
+  let target: Buffer | undefined
+  await measure(name, ROWS, async () => {
+    const result = await query.run({ buffer, length: buffer.length, rows: ROWS }, target)
+    if (!result.ok) throw new Error(result.errors[0]?.reason)
+    target = result.buffer
+  })
+  query.close()
 }
