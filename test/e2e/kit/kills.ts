@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { CommandLine, Event } from '../command-line.ts'
+import { armed, cellText, type Cell } from './cells.ts'
+import type { World } from './world.ts'
+
+/** A process that made so many checkpoints without coming by the failpoint never does: one more than are retained. */
+const CHECKPOINTS = 6
+/** Rows per partition for each of them. */
+const ROWS = 50
+
+/** Starts the job to die at the failpoint, with rows coming in. False when it was stopped without having been there. */
+export async function killAt(world: World, cell: Cell): Promise<boolean> {
+  const killed = `${cell.name}:${cell.position}@${cell.nth} kill`
+  await using run = world.home.start(armed(cell, 'kill'))
+  await world.topic.append(ROWS)
+  let newest = 0
+  for (let made = 0; made < CHECKPOINTS; made++) {
+    const confirmed = await run.eventOrEnd((event) => isConfirmed(event) && Number(event['checkpoint']) > newest)
+    if (confirmed === undefined) break
+    newest = Number(confirmed['checkpoint'])
+    await world.topic.append(ROWS)
+    if (cell.name.startsWith('stop.')) break
+  }
+  run.signal('SIGTERM')
+  const { code, signal } = await run.ended()
+  if (code === 0) return false
+  assert.equal(signal, 'SIGKILL', `${cellText(cell)}: it ended with ${code}:\n${run.out}${run.err}`)
+  assert.ok(
+    world.home.trace().some((line) => line === `${run.pid} ${killed}`),
+    `killed at ${cellText(cell)}, says ${world.home.trace().at(-1)}`,
+  )
+  return true
+}
+
+/** Like `killAt`, for a job that ends by itself. */
+export async function killAtEnd(world: World, cell: Cell): Promise<boolean> {
+  await using run = world.home.start(armed(cell, 'kill'))
+  const { code, signal } = await run.ended()
+  if (code === 0) return false
+  assert.equal(signal, 'SIGKILL', `${cellText(cell)}: it ended with ${code}:\n${run.out}${run.err}`)
+  return true
+}
+
+/** Kills the job so many milliseconds after its start, wherever it is then. */
+export async function killAfter(world: World, milliseconds: number): Promise<void> {
+  await using run = world.home.start()
+  await pause(milliseconds)
+  run.signal('SIGKILL')
+  await run.ended()
+}
+
+/** Lets the job catch up, stops it, and audits everything. */
+export async function settle(world: World): Promise<void> {
+  await using run = world.home.start()
+  await caughtUp(world, run)
+  run.signal('SIGTERM')
+  await endedWell(run)
+  await world.auditEnd()
+}
+
+/** Lets a job that ends by itself end, and audits everything. */
+export async function finish(world: World): Promise<void> {
+  await using run = world.home.start()
+  await endedWell(run)
+  await world.auditEnd()
+}
+
+/** Waits until every row is in a confirmed checkpoint. */
+export async function caughtUp(world: World, run: CommandLine): Promise<void> {
+  await run.event((event) => event.event === 'started')
+  let newest = 0
+  while (!(await world.isCaughtUp())) {
+    const confirmed = await run.event((event) => isConfirmed(event) && Number(event['checkpoint']) > newest)
+    newest = Number(confirmed['checkpoint'])
+  }
+}
+
+export async function endedWell(run: CommandLine): Promise<void> {
+  const { code, signal } = await run.ended()
+  assert.equal(code, 0, `it ended with ${code ?? signal}:\n${run.out}${run.err}`)
+}
+
+export function isConfirmed(event: Event): boolean {
+  return event.event === 'confirmed'
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { foldLineage, type Lineage } from '../../../src/checkpoint/lineage.ts'
+import type { CheckpointEntry, LogEntry } from '../../../src/checkpoint/entries.ts'
+import { LocalLog } from '../../../src/storage/local-log.ts'
+import { Ledger } from '../../../src/storage/ledger.ts'
+import { CommandLine } from '../command-line.ts'
+
+const NAME = 'kills'
+const FILE = `${NAME}.yaml`
+
+export interface PipelineText {
+  readonly sources: string
+  readonly transforms?: string
+  readonly sinks: string
+  readonly parallelism?: number
+  /** Default 100ms, the shortest there is. */
+  readonly interval?: string
+  readonly accept?: string
+}
+
+/** A directory with one pipeline file and everything that the pipeline leaves behind. */
+export class PipelineHome implements AsyncDisposable {
+  readonly directory: string
+  readonly #remove: () => Promise<void>
+
+  private constructor(directory: string, remove: () => Promise<void>) {
+    this.directory = directory
+    this.#remove = remove
+  }
+
+  static async create(): Promise<PipelineHome> {
+    const made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-kills-'))
+    return new PipelineHome(made.path, () => made.remove())
+  }
+
+  write({ sources, transforms, sinks, parallelism = 2, interval = '100ms', accept }: PipelineText): void {
+    const lines = [
+      `name: ${NAME}`,
+      `parallelism: ${parallelism}`,
+      ...(accept === undefined ? [] : [`accept: [${accept}]`]),
+      `sources: {${sources}}`,
+      ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
+      `sinks: {${sinks}}`,
+      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 30m, storage: ./state}`,
+    ]
+    writeFileSync(path.join(this.directory, FILE), `${lines.join('\n')}\n`)
+  }
+
+  /** Starts the real program on the pipeline. Failpoints as in `MILLRACE_FAILPOINTS`. */
+  start(failpoints = ''): CommandLine {
+    const environment = { MILLRACE_FAILPOINTS: failpoints, MILLRACE_FAILPOINT_TRACE: this.#trace }
+    return new CommandLine({ directory: this.directory, environment }, 'run', FILE)
+  }
+
+  /** Failpoints that acted so far: `<pid> <name>:<position>@<nth> <action>`. */
+  trace(): string[] {
+    return existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8').trimEnd().split('\n') : []
+  }
+
+  /** The checkpoint log as it is on disk; nothing before the first start. */
+  async entries(): Promise<readonly LogEntry[]> {
+    const state = path.join(this.directory, 'state', NAME)
+    if (!existsSync(path.join(state, 'log'))) return []
+    const log = new LocalLog(state, 'auditor')
+    return await Ledger.read({
+      address: state,
+      list: async () => log.list(),
+      read: async (seq) => log.read(seq),
+      append: async () => assert.fail('the auditor writes nothing'),
+      remove: async () => assert.fail('the auditor removes nothing'),
+      close: async () => undefined,
+    })
+  }
+
+  async lineage(): Promise<Lineage> {
+    return foldLineage(await this.entries())
+  }
+
+  /** Temporary files of the checkpoint log that nobody took away. */
+  logResidue(): string[] {
+    return readdirSync(path.join(this.directory, 'state', NAME, 'log')).filter((name) => name.startsWith('.tmp'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#remove()
+  }
+
+  get #trace(): string {
+    return path.join(this.directory, 'failpoints.trace')
+  }
+}
+
+/** The next row of each partition of a topic at a published checkpoint. */
+export function positionsOf(entry: CheckpointEntry, partitions: number): number[] {
+  const positions = Array.from({ length: partitions }, () => 0)
+  for (const split of Object.values(entry.sources).flat()) {
+    const part = Number(split.split.slice(split.split.lastIndexOf('/') + 1))
+    positions[part] = Number(split.at['offset'])
+  }
+  return positions
+}
+
+/** What was read is written, filtered, dead-lettered or copied, in every manifest that the log still holds. */
+export function assertBalanced(entries: readonly LogEntry[]): void {
+  for (const entry of entries) {
+    if (entry.kind !== 'checkpoint') continue
+    const { read, copied, filtered, deadLettered, written } = entry.accounting
+    assert.equal(read + copied, written + filtered + deadLettered, `checkpoint ${entry.checkpoint} does not add up`)
+  }
+}
