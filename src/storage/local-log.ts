@@ -1,7 +1,8 @@
 import * as nodeFs from 'node:fs'
 import { join } from 'node:path'
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, type Retry } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
+import { makeDurableDirectory, syncDirectory } from './make-durable-directory.ts'
 
 /**
  * The checkpoint log on a local disk, one file per slot under `log/`. Blocking calls: it lives in a thread of its own
@@ -31,13 +32,15 @@ export class LocalLog {
   readonly #directory: string
   readonly #nonce: string
   #temporaries = 0
+  /** The first sync that failed: nothing is appended after it. */
+  #broken: MillraceError | undefined
 
   /** `nonce` keeps the temporary files of two processes apart. */
   constructor(directory: string, nonce: string, fs: LogFs = nodeFs) {
     this.#fs = fs
     this.#directory = join(directory, 'log')
     this.#nonce = nonce
-    this.#do('creating the checkpoint log', () => fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 }))
+    this.#do('creating the checkpoint log', () => makeDurableDirectory(fs, this.#directory))
   }
 
   list(): number[] {
@@ -58,6 +61,7 @@ export class LocalLog {
   }
 
   append(seq: number, bytes: Uint8Array): 'appended' | 'exists' {
+    if (this.#broken !== undefined) throw this.#broken
     const temporary = join(this.#directory, `.tmp-${this.#nonce}-${this.#temporaries++}`)
     try {
       this.#writeDurably(temporary, bytes)
@@ -76,19 +80,22 @@ export class LocalLog {
   }
 
   #writeDurably(path: string, bytes: Uint8Array): void {
-    this.#do(`writing ${path}`, () => {
-      failpoint('store.manifest.write', 'before')
-      const file = this.#fs.openSync(path, 'wx', 0o600)
-      try {
-        for (let at = 0; at < bytes.length;) at += this.#fs.writeSync(file, bytes, at)
-        failpoint('store.manifest.write', 'after')
-        failpoint('store.manifest.fsync', 'before')
-        this.#fs.fsyncSync(file)
-        failpoint('store.manifest.fsync', 'after')
-      } finally {
-        this.#fs.closeSync(file)
-      }
-    })
+    failpoint('store.manifest.write', 'before')
+    // Nothing is published yet: with room on the disk the same may succeed later.
+    const file = this.#do(`creating ${path}`, () => this.#fs.openSync(path, 'wx', 0o600), 'restart')
+    try {
+      this.#do(`writing ${path}`, () => this.#writeAll(file, bytes), 'restart')
+      failpoint('store.manifest.write', 'after')
+      failpoint('store.manifest.fsync', 'before')
+      this.#orBreak(`syncing ${path}`, () => this.#fs.fsyncSync(file))
+      failpoint('store.manifest.fsync', 'after')
+    } finally {
+      this.#fs.closeSync(file)
+    }
+  }
+
+  #writeAll(file: number, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) at += this.#fs.writeSync(file, bytes, at)
   }
 
   #link(temporary: string, seq: number): boolean {
@@ -102,16 +109,9 @@ export class LocalLog {
   }
 
   #syncDirectory(): void {
-    this.#do('syncing the directory of the checkpoint log', () => {
-      failpoint('store.dirsync', 'before')
-      const directory = this.#fs.openSync(this.#directory, 'r')
-      try {
-        this.#fs.fsyncSync(directory)
-      } finally {
-        this.#fs.closeSync(directory)
-      }
-      failpoint('store.dirsync', 'after')
-    })
+    failpoint('store.dirsync', 'before')
+    this.#orBreak('syncing the directory of the checkpoint log', () => syncDirectory(this.#fs, this.#directory))
+    failpoint('store.dirsync', 'after')
   }
 
   #unlinkQuietly(path: string): void {
@@ -126,11 +126,20 @@ export class LocalLog {
     return join(this.#directory, String(seq).padStart(12, '0'))
   }
 
-  #do<T>(doing: string, act: () => T): T {
+  #orBreak(doing: string, sync: () => void): void {
+    try {
+      this.#do(doing, sync)
+    } catch (error) {
+      this.#broken = error as MillraceError
+      throw error
+    }
+  }
+
+  #do<T>(doing: string, act: () => T, whenFull: Retry = 'halt'): T {
     try {
       return act()
     } catch (error) {
-      throw storeError(doing, error)
+      throw storeError(doing, error, whenFull)
     }
   }
 }
@@ -139,13 +148,14 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code
 }
 
-function storeError(doing: string, cause: unknown): MillraceError {
-  if (cause instanceof MillraceError) return cause
-  const full = codeOf(cause) === 'ENOSPC' ? ' The disk is full: free space and start again.' : ''
+function storeError(doing: string, cause: unknown, whenFull: Retry = 'halt'): MillraceError {
+  const code = codeOf(cause)
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   const message = cause instanceof Error ? cause.message : String(cause)
-  return new MillraceError(`${doing}: ${message}.${full}`, {
+  return new MillraceError(`${doing}: ${message}.${isFull ? ' The disk is full: free space.' : ''}`, {
     code: 'STORE_IO',
+    retry: isFull ? whenFull : 'halt',
     cause,
-    detail: { errno: codeOf(cause) ?? 'unknown' },
+    detail: { errno: code ?? 'unknown' },
   })
 }

@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
+import * as nodeFs from 'node:fs'
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
+import { makeDurableDirectory } from './make-durable-directory.ts'
 
 /**
  * The folder that a pipeline keeps its state in: `<storage>/<name>`, mode 0700. Refused when another user owns it, when
@@ -9,19 +10,19 @@ import { MillraceError } from '../core/errors.ts'
 export function openStateDirectory(storage: string, job: string): string {
   const directory = stateDirectoryOf(storage, job)
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDurableDirectory(nodeFs, directory)
   } catch (cause) {
     throw new MillraceError(`creating the state directory ${directory}: ${(cause as Error).message}`, {
       code: 'STORE_IO',
       cause,
     })
   }
-  const found = lstatSync(directory)
+  const found = nodeFs.lstatSync(directory)
   if (found.isSymbolicLink() || !found.isDirectory()) throw refused(directory, 'is not a directory')
   const user = process.getuid?.()
   if (user !== undefined && found.uid !== user) throw refused(directory, 'belongs to another user')
   if ((found.mode & 0o022) !== 0) throw refused(directory, 'may be written by other users (chmod 700 it)')
-  if ((found.mode & 0o077) !== 0) chmodSync(directory, 0o700)
+  if ((found.mode & 0o077) !== 0) nodeFs.chmodSync(directory, 0o700)
   return directory
 }
 

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { foldLineage } from '../checkpoint/lineage.ts'
+import { CrashFs } from '../testkit/crash-fs.ts'
+import { draftOf, overLocal } from '../testkit/ledger-drafts.ts'
+import { Ledger } from './ledger.ts'
+import { LocalLog } from './local-log.ts'
+
+const now = (): number => 0
+
+test('a slot is taken once, and what stands in it is the first one’s', () => {
+  const log = new LocalLog('/state/job', 'a', new CrashFs().fs)
+  assert.equal(log.append(0, Buffer.from('one')), 'appended')
+  assert.equal(log.append(0, Buffer.from('two')), 'exists')
+  assert.deepEqual([log.list(), String(log.read(0)), log.read(1)], [[0], 'one', undefined])
+})
+
+test('temporary files are not slots and do not stay', () => {
+  const disk = new CrashFs()
+  const log = new LocalLog('/state/job', 'a', disk.fs)
+  log.append(7, Buffer.from('x'))
+  log.append(7, Buffer.from('y'))
+  assert.deepEqual(disk.fs.readdirSync('/state/job/log'), ['000000000007'])
+})
+
+/** A claim, three checkpoints with their confirmations, and garbage collection; `acked` after each change. */
+async function threeCheckpoints(disk: CrashFs): Promise<{ at: number; seq: number; bytes: string }[]> {
+  const acked: { at: number; seq: number; bytes: string }[] = []
+  const local = new LocalLog('/state/job', 'a', disk.fs)
+  const log = overLocal(local, (seq, bytes) => {
+    acked.push({ at: disk.changes.length, seq, bytes: Buffer.from(bytes).toString() })
+  })
+  const ledger = await Ledger.claim(log, 'job', 'a', now)
+  for (const checkpoint of [1, 2, 3]) {
+    await ledger.publish(draftOf(checkpoint))
+    await ledger.confirm(checkpoint)
+    await ledger.collect(1)
+  }
+  return acked
+}
+
+test('whenever the machine dies, what was appended is there, whole, and what was not is whole or absent', async () => {
+  const disk = new CrashFs()
+  const acked = await threeCheckpoints(disk)
+  const kept = new Set(new LocalLog('/state/job', 'c', disk.fs).list())
+  let states = 0
+  for (let count = 0; count <= disk.changes.length; count++) {
+    for (const crashed of disk.crashes(count, 4)) {
+      states++
+      const log = overLocal(new LocalLog('/state/job', 'b', crashed.fs))
+      const entries = await Ledger.read(log)
+      for (const { at, seq, bytes } of acked) {
+        if (at > count || !kept.has(seq)) continue
+        assert.equal(String(await log.read(seq)), bytes, `entry ${seq} after ${count} changes`)
+      }
+      const { newest, confirmedUpTo } = foldLineage(entries)
+      const confirmed = acked.filter(({ at, bytes }) => at <= count && bytes.includes('"kind":"confirm"')).length
+      assert.ok(confirmedUpTo >= confirmed && (newest?.checkpoint ?? 0) >= confirmed)
+      // And the next start goes on from there.
+      assert.ok((await Ledger.claim(log, 'job', 'b', now)).epoch >= 1)
+    }
+  }
+  assert.ok(states > 300, `${states} states`)
+})
+
+for (const code of ['EIO', 'ENOSPC']) {
+  test(`${code} at every call: an append fails, and is published only if its name is there`, async () => {
+    const calls: string[] = []
+    const rehearsal = new CrashFs()
+    const first = new LocalLog('/state/job', 'a', rehearsal.fs)
+    rehearsal.before = (call) => void calls.push(call)
+    first.append(0, Buffer.from('entry'))
+    for (const [nth, failing] of calls.entries()) {
+      const disk = new CrashFs()
+      const log = new LocalLog('/state/job', 'a', disk.fs)
+      let call = 0
+      disk.before = (name) => {
+        if (call++ === nth) throw Object.assign(new Error(`${code}: ${name}`), { code })
+      }
+      const isCleanUp = failing === 'unlink'
+      if (isCleanUp) assert.equal(log.append(0, Buffer.from('entry')), 'appended')
+      else assert.throws(() => log.append(0, Buffer.from('entry')), { code: 'STORE_IO' }, failing)
+      const isNamed = calls.slice(0, nth).includes('link')
+      assert.deepEqual(log.list(), isNamed ? [0] : [], failing)
+      if (isNamed) assert.equal(String(log.read(0)), 'entry')
+    }
+  })
+}
+
+test('a failed sync is final: the kernel may call the next one a success without having written', () => {
+  for (const kind of ['fsync', 'fsync-directory']) {
+    const disk = new CrashFs()
+    const log = new LocalLog('/state/job', 'a', disk.fs)
+    disk.before = (call) => {
+      if (call === kind) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+    assert.throws(() => log.append(0, Buffer.from('x')), { code: 'STORE_IO', retry: 'halt' })
+    disk.before = () => undefined
+    assert.throws(() => log.append(1, Buffer.from('y')), { code: 'STORE_IO', retry: 'halt' })
+  }
+})
+
+test('a full disk fails the checkpoint, not the process: once there is room it goes on', () => {
+  const disk = new CrashFs()
+  const log = new LocalLog('/state/job', 'a', disk.fs)
+  disk.before = (call) => {
+    if (call === 'write') throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  }
+  assert.throws(() => log.append(0, Buffer.from('x')), { code: 'STORE_IO', retry: 'restart', message: /disk is full/ })
+  disk.before = () => undefined
+  assert.equal(log.append(0, Buffer.from('x')), 'appended')
+})

@@ -1,0 +1,27 @@
+import type * as nodeFs from 'node:fs'
+import { dirname } from 'node:path'
+
+type DirectoryFs = Pick<typeof nodeFs, 'mkdirSync' | 'openSync' | 'fsyncSync' | 'closeSync'>
+
+/**
+ * Makes a directory, with those above it where they are missing, mode 0700, and syncs the names: after a power failure a
+ * directory whose name was not synced is gone with everything in it, synced files included. The directory's own name is
+ * synced also when it is there already, because whoever made it may have died before the sync.
+ */
+export function makeDurableDirectory(fs: DirectoryFs, path: string): void {
+  const highest = fs.mkdirSync(path, { recursive: true, mode: 0o700 }) ?? path
+  for (let named = path; ; named = dirname(named)) {
+    syncDirectory(fs, dirname(named))
+    if (named === highest || dirname(named) === named) return
+  }
+}
+
+/** Makes the names in a directory durable. */
+export function syncDirectory(fs: Pick<DirectoryFs, 'openSync' | 'fsyncSync' | 'closeSync'>, path: string): void {
+  const directory = fs.openSync(path, 'r')
+  try {
+    fs.fsyncSync(directory)
+  } finally {
+    fs.closeSync(directory)
+  }
+}
