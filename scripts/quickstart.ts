@@ -48,27 +48,33 @@ async function quickstart(wishes: Wishes, signal: AbortSignal): Promise<number> 
     if (logs === undefined)
       throw new QuickstartError(`nothing has run in ${shown(place.directory)}`, 'Run `npm start`.')
     await openExpected(database.connection, originalSql(logs.rows), readPipeline(place.pipeline))
-    return await verify(database.connection, place, undefined)
+    return await verify(database.connection, place)
   }
+  const started = performance.now()
   screen.title(rows)
   openPlace(place)
   clearResults(place)
   await prepareLogs(database.connection, wishes)
-  preparePipeline(wishes)
+  const pipeline = preparePipeline(wishes)
   const expected = await openExpected(database.connection, originalSql(rows), readPipeline(place.pipeline))
+  screen.step('Pipeline', `${pipeline}; its SQL keeps ${count(expected)} of the ${count(rows)} flights`)
   screen.expect(expected)
   screen.step('Run', `bin/millrace run ${shown(place.pipeline)}, killed with SIGKILL and started again:`)
   const { kills } = await runThroughKills(place, planKills(rows), screen, signal)
   screen.rest()
-  return await verify(database.connection, place, kills)
+  return await verify(database.connection, place, { kills, started })
 }
 
-async function verify(database: DuckDBConnection, place: Place, kills: number | undefined): Promise<number> {
+async function verify(
+  database: DuckDBConnection,
+  place: Place,
+  run?: { readonly kills: number; readonly started: number },
+): Promise<number> {
   screen.busy('comparing …')
   const result = await compare(database, place.table)
   screen.rest()
   screen.comparison(result)
-  screen.verdict(result, kills)
+  screen.verdict(result, run && { kills: run.kills, ms: performance.now() - run.started })
   if (!result.isEqual) {
     screen.mismatch(place)
     return exitCodeOf('MISMATCH')
@@ -95,16 +101,16 @@ async function prepareLogs(database: DuckDBConnection, { place, rows }: Wishes):
 }
 
 /** A file that its user changed is set aside, never lost. */
-function preparePipeline({ place, keep }: Wishes): void {
+function preparePipeline({ place, keep }: Wishes): string {
   const existing = existsSync(place.pipeline) ? readFileSync(place.pipeline, 'utf8') : undefined
-  if (keep && existing !== undefined) return screen.step('Pipeline', `${shown(place.pipeline)}, as you left it`)
+  if (keep && existing !== undefined) return `${shown(place.pipeline)}, as you left it`
   if (existing !== undefined && existing !== PIPELINE_TEXT) {
     const aside = `${place.pipeline}.yours`
     writeFileSync(aside, existing)
     screen.step('', `your changes of flights.yaml are in ${shown(aside)} now; \`npm start -- --keep\` runs them`)
   }
   writeFileSync(place.pipeline, PIPELINE_TEXT)
-  screen.step('Pipeline', `${shown(place.pipeline)}, made to be read`)
+  return shown(place.pipeline)
 }
 
 /** The query that is shown fits the original pipeline; one that was changed may have other columns. */

@@ -139,13 +139,13 @@ class Attempt {
     if (this.#doing === 'starting') return 'started again'
     const { checkpoint, recommitted } = this.#restored
     const committed = readTable(this.#table).commits - commitsBefore
-    const done = [
+    const parts = [
       ...(this.#swept > 0 ? [`rolled back ${this.#swept} unfinished commit`] : []),
-      ...(committed > 0 ? [`committed ${committed} instant`] : []),
+      ...(committed > 0 ? [`committed checkpoint ${checkpoint}`] : []),
       ...(committed === 0 && recommitted > 0 ? ['found it committed'] : []),
       checkpoint > 0 ? `went on from checkpoint ${checkpoint}` : 'began again at the first row',
     ]
-    return done.join(', ')
+    return parts.join(', ')
   }
 
   #show(): void {

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Output } from '../../src/cli/output.ts'
+import { formatDuration } from '../../src/cli/quantities.ts'
 import { tableText } from '../../src/cli/table.ts'
 import { paint } from '../../src/cli/terminal.ts'
 import type { Comparison } from './compare.ts'
@@ -64,6 +65,7 @@ export class Screen implements RunWatcher {
       ['source', count(source.rows), source.digest],
       ['table', count(table.rows), table.digest],
     ]
+    this.#line('')
     this.step(
       'Compare',
       'DuckDB applies the SQL to the original flights, and reads the files that completed commits name:',
@@ -74,15 +76,16 @@ export class Screen implements RunWatcher {
     this.#line('')
   }
 
-  verdict({ source, lost, duplicated, isEqual }: Comparison, kills: number | undefined): void {
+  verdict({ source, lost, duplicated, isEqual }: Comparison, run?: { kills: number; ms: number }): void {
     const parts = [
       `${count(source.rows)} rows`,
-      ...(kills === undefined ? [] : [`killed ${kills} times`]),
+      ...(run === undefined ? [] : [`killed ${run.kills} times`]),
       `${count(lost)} lost`,
       `${count(duplicated)} duplicated`,
     ]
     const text = `${isEqual ? '✔' : '✖'} ${parts.join(', ')}`
-    this.#line(paint('bold', paint(isEqual ? 'green' : 'red', text)))
+    const took = run === undefined ? '' : paint('dim', `  (${formatDuration(run.ms)} in all)`)
+    this.#line(`${paint(isEqual ? 'green' : 'red', text)}${took}`)
   }
 
   mismatch(place: Place): void {
