@@ -6,33 +6,24 @@ export const ROW_ERRORS_MAX = 100
 
 const NEWLINE = 0x0a
 
-/** Runs bytes `start..end` of `buffer` and says why they fail, or nothing. */
-export type Attempt = (
-  buffer: Buffer,
-  start: number,
-  end: number,
-) => Promise<{ column: string; reason: string } | undefined>
+/** Runs some of the rows and says why they fail, or nothing. */
+export type Attempt = (part: BytesPiece) => Promise<{ column: string; reason: string } | undefined>
 
 /**
  * Names the rows that make a query fail: DuckDB's message does not tell the row, so the piece is halved until single
  * rows are left. Costs about `log2(rows)` runs for each bad row; it happens only on bad data.
- *
- * `scanned` holds the same rows as `piece`, perhaps with rewritten values; places are told in `piece`.
  */
-export async function findFailingRows(
-  piece: BytesPiece,
-  scanned: { readonly buffer: Buffer; readonly length: number },
-  attempt: Attempt,
-): Promise<RowError[]> {
-  const original = rowStarts(piece.buffer, piece.length)
-  const starts = rowStarts(scanned.buffer, scanned.length)
+export async function findFailingRows(piece: BytesPiece, attempt: Attempt): Promise<RowError[]> {
+  const starts = rowStarts(piece.buffer, piece.length)
   const errors: RowError[] = []
   const search = async (from: number, to: number): Promise<void> => {
     if (from >= to || errors.length >= ROW_ERRORS_MAX) return
-    const fault = await attempt(scanned.buffer, starts[from] ?? 0, starts[to] ?? scanned.length)
+    const start = starts[from] ?? 0
+    const buffer = piece.buffer.subarray(start, Math.min(starts[to] ?? piece.length, piece.length))
+    const fault = await attempt({ buffer, length: buffer.length, rows: to - from })
     if (fault === undefined) return
     if (to - from === 1) {
-      errors.push({ row: from, byteStart: original[from] ?? 0, byteEnd: (original[to] ?? 1) - 1, ...fault })
+      errors.push({ row: from, byteStart: start, byteEnd: (starts[to] ?? 1) - 1, ...fault })
       return
     }
     const middle = (from + to) >>> 1

@@ -49,6 +49,19 @@ export class HandOverFile {
     fs.ftruncateSync(this.#descriptor, length)
   }
 
+  /** Replaces the contents by the parts, one behind the other. */
+  writeParts(parts: readonly Uint8Array[]): void {
+    let at = 0
+    for (const part of parts) {
+      for (let from = 0; from < part.length;) {
+        const count = fs.writeSync(this.#descriptor, part, from, part.length - from, at)
+        from += count
+        at += count
+      }
+    }
+    fs.ftruncateSync(this.#descriptor, at)
+  }
+
   /** Reads the contents into `target`, or into a larger new buffer when they do not fit. */
   read(target: Buffer | undefined): { buffer: Buffer; length: number } {
     const length = fs.fstatSync(this.#descriptor).size

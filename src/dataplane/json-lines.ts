@@ -13,25 +13,26 @@ import {
   skipSpace,
 } from './json-values.ts'
 import {
-  DOUBLE_DIGITS,
   INT64_DIGITS,
   integerLimits,
-  mustQuoteDecimal,
-  mustQuoteFloating,
-  mustQuoteInteger,
+  scanDecimal,
+  scanFloating,
+  scanInteger,
+  type IntegerLimits,
 } from './number-values.ts'
-import { scanDecimal, scanFloating, scanInteger, type IntegerLimits } from './number-values.ts'
-import { RewrittenRows } from './rewritten-rows.ts'
-import type { BytesPiece } from './bytes-piece.ts'
+import { JsonCells } from './json-cells.ts'
 import type { RowError } from './row-error.ts'
-import { ROW_BYTES_MAX } from './relation.ts'
 import { ROW_ERRORS_MAX } from './failing-rows.ts'
 import { scanQuoted, scanTimestamp } from './text-values.ts'
 import type { Column } from './types.ts'
 
-export type ScanResult =
-  | ({ readonly ok: true } & BytesPiece)
-  | { readonly ok: false; readonly errors: readonly RowError[] }
+export type ScanResult = { readonly ok: true } | { readonly ok: false; readonly errors: readonly RowError[] }
+
+/** Is given the cells of some rows after the other, with the bytes in which they lie; both are used again. */
+export type TakeCells = (bytes: Buffer, cells: JsonCells) => void
+
+/** One row may be no longer than this. */
+export const ROW_BYTES_MAX: number = 16 * 1024 * 1024
 
 const NOT_OBJECT = failure('not a JSON object on a line of its own')
 const BROKEN = failure('broken JSON')
@@ -45,18 +46,20 @@ const INVALID_UTF8 = failure('invalid UTF-8')
 const TEXT = 1
 const NUMBER = 2
 const MOMENT = 3
+const DOCUMENT = 4
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const NEWLINE = 0x0a
+/** A value that begins with it is `null`: nothing else does. */
+const LOWER_N = 0x6e
 
 /**
- * Reads rows of JSON once, before DuckDB does, and lets only those pass that DuckDB reads exactly. What it refuses is
- * in `REASONS`; DuckDB itself would round `1.5` to 2, take `true` for 1 and lose digits of long decimals without a word.
+ * Finds the values in rows of JSON and lets only those pass that are exactly values of their columns' types. What it
+ * refuses is in `REASONS`; DuckDB itself would round `1.5` to 2 and take `true` for 1 without a word.
  *
  * Rules: a missing key is NULL; a key that no column asks for is ignored, but must be good JSON; numbers may be written
- * as strings; strings are needed for text, moments, UUIDs and (in base64) bytes; numbers that DuckDB would take through
- * a double are handed on as strings.
+ * as strings; strings are needed for text, moments, UUIDs and (in base64) bytes.
  */
 export class JsonLinesScanner {
   readonly #columns: readonly Column[]
@@ -67,13 +70,14 @@ export class JsonLinesScanner {
   /** The row in which each key was seen last. */
   readonly #seen: Float64Array
   #stamp = 0
-  readonly #rewritten = new RewrittenRows()
+  readonly #cells: JsonCells
   #errors: RowError[] = []
   /** The column of the value that was looked at last, for the error. */
   #column: number = NO_COLUMN
 
   constructor(columns: readonly Column[]) {
     this.#columns = columns
+    this.#cells = new JsonCells(columns.length)
     this.#keys = new JsonKeys(columns.map(({ name }) => name))
     this.#hot = hotColumns(columns, this.#keys.max + 1)
     this.#seen = new Float64Array(this.#keys.max + 1)
@@ -81,14 +85,14 @@ export class JsonLinesScanner {
     this.#required = columns.flatMap(({ nullable }, index) => (nullable ? [] : [index]))
   }
 
-  /**
-   * Checks the first `length` bytes, which hold `rows` rows. The result shares `buffer` when nothing had to be
-   * rewritten, else it lies in a buffer of the scanner's own, which the next call uses again.
-   */
-  scan(buffer: Buffer, length: number, rows: number): ScanResult {
-    if (length > 0 && buffer[length - 1] !== NEWLINE) return this.scan(withNewline(buffer, length), length + 1, rows)
+  /** Checks the first `length` bytes, which hold `rows` rows. What `take` was given is void when rows are at fault. */
+  scan(buffer: Buffer, length: number, rows: number, take: TakeCells): ScanResult {
+    if (length > 0 && buffer[length - 1] !== NEWLINE) {
+      return this.scan(withNewline(buffer, length), length + 1, rows, take)
+    }
     this.#errors = []
-    this.#rewritten.begin(buffer)
+    const cells = this.#cells
+    cells.clear()
     const valid = isUtf8(buffer.subarray(0, length))
     let at = 0
     let row = 0
@@ -96,16 +100,22 @@ export class JsonLinesScanner {
       const end = valid ? this.#scanRow(buffer, at) : this.#scanSuspectRow(buffer, at)
       at = end < 0 ? this.#refuse(buffer, at, row, end) : end
       if (this.#errors.length >= ROW_ERRORS_MAX) break
+      if (++cells.rows < cells.rowsMax) continue
+      if (this.#errors.length === 0) take(buffer, cells)
+      cells.clear()
     }
     if (this.#errors.length > 0) return { ok: false, errors: this.#errors }
+    if (cells.rows > 0) take(buffer, cells)
     assert(row === rows, `the piece was announced with ${rows} rows and holds ${row}`)
-    return { ok: true, rows: row, ...this.#rewritten.finish(length) }
+    return { ok: true }
   }
 
   /** Returns the place behind the row's newline, or a complemented reason. */
   #scanRow(bytes: Uint8Array, start: number): number {
     const { following, patterns, starts, max } = this.#keys
     const { kinds } = this.#hot
+    const { starts: valueStarts, ends: valueEnds, columns } = this.#cells
+    const cells = this.#cells.rows * columns
     const seen = this.#seen
     const stamp = ++this.#stamp
     let key = NO_COLUMN
@@ -139,8 +149,18 @@ export class JsonLinesScanner {
           place = at + 1
           let byte = bytes[place]!
           while (byte > QUOTE ? byte !== BACKSLASH : byte === 0x20 || byte === 0x21) byte = bytes[++place]!
+          valueStarts[cells + key] = at + 1
           at = byte === QUOTE ? place + 1 : scanStringRest(bytes, place)
-        } else at = this.#scanColumn(bytes, at, key)
+          valueEnds[cells + key] = byte === QUOTE ? place : ~(at - 1)
+        } else {
+          const start = at
+          at = this.#scanColumn(bytes, at, key)
+          if (key < columns && bytes[start] !== LOWER_N) {
+            const quote = bytes[start] === QUOTE && kinds[key] !== DOCUMENT ? 1 : 0
+            valueStarts[cells + key] = start + quote
+            valueEnds[cells + key] = at - quote
+          }
+        }
         if (at < 0) return this.#fail(key, at)
         let byte = bytes[at]
         if (byte !== 0x2c && byte !== 0x7d) {
@@ -204,11 +224,8 @@ export class JsonLinesScanner {
       case 'float':
       case 'double':
         return this.#scanNumeric(bytes, at, index)
-      case 'json': {
-        const end = scanValue(bytes, at)
-        if (end > 0) this.#rewritten.quoteDocument(at, end)
-        return end
-      }
+      case 'json':
+        return scanValue(bytes, at)
       default:
         return this.#scanText(bytes, at, type)
     }
@@ -219,24 +236,18 @@ export class JsonLinesScanner {
     const start = isQuoted ? at + 1 : at
     const { type } = this.#columns[index]!
     let end: number
-    let mustQuote: boolean
     switch (type.kind) {
       case 'integer':
         end = scanInteger(bytes, start, this.#limits[index]!)
-        mustQuote = type.name !== 'bigint' && mustQuoteInteger(bytes, start, end)
         break
       case 'decimal':
         end = scanDecimal(bytes, start, type.precision, type.scale)
-        mustQuote = end > 0 && mustQuoteDecimal(bytes, start, end, type.scale)
         break
       default:
         end = scanFloating(bytes, start, type.kind === 'float')
-        mustQuote = mustQuoteFloating(bytes, start, end)
     }
-    if (end < 0) return end
-    if (isQuoted) return bytes[end] === QUOTE ? end + 1 : BROKEN
-    if (mustQuote) this.#rewritten.quoteNumber(start, end)
-    return end
+    if (end < 0 || !isQuoted) return end
+    return bytes[end] === QUOTE ? end + 1 : BROKEN
   }
 
   #scanText(bytes: Uint8Array, at: number, type: Column['type']): number {
@@ -289,9 +300,10 @@ function hotColumns(columns: readonly Column[], length: number): HotColumns {
       hot.digits[index] = Math.min(integerLimits(type.name).digits - 1, INT64_DIGITS)
     } else if (type.kind === 'decimal') {
       hot.kinds[index] = NUMBER
-      hot.digits[index] = Math.max(0, Math.min(type.precision, DOUBLE_DIGITS) - type.scale)
+      hot.digits[index] = Math.max(0, type.precision - type.scale)
       hot.scales[index] = type.scale
-    } else if (type.kind === 'timestamp') {
+    } else if (type.kind === 'json') hot.kinds[index] = DOCUMENT
+    else if (type.kind === 'timestamp') {
       hot.kinds[index] = MOMENT
       hot.scales[index] = type.precision
     }

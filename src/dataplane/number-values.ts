@@ -2,9 +2,7 @@ import { failure, isDigit, scanNumber, skipDigits } from './json-values.ts'
 import { INTEGER_RANGES, type IntegerName } from './types.ts'
 
 /**
- * Exactness of numbers. A scanner returns the place behind the number, the same complemented reasons as
- * `json-values.ts`, and `mustQuote…` tells whether DuckDB would read the bare token inexactly: it takes every number
- * that is no 64-bit integer through a double.
+ * Scanners of numbers: they return the place behind the number, or the complemented reasons of `json-values.ts`.
  */
 
 const NOT_INTEGER = failure('not an integer')
@@ -17,8 +15,6 @@ const TOO_FINE = failure('more digits after the point than the type holds')
 const NOT_NUMBER = failure('not a number')
 const NUMBER_RANGE = failure('a number beyond the range of its type')
 
-/** Digits of the greatest integer that a double, multiplied by a power of ten, still gives back exactly. */
-export const DOUBLE_DIGITS = 15
 /** Digits that always fit a 64-bit integer. */
 export const INT64_DIGITS = 18
 
@@ -56,11 +52,6 @@ function isWithin(bytes: Uint8Array, start: number, count: number, limit: Uint8A
   return true
 }
 
-/** Bare integer tokens beyond 64 bits lose digits in DuckDB. */
-export function mustQuoteInteger(bytes: Uint8Array, at: number, end: number): boolean {
-  return end - at > INT64_DIGITS + (bytes[at] === 0x2d ? 1 : 0)
-}
-
 export function scanDecimal(bytes: Uint8Array, at: number, precision: number, scale: number): number {
   const start = bytes[at] === 0x2d ? at + 1 : at
   const point = skipDigits(bytes, start)
@@ -77,15 +68,6 @@ export function scanDecimal(bytes: Uint8Array, at: number, precision: number, sc
   return (bytes[end]! | 0x20) === 0x65 ? EXPONENT : end
 }
 
-export function mustQuoteDecimal(bytes: Uint8Array, at: number, end: number, scale: number): boolean {
-  const start = bytes[at] === 0x2d ? at + 1 : at
-  if (end - start <= DOUBLE_DIGITS - scale) return false
-  const point = skipDigits(bytes, start)
-  const whole = point - start
-  if (point === end) return whole > INT64_DIGITS
-  return whole + scale > DOUBLE_DIGITS || end - start - 1 > DOUBLE_DIGITS
-}
-
 export function scanFloating(bytes: Uint8Array, at: number, isSingle: boolean): number {
   if (bytes[at] !== 0x2d && !isDigit(bytes[at])) return NOT_NUMBER
   const end = scanNumber(bytes, at)
@@ -100,9 +82,4 @@ export function scanFloating(bytes: Uint8Array, at: number, isSingle: boolean): 
 function hasExponent(bytes: Uint8Array, at: number, end: number): boolean {
   for (let place = at; place < end; place++) if ((bytes[place]! | 0x20) === 0x65) return true
   return false
-}
-
-/** `-0` is an integer for DuckDB, which has no negative zero; as a text it keeps its sign. */
-export function mustQuoteFloating(bytes: Uint8Array, at: number, end: number): boolean {
-  return end - at === 2 && bytes[at] === 0x2d && bytes[at + 1] === 0x30
 }

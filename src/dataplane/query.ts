@@ -4,13 +4,12 @@ import { MillraceError } from '../core/errors.ts'
 import { CsvLinesScanner } from './csv-lines.ts'
 import { describeSelect } from './describe.ts'
 import { findFailingRows } from './failing-rows.ts'
-import { JsonLinesScanner } from './json-lines.ts'
+import { JsonColumns, emptyJsonColumns } from './json-columns.ts'
 import type { LaneDatabase } from './lane-database.ts'
 import { NOT_FINITE, SENTINEL_QUOTE, csvSql, csvUncarriableSql, outputSql, type QueryOutput } from './output.ts'
 import { relationSql, type InputRelation } from './relation.ts'
 import type { BytesPiece } from './bytes-piece.ts'
 import type { RowError } from './row-error.ts'
-import { MetadataWriter, type RowMetadata } from './row-metadata.ts'
 import { quoteName } from './sql-text.ts'
 import type { Column } from './types.ts'
 
@@ -46,7 +45,7 @@ export async function openQuery(database: LaneDatabase, definition: QueryDefinit
   const select = `WITH ${quoteName(input.name)} AS NOT MATERIALIZED (${relation}) SELECT * FROM (${body}\n)`
   return database.exclusive(async () => {
     // DuckDB looks into the file when it plans; what another query left there may be of another form.
-    database.input.write(EMPTY, 0)
+    database.input.writeParts(input.format === 'ndjson' ? emptyJsonColumns(input.columns) : [])
     try {
       return await planQuery(database, definition, select)
     } catch (error) {
@@ -82,9 +81,8 @@ export class Query {
   readonly #definition: QueryDefinition
   readonly #select: string
   readonly #statement: DuckDBPreparedStatement
-  readonly #scanner: JsonLinesScanner | CsvLinesScanner | undefined
-
-  readonly #metadata: MetadataWriter | undefined
+  readonly #json: JsonColumns | undefined
+  readonly #csv: CsvLinesScanner | undefined
 
   constructor(
     database: LaneDatabase,
@@ -98,25 +96,22 @@ export class Query {
     this.#select = select
     this.columns = columns
     this.#statement = statement
-    this.#scanner = scannerFor(definition.input)
     const { input } = definition
-    const names = input.format === 'ndjson' ? (input.metadata ?? []) : []
-    this.#metadata = names.length === 0 ? undefined : new MetadataWriter(names)
+    this.#json = input.format === 'ndjson' ? new JsonColumns(input.columns) : undefined
+    this.#csv = input.format === 'csv' ? new CsvLinesScanner(input.columns, input.csv) : undefined
   }
 
   /**
    * Runs the query over one piece of rows (nothing to hand in for `parquet` and `table` inputs). The result is written
-   * into `target`, or into a new buffer when that is too small. `metadata` belongs to `input.metadata`.
+   * into `target`, or into a new buffer when that is too small.
    *
    * @throws MillraceError `POISON` when the query fails and no single row can be named, `INTERRUPTED` when closed.
    */
-  run(piece?: BytesPiece, target?: Buffer, metadata?: RowMetadata): Promise<QueryResult> {
+  run(piece?: BytesPiece, target?: Buffer): Promise<QueryResult> {
     return this.#database.exclusive(async () => {
       if (piece === undefined) return this.#executeStored(target)
-      const scanned = this.#scanner?.scan(piece.buffer, piece.length, piece.rows)
-      if (scanned?.ok === false) return scanned
-      const rows = scanned ?? piece
-      return this.#executeOn(piece, this.#metadata?.write(rows, metadata ?? {}) ?? rows, target)
+      const errors = this.#handOver(piece)
+      return errors === undefined ? this.#executeOn(piece, target) : { ok: false, errors }
     })
   }
 
@@ -134,21 +129,30 @@ export class Query {
     }
   }
 
-  async #executeOn(
-    piece: BytesPiece,
-    scanned: { readonly buffer: Buffer; readonly length: number },
-    target: Buffer | undefined,
-  ): Promise<QueryResult> {
+  /** Checks the rows and puts them where DuckDB reads them. */
+  #handOver({ buffer, length, rows }: BytesPiece): readonly RowError[] | undefined {
+    const { input } = this.#database
+    if (this.#json === undefined) {
+      const scanned = this.#csv?.scan(buffer, length, rows)
+      if (scanned?.ok === false) return scanned.errors
+      input.write(buffer, length)
+      return undefined
+    }
+    const decoded = this.#json.decode(buffer, length, rows)
+    if (!decoded.ok) return decoded.errors
+    input.writeParts(decoded.parts)
+    return undefined
+  }
+
+  async #executeOn(piece: BytesPiece, target: Buffer | undefined): Promise<QueryResult> {
     if (piece.rows === 0) return { ok: true, buffer: target ?? EMPTY, length: 0, rows: 0 }
     try {
-      this.#database.input.write(scanned.buffer, scanned.length)
       return await this.#execute(target)
     } catch (error) {
       if (!isDataError(error)) throw queryFailed(error, this.#definition.input.name)
-      const errors = await findFailingRows(piece, scanned, async (buffer, start, end) => {
+      const errors = await findFailingRows(piece, async (part) => {
         try {
-          const rows = buffer.subarray(start, Math.min(end, scanned.length))
-          this.#database.input.write(rows, rows.length)
+          assert(this.#handOver(part) === undefined, 'rows that passed the scanner pass it again')
           await this.#execute(undefined)
           return undefined
         } catch (inner) {
@@ -185,11 +189,6 @@ export class Query {
     await connection.run(csvSql(this.#select, this.columns, output, this.#database.output.path, ''))
     return this.#database.output.read(target)
   }
-}
-
-function scannerFor(input: InputRelation): JsonLinesScanner | CsvLinesScanner | undefined {
-  if (input.format === 'ndjson' && input.isTrusted !== true) return new JsonLinesScanner(input.columns)
-  return input.format === 'csv' ? new CsvLinesScanner(input.columns, input.csv) : undefined
 }
 
 class UncarriableError extends Error {
