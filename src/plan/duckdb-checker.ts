@@ -1,13 +1,13 @@
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Schema } from '../core/schema.ts'
-import { openLaneDatabase, type LaneDatabase } from '../dataplane/lane-database.ts'
+import type { LaneDatabase } from '../dataplane/lane-database.ts'
 import { checkSql } from '../dataplane/sql-check.ts'
 import { formatColumnType, parseColumnType, type Column } from '../dataplane/types.ts'
 import type { CheckedSql, SqlChecker, SqlRelation } from './sql-checker.ts'
 
 const MEMORY_BYTES = 128 * 1024 * 1024
 
-/** Checks SQL with a locked DuckDB of its own, opened for the first statement. Dispose it when planning is over. */
+/** Checks SQL with a locked DuckDB of its own, loaded and opened for the first statement. Dispose it when planning is over. */
 export class DuckdbChecker implements SqlChecker, AsyncDisposable {
   #database: Promise<LaneDatabase> | undefined
 
@@ -18,7 +18,9 @@ export class DuckdbChecker implements SqlChecker, AsyncDisposable {
   ): Promise<CheckedSql | readonly Finding[]> {
     const [relation] = relations
     if (relation === undefined) return []
-    this.#database ??= openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES })
+    this.#database ??= import('../dataplane/lane-database.ts').then(({ openLaneDatabase }) =>
+      openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES }),
+    )
     const input = { name: relation.name, columns: typed(relation.schema), hidden: typed(metadata) }
     const result = await checkSql(await this.#database, input, sql)
     if (!result.ok) return result.findings.map((finding) => ({ severity: 'error', code: 'CONFIG', ...finding }))
