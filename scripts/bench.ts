@@ -81,6 +81,9 @@ console.log(
     `${rows} rows, middle of ${settings.repeat} runs; load ${load()} before`,
 )
 
+// An ordinary exit takes the servers and the directory of the bench along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const results: Result[] = []
 await using bed = new TestBed(rows)
 for (const number of chosen) {

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { childCpuSeconds } from './figures.ts'
+import { killWithUs } from './kill-with-us.ts'
 
 export interface ProgramRun {
   readonly out: string
@@ -17,20 +18,16 @@ export interface ProgramRun {
   readonly handOverBytes: number | undefined
 }
 
-export interface ProgramOptions {
-  readonly directory: string
-  /** Killed after this time, which is then an error. Default ten minutes. */
-  readonly timeoutMs?: number
-}
-
 const SCRIPT = '"$@" & child=$!; echo "$child" >&3; wait "$child"; code=$?; times >&3; exit "$code"'
 const SAMPLE_MS = 50
+/** Whatever takes longer hangs. */
+const TIMEOUT_MS = 600_000
 
 /** Runs Node with these arguments to its end. Rejects when it fails. */
-export async function measureProgram(args: readonly string[], options: ProgramOptions): Promise<ProgramRun> {
+export async function measureProgram(args: readonly string[], directory: string): Promise<ProgramRun> {
   const started = performance.now()
   const shell = spawn('bash', ['-c', SCRIPT, 'bench', process.execPath, ...args], {
-    cwd: options.directory,
+    cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const texts = [1, 2, 3].map((descriptor) => collect(shell.stdio[descriptor] as Readable))
@@ -43,7 +40,9 @@ export async function measureProgram(args: readonly string[], options: ProgramOp
     peakRssBytes = larger(peakRssBytes, seen?.peakRssBytes)
     handOverBytes = larger(handOverBytes, seen?.handOverBytes)
   }, SAMPLE_MS)
-  const limit = setTimeout(() => process.kill(pid(), 'SIGKILL'), options.timeoutMs ?? 600_000)
+  const kill = (): void => void process.kill(pid(), 'SIGKILL')
+  killWithUs(shell, kill)
+  const limit = setTimeout(kill, TIMEOUT_MS)
   const [code] = (await once(shell, 'close')) as [number | null]
   const wallSeconds = (performance.now() - started) / 1000
   clearInterval(sampling)

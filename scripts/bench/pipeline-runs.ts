@@ -63,7 +63,7 @@ export function storeSink(store: StoreProcess, table: string, options: Options =
 /** Runs a bounded pipeline to its end. Throws when the job's own counts say that it did not read every row. */
 export async function runPipeline(bed: TestBed, pipeline: Pipeline, rows: number): Promise<Measurement> {
   const directory = bed.freshDirectory()
-  const run = await measureProgram([MILLRACE, 'run', writePipeline(directory, pipeline)], { directory })
+  const run = await measureProgram([MILLRACE, 'run', writePipeline(directory, pipeline)], directory)
   const read = publishedRows(run.out)
   if (read !== rows) throw new Error(`the pipeline read ${read} of ${rows} rows: ${run.out}`)
   const { wallSeconds, cpuSeconds, peakRssBytes, handOverBytes } = run

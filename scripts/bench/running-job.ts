@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
+import { killWithUs } from './kill-with-us.ts'
 import { MILLRACE } from './pipeline-runs.ts'
 import type { StoreProcess } from './test-bed.ts'
 
@@ -15,6 +16,7 @@ export class RunningJob implements AsyncDisposable {
   constructor(directory: string, file: string) {
     const args = [MILLRACE, 'run', file]
     this.#process = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    killWithUs(this.#process, () => this.#process.kill('SIGKILL'))
     for (const stream of [this.#process.stdout, this.#process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#text += text))
   }

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Codec } from '../../src/clients/kafka/index.ts'
 import { EmulatorControl } from '../../src/testkit/emulators/control-client.ts'
+import { killWithUs } from './kill-with-us.ts'
 import { startKafka, type KafkaService } from '../services/kafka.ts'
 
 export type Store = 'starrocks' | 'doris'
@@ -31,6 +32,7 @@ export class TestBed implements AsyncDisposable {
 
   constructor(rows: number) {
     this.rows = rows
+    process.once('exit', () => this.#removeFiles())
   }
 
   /** A name that was not used before: for topics, tables and pipelines. */
@@ -90,6 +92,10 @@ export class TestBed implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#processes].map((one) => this.#end(one)))
     await this.#broker?.stop()
+    this.#removeFiles()
+  }
+
+  #removeFiles(): void {
     rmSync(this.directory, { recursive: true, force: true })
   }
 
@@ -103,10 +109,7 @@ export class TestBed implements AsyncDisposable {
   async #start(args: readonly string[]): Promise<{ process: ChildProcess; line: string }> {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#processes.add(child)
-    // A bench that dies must leave nothing behind.
-    const kill = (): void => void child.kill('SIGKILL')
-    process.once('exit', kill)
-    child.once('exit', () => process.removeListener('exit', kill))
+    killWithUs(child, () => child.kill('SIGKILL'))
     const first = Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
     const [line] = (await first) as [unknown]
     if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}`)

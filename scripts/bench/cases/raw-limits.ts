@@ -17,7 +17,7 @@ export async function readTopics(bed: TestBed, { repeat }: Settings, report: Rep
     const runs = new Map<string, Measurement[]>()
     for (let turn = 0; turn < repeat; turn++) {
       const args = [programPath('kafka-read.ts'), await bed.bootstrap(), topic, String(bed.rows)]
-      for (const told of toldBy(await measureProgram(args, { directory: bed.directory }))) {
+      for (const told of toldBy(await measureProgram(args, bed.directory))) {
         const name = told.what ?? ''
         runs.set(name, [...(runs.get(name) ?? []), measurement({ ...told, rows: bed.rows })])
       }
@@ -52,7 +52,7 @@ export async function sendPrepared(bed: TestBed, { repeat }: Settings, report: R
     const args = [programPath('send-prepared.ts'), kind, JSON.stringify({ urls, backends }), String(bed.rows)]
     const runs: Measurement[] = []
     for (let turn = 0; turn < repeat; turn++)
-      runs.push(...toldBy(await measureProgram(args, { directory: bed.directory })).map(measurement))
+      runs.push(...toldBy(await measureProgram(args, bed.directory)).map(measurement))
     const run = middleRun(runs)
     const name = `prepared bytes → ${kind}`
     if (run !== undefined) report({ kind: 'throughput', case: 2, name, run, start: NO_START })
