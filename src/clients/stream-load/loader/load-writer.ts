@@ -48,20 +48,19 @@ export class LoadWriter implements SinkWriter {
     clearTimeout(this.#idle)
     this.begin(next.checkpoint, next.ticket)
     this.#preparing.add(load)
-    try {
-      failpoint('sink.flush', 'before')
-      const prepared = await load.prepare()
-      failpoint('sink.prepare', 'after')
-      return { committables: prepared.committables, counts: { rows: prepared.rows, bytes: prepared.bytes } }
-    } finally {
-      this.#preparing.delete(load)
-    }
+    failpoint('sink.flush', 'before')
+    // One that fails stays: its answer may be lost, and a rollback has to look.
+    const prepared = await load.prepare()
+    this.#preparing.delete(load)
+    failpoint('sink.prepare', 'after')
+    return { committables: prepared.committables, counts: { rows: prepared.rows, bytes: prepared.bytes } }
   }
 
   async rollback(): Promise<void> {
     clearTimeout(this.#idle)
     const open = [...this.#preparing, ...(this.#current === undefined ? [] : [this.#current])]
     this.#current = undefined
+    this.#preparing.clear()
     await Promise.all(open.map((load) => load.rollback()))
   }
 

@@ -144,7 +144,7 @@ table('load', classifyLoad, [
 ])
 
 table('prepare', classifyPrepare, [
-  ...UNUSABLE.map(([situation, body, , status]): Case => [situation, body, 'ask-state', status]),
+  ...UNUSABLE,
   ...CREDENTIALS,
   ['OK', { ...OK, ...COUNTERS }, 'prepared'],
   ['OK with three of four counters', { ...OK, ...COUNTERS, NumberFilteredRows: undefined }, 'ask-state'],

@@ -33,11 +33,12 @@ export type PrepareOutcome =
   | Unknown
   | Failed
 
-/** What one reply to prepare says; `ask-state` is resolved by `resolvePrepare`. */
+/** What one reply to prepare says; `ask-state` and `unknown` (nobody answered) are resolved by `resolvePrepare`. */
 export type PrepareReplyClass =
   | Extract<PrepareOutcome, { kind: 'prepared' }>
   | { readonly kind: 'ask-state'; readonly reason: string }
   | Busy
+  | Unknown
   | Failed
 
 export type StateOutcome =
@@ -93,7 +94,7 @@ export function classifyLoad(reply: HttpReply, context: ReplyContext): LoadOutco
 
 export function classifyPrepare(reply: HttpReply, context: ReplyContext): PrepareReplyClass {
   const result = readReply(reply, context)
-  if ('kind' in result) return result.kind === 'unknown' ? { kind: 'ask-state', reason: result.reason } : result
+  if ('kind' in result) return result
   const askState = { kind: 'ask-state', reason: `${result.status} ${shownText(result.message)}` } as const
   switch (result.status) {
     case 'OK': {

@@ -113,6 +113,19 @@ test('a prepare that finds nothing is asked for once and then looked up until it
   assert.deepEqual(script.asked, ['prepare', 'get_load_state', 'get_load_state', 'get_load_state'])
 })
 
+test('a prepare that was lost on its way is sent again', async () => {
+  const asked: string[] = []
+  const ok = { Status: 'OK', Message: '', Label: AT.label, TxnId: 7, ...COUNTERS }
+  await using fe = await ScriptedServer.start(async (visit) => {
+    asked.push(visit.path.includes('get_load_state') ? 'state' : 'prepare')
+    if (asked.length === 1) return visit.close('reset')
+    visit.reply(asked.at(-1) === 'state' ? (state('PREPARE')[0] ?? {}) : ok)
+  })
+  await using client = new StarRocksTransactions(endpointOf([fe]), { pause: async () => undefined })
+  assert.equal((await client.prepare(AT)).kind, 'prepared')
+  assert.deepEqual(asked, ['prepare', 'state', 'prepare'])
+})
+
 test('a prepare that rolled back restarts the job', async () => {
   await using script = await openScript({ prepare: [GONE], get_load_state: state('ABORTED') })
   const outcome = await script.client.prepare(AT)

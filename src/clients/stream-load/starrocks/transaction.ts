@@ -116,16 +116,21 @@ export class StarRocksTransactions implements AsyncDisposable {
       at.preparedTimeoutS === undefined ? [] : [['prepared_timeout', `${at.preparedTimeoutS}`]]
     let why = ''
     let mustAsk = false
+    let isAnswered = false
     const outcome = await poll<PrepareOutcome>(this.#busyMs, this.#pause, async () => {
       if (!mustAsk) {
         const sent = await this.#post('prepare', [...namesOf(at), ...timeout], context, false, classifyPrepare)
         if (sent.kind === 'prepared' || sent.kind === 'failed') return sent
         why = sent.reason
         if (sent.kind === 'busy') return undefined
+        isAnswered = sent.kind !== 'unknown'
         mustAsk = true
       }
       const resolved = resolvePrepare(await this.state(at), context)
-      return resolved.kind === 'busy' ? undefined : resolved
+      if (resolved.kind !== 'busy') return resolved
+      // Still open and never answered: the request was lost, or a repetition is told that it is under way.
+      mustAsk = isAnswered
+      return undefined
     })
     return outcome ?? { kind: 'unknown', reason: `still not prepared after ${this.#busyMs} ms: ${why}` }
   }
