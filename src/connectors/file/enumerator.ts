@@ -42,7 +42,10 @@ export class FileEnumerator implements SplitEnumerator {
   }
 
   async discover(known: ReadonlySet<SplitId>, first: boolean): Promise<readonly SplitAssignment[]> {
-    if (!first && !this.#options.follow) return []
+    if (!first && !this.#options.follow) {
+      await this.#tellOfNewFiles(known)
+      return []
+    }
     const { baseDirectory } = this.#context
     const found: SplitAssignment[] = []
     for (const path of await findFiles(this.#options.path, baseDirectory)) {
@@ -62,6 +65,21 @@ export class FileEnumerator implements SplitEnumerator {
   async acknowledge(_positions: readonly SplitPosition[]): Promise<void> {}
 
   async close(): Promise<void> {}
+
+  /** Whoever adds a file and starts again would otherwise wonder why nothing happens. */
+  async #tellOfNewFiles(known: ReadonlySet<SplitId>): Promise<void> {
+    const { baseDirectory, id, log } = this.#context
+    const names = (await findFiles(this.#options.path, baseDirectory)).map((path) => splitName(path, baseDirectory))
+    const added = names.filter((name) => !known.has(name) && !known.has(`${name}@0`))
+    const [one] = added
+    if (one === undefined) return
+    const more = added.length > 1 ? ` and ${added.length - 1} more` : ''
+    log.warn(
+      `${id}: ${one}${more} came after the first start and will not be read, because the source is bounded; ` +
+        'set `follow: true` to read such files',
+      { files: added.length },
+    )
+  }
 
   async #splitsOf(name: string, path: string): Promise<readonly SplitAssignment[]> {
     const spec = await this.#describe(path)

@@ -50,6 +50,21 @@ test('finds files by directory and glob, and leaves hidden ones out', async () =
   assert.deepEqual(await names('d/none.json'), [])
 })
 
+test('a bounded source says at a later start which files it will not read', async () => {
+  await using files = await openSourceFiles()
+  await files.write('d/1.json', '{}\n')
+  const known = new Set((await files.discover({ path: 'd' })).map(({ split }) => split))
+  await files.write('d/2.json', '{}\n')
+  const said: string[] = []
+  const log = { debug: () => {}, info: () => {}, warn: (message: string) => void said.push(message), error: () => {} }
+  const enumerator = files.source({ path: 'd' }).enumerator(testSourceContext({ baseDirectory: files.root, log }))
+  assert.deepEqual(await enumerator.discover(known, false), [])
+  assert.match(said.join('\n'), /^test: d\/2\.json came after the first start .* `follow: true`/)
+  assert.equal(said.length, 1)
+  await enumerator.discover(new Set(['d/1.json@0', 'd/2.json']), false)
+  assert.equal(said.length, 1, 'nothing to tell when all files are known, in ranges or whole')
+})
+
 test('names the file and the byte of a line that is no object', async () => {
   await using files = await openSourceFiles()
   const path = await files.write('a.json', '{"a":1}\n17\n')
