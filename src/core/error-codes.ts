@@ -91,7 +91,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   POISON: {
     exit: 71,
     meaning: 'A record cannot be written: it is malformed or a value does not fit its column.',
-    remedy: 'Correct the record at its source, filter it in a transform, or give the step a `deadLetter`.',
+    remedy:
+      'Correct the record at its source. Values that do not fit: declare the column varchar, and convert or filter in SQL (TRY_CAST).',
   },
   DECODE: {
     exit: 71,

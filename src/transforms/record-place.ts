@@ -14,8 +14,8 @@ export interface RecordFault {
 export function poisonError(step: string, batch: Batch, faults: readonly RecordFault[]): MillraceError {
   const [first] = faults
   const at = placeOf(batch, first?.row ?? 0)
-  const column = first?.column ? ` in column ${first.column}` : ''
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more records of this batch)` : ''
+  const column = first?.column ? `, column ${first.column}` : ''
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more of this batch)` : ''
   return new MillraceError(`step ${step}: record at ${placeText(at)}${column}: ${first?.reason ?? 'unknown'}${more}`, {
     code: 'POISON',
     retry: 'halt',
@@ -49,8 +49,9 @@ export function placeOf(batch: Batch, row: number): { readonly [key: string]: Js
 
 function placeText(place: { readonly [key: string]: Json }): string {
   const { split, file, offset, row, recordInBatch, from } = place
-  const where = file === undefined ? `split ${split}` : `split ${split} (${file})`
-  if (offset !== undefined) return `${where}, offset ${offset}${row === undefined ? '' : `, record ${row}`}`
+  // Splits of files are called like them.
+  const where = file === undefined || String(file).endsWith(String(split)) ? `${split}` : `${split} (${file})`
+  if (offset !== undefined) return `${where}, offset ${offset}${row === undefined ? '' : ` (record ${row} from 0)`}`
   if (row !== undefined) return `${where}, record ${row}`
   return `${where}, number ${recordInBatch} after ${JSON.stringify(from)}`
 }
