@@ -6,7 +6,8 @@ import { ID } from '../plan/definition.ts'
 import { suggestion } from '../plan/suggest.ts'
 import { pipelineText, SINK_TEMPLATES, SOURCE_TEMPLATES, type Template } from './init-templates.ts'
 import { singleLine } from './terminal.ts'
-import type { Verb } from './verb.ts'
+import type { Verb, VerbCall, VerbResult } from './verb.ts'
+import { withHint } from './with-hint.ts'
 
 /** The templates whose connectors are there. */
 export const SOURCES: readonly Template[] = SOURCE_TEMPLATES.filter((one) => CONNECTOR_NAMES.includes(one.connector))
@@ -21,23 +22,25 @@ export const verb: Verb = {
       .option('--to <connector>', `what to write: ${names(SINKS)}`, SINKS[0]?.connector)
       .option('--force', 'replace a file that is there')
   },
-  async run({ args: [name = 'pipeline'], options }) {
-    if (!ID.test(name))
-      throw refused(`the name ${JSON.stringify(name)} needs letters, digits, _ and -, and begins with a letter`)
-    const text = pipelineText(name, choose('--from', options['from'], SOURCES), choose('--to', options['to'], SINKS))
-    const file = `${name}.yaml`
-    try {
-      await writeFile(file, text, { flag: options['force'] === true ? 'w' : 'wx' })
-    } catch (cause) {
-      const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
-      throw refused(
-        isThere ? `${file} is there already; --force replaces it` : `writing ${file}: ${String(cause)}`,
-        cause,
-      )
-    }
-    const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n  millrace run ${file}\n`
-    return { result: { file: resolve(file) }, text: next }
-  },
+  run: (call) => withHint('millrace init --help', () => init(call)),
+}
+
+async function init({ args: [name = 'pipeline'], options }: VerbCall): Promise<VerbResult> {
+  if (!ID.test(name))
+    throw refused(`the name ${JSON.stringify(name)} needs letters, digits, _ and -, and begins with a letter`)
+  const text = pipelineText(name, choose('--from', options['from'], SOURCES), choose('--to', options['to'], SINKS))
+  const file = `${name}.yaml`
+  try {
+    await writeFile(file, text, { flag: options['force'] === true ? 'w' : 'wx' })
+  } catch (cause) {
+    const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+    throw refused(
+      isThere ? `${file} is there already; --force replaces it` : `writing ${file}: ${String(cause)}`,
+      cause,
+    )
+  }
+  const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n  millrace run ${file}\n`
+  return { result: { file: resolve(file) }, text: next }
 }
 
 function choose(option: string, wanted: unknown, templates: readonly Template[]): Template {
