@@ -22,7 +22,7 @@ export interface FetchOptions {
   readonly isolation?: 'committed' | 'uncommitted'
   /** Bytes of one response, 8 MiB by default; a single larger record batch still comes. */
   readonly bytesMax?: number
-  /** Bytes of one partition in a response, 1 MiB by default. */
+  /** Bytes of one partition in a response, 4 MiB by default: enough rows for a query to cost no more for being short. */
   readonly partitionBytesMax?: number
   /** How long the broker waits for `bytesMin` before it answers with less; 500 ms by default. */
   readonly waitMs?: number
@@ -80,7 +80,7 @@ export class FetchSession implements AsyncDisposable {
     this.#options = {
       isolation: options.isolation ?? 'committed',
       bytesMax: options.bytesMax ?? 8 << 20,
-      partitionBytesMax: options.partitionBytesMax ?? 1 << 20,
+      partitionBytesMax: options.partitionBytesMax ?? 4 << 20,
       waitMs: options.waitMs ?? 500,
       bytesMin: options.bytesMin ?? 1,
     }
