@@ -1,5 +1,4 @@
 /** Servers that lose, garble and refuse requests, restart and change their leader: nothing is lost, nothing doubled. */
-import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { FaultRule } from '../../src/testkit/emulators/faults.ts'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'

@@ -63,7 +63,7 @@ export interface PipelineText {
 
 export interface Report {
   readonly code: string
-  readonly exit: number
+  readonly exitCode: number
   readonly message: string
   readonly detail: Readonly<Record<string, unknown>>
 }

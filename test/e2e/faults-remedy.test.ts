@@ -1,0 +1,131 @@
+/** Published transactions that are gone, or that nobody remembers: remedied where that is proven right, else decided by people. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { ManualClock } from '../../src/testkit/emulators/clock.ts'
+import type { Emulator } from '../../src/testkit/emulators/options.ts'
+import { FollowedJob } from './faults-kit/followed-job.ts'
+import { halted, isConfirmed } from './faults-kit/job-home.ts'
+import { EVENTS, idsOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
+
+const TWO_DAYS_MS = 2 * 86_400_000
+const KILLED = { code: null, signal: 'SIGKILL' }
+
+interface Scene extends AsyncDisposable {
+  readonly server: Emulator
+  readonly clock: ManualClock
+  readonly followed: FollowedJob
+}
+
+/** A job that was killed where `failpoints` says: ten rows are confirmed before that when `isFirst` is false. */
+async function killedJob(failpoints: string, isFirst: boolean): Promise<Scene> {
+  const clock = new ManualClock()
+  const server = await startWarehouse('starrocks', { clock })
+  const followed = await FollowedJob.create('starrocks', server)
+  await using job = followed.home.run({ MILLRACE_FAILPOINTS: failpoints })
+  followed.append(10)
+  if (!isFirst) {
+    await job.event(isConfirmed)
+    followed.append(10)
+  }
+  assert.deepEqual(await job.ended(), KILLED, `${job.out}${job.err}`)
+  const dispose = async (): Promise<void> => {
+    await followed[Symbol.asyncDispose]()
+    await server.close()
+  }
+  return { server, clock, followed, [Symbol.asyncDispose]: dispose }
+}
+
+/** The label of the only transaction that is prepared. */
+function preparedLabel(server: Emulator): string {
+  const [prepared] = server.transactions().filter(({ state }) => state === 'PREPARED')
+  return prepared?.label ?? assert.fail('nothing is prepared')
+}
+
+/** What an administrator does by hand. */
+async function rollBackByHand(server: Emulator, label: string): Promise<void> {
+  const answer = await fetch(`${server.urls[0]}/api/transaction/rollback`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa('root:')}`, db: EVENTS.database, label },
+  })
+  assert.match(await answer.text(), /OK/)
+}
+
+suite('lost and forgotten transactions', { concurrency: 3 }, () => {
+  test('a transaction that expired while the job was down is written again from the checkpoint before', async () => {
+    await using scene = await killedJob('commit:before@2=kill', false)
+    const { server, clock, followed } = scene
+    clock.advance(TWO_DAYS_MS)
+    await using again = followed.home.run()
+    await followed.untilVisible(again)
+    await followed.stop(again)
+    assert.deepEqual(idsOf(server), upTo(20))
+  })
+
+  test('a transaction that expired with nothing before it needs a decision, and the report says which', async () => {
+    await using scene = await killedJob('commit:before@1=kill', true)
+    const { server, clock, followed } = scene
+    const label = preparedLabel(server)
+    clock.advance(TWO_DAYS_MS)
+    await using again = followed.home.run()
+    const { code, event, err } = await halted(again)
+    assert.equal(code, 67)
+    const report = followed.home.report() ?? assert.fail('there is no report')
+    assert.deepEqual([report.code, report.exitCode], ['PREPARED_EXPIRED', 67])
+    const { sink, checkpoint, rows, committable, ranges, decisions } = report.detail
+    assert.deepEqual([sink, checkpoint, rows], ['out', 1, 10])
+    assert.equal((committable as { label: string }).label, label)
+    const [range] = ranges as { source: string; to: { row: number } }[]
+    assert.deepEqual([range?.source, range?.to.row], ['in', 10])
+    assert.ok((decisions as string[]).length > 0)
+    for (const decision of decisions as string[]) assert.ok(err.includes(decision), err)
+    assert.deepEqual(event.detail, report.detail)
+    assert.deepEqual(idsOf(server), [])
+  })
+
+  test('a transaction that an administrator rolled back is written again', async () => {
+    await using scene = await killedJob('commit:before@2=kill', false)
+    const { server, followed } = scene
+    await rollBackByHand(server, preparedLabel(server))
+    await using again = followed.home.run()
+    await followed.untilVisible(again)
+    await followed.stop(again)
+  })
+
+  test('a transaction that is lost under a running job is written again without a new process', async () => {
+    await using server = await startWarehouse()
+    await using followed = await FollowedJob.create('starrocks', server)
+    await using job = followed.home.run()
+    followed.append(10)
+    await job.event(isConfirmed)
+    server.addFault({ match: { operation: 'commit' }, action: 'expire-transaction' })
+    followed.append(10)
+    await followed.untilVisible(job)
+    await followed.stop(job)
+  })
+
+  test('a forgotten label of a confirmed checkpoint is nobody’s business', async () => {
+    await using server = await startWarehouse('starrocks', { settings: { labelKeepMaxNum: 0 } })
+    await using followed = await FollowedJob.create('starrocks', server)
+    await using first = followed.home.run()
+    followed.append(10)
+    await first.event(isConfirmed)
+    await followed.stop(first)
+    await using second = followed.home.run()
+    followed.append(10)
+    await followed.untilVisible(second)
+    await followed.stop(second)
+  })
+
+  test('a forgotten label of an unconfirmed checkpoint needs a decision: committed and lost look the same', async () => {
+    await using scene = await killedJob('confirm:before@1=kill', true)
+    const { server, followed } = scene
+    assert.deepEqual(idsOf(server), upTo(10), 'it was committed, which the server forgets now')
+    server.addFault({ match: { operation: 'commit', times: 0 }, action: 'evict-label' })
+    await using again = followed.home.run()
+    const { code, err } = await halted(again)
+    assert.equal(code, 68, err)
+    assert.equal(followed.home.report()?.code, 'OUTCOME_UNKNOWN')
+    assert.match(err, /millrace decide.*mark-committed/s)
+    assert.deepEqual(idsOf(server), upTo(10))
+  })
+})
