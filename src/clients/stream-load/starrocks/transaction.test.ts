@@ -164,6 +164,14 @@ test('a load that finds the transaction busy is opened again before a byte of it
   assert.deepEqual(script.pauses, [20, 40])
 })
 
+test('an unwanted label whose backend waits for the rest of a load is cancelled at the frontend', async () => {
+  const cancelled = { status: 'OK', msg: 'Success' }
+  await using script = await openScript({ rollback: [BUSY], get_load_state: state('PREPARE'), _cancel: [cancelled] })
+  assert.equal((await script.client.abandon(AT)).kind, 'rolled-back')
+  assert.deepEqual(script.asked.slice(-3), ['rollback', 'get_load_state', '_cancel'])
+  assert.deepEqual(script.pauses, [50, 100, 200, 400, 800])
+})
+
 test('an unwanted label is rolled back, cancelled when its backend is gone, and never begun', async () => {
   const cases = [
     { found: 'PREPARE', cancel: { status: 'OK', msg: 'Success' }, expected: 'rolled-back' },

@@ -43,6 +43,8 @@ export interface StarRocksOptions {
 
 /** How often an abandoned label is looked at before the answer is `unknown`. */
 const ABANDON_MS = 10_000
+/** Rollbacks that the backend may put off, about 1.5 s, before the frontend is asked to end the transaction. */
+const BUSY_ROLLBACKS = 5
 
 /**
  * Transaction Stream Load: `begin`, any number of `load`s, `prepare`, then `commit` or `rollback`, all by label.
@@ -183,14 +185,19 @@ export class StarRocksTransactions implements AsyncDisposable {
   }
 
   /**
-   * Makes sure that an unwanted label never becomes visible: rollback, and for one whose backend is gone, cancel.
-   * `committed` when it is too late, `not-found` when the server does not know the label.
+   * Makes sure that an unwanted label never becomes visible: rollback, and for one whose backend is gone, or waits for
+   * the rest of a load that nobody sends, cancel. `committed` when it is too late, `not-found` when the server does not
+   * know the label.
    */
   async abandon(at: TransactionName): Promise<RollbackOutcome> {
     let last: RollbackOutcome = { kind: 'unknown', reason: 'not asked yet' }
+    let rollbacks = 0
     const done = await poll<RollbackOutcome>(ABANDON_MS, this.#pause, async () => {
       last = await this.rollback(at)
-      if (last.kind === 'unknown' || last.kind === 'not-found') last = (await this.#abandonByState(at)) ?? last
+      rollbacks += 1
+      const isStuck = last.kind === 'busy' && rollbacks > BUSY_ROLLBACKS
+      if (isStuck || last.kind === 'unknown' || last.kind === 'not-found')
+        last = (await this.#abandonByState(at)) ?? last
       return last.kind === 'busy' || last.kind === 'unknown' ? undefined : last
     })
     return done ?? last
