@@ -91,7 +91,13 @@ export class Job {
     const ledger = await Ledger.claim(this.#options.log, plan.name, randomUUID(), clock.now)
     observe({ kind: 'claimed', epoch: ledger.epoch })
     const identity = idsOf(plan)
-    if (decideRestore(ledger.lineage(), identity).kind === 'finished') return 'finished'
+    if (decideRestore(ledger.lineage(), identity).kind === 'finished') {
+      logger.info(
+        'nothing to do: an earlier run read every source to its end and confirmed it. ' +
+          'Files that came later are not read; a pipeline of another name begins anew, and one with `follow: true` goes on',
+      )
+      return 'finished'
+    }
 
     const sinks = await SinkSide.open(plan, connectors, clock, logger)
     closers.push(() => sinks.close())
