@@ -93,8 +93,8 @@ export class Job {
     const identity = idsOf(plan)
     if (decideRestore(ledger.lineage(), identity).kind === 'finished') {
       logger.info(
-        'nothing to do: an earlier run read every source to its end and confirmed it. ' +
-          'Files that came later are not read; a pipeline of another name begins anew, and one with `follow: true` goes on',
+        'nothing to do: an earlier run read every source to its end, and all of it is confirmed. ' +
+          'What was added since is not read; a pipeline with another `name` begins anew',
       )
       return 'finished'
     }
