@@ -36,13 +36,13 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
     lastSeq = entry.seq
     switch (entry.kind) {
       case 'claim':
-        if (entry.epoch <= epoch) throw mixed(entry, `epoch ${entry.epoch} was claimed after ${epoch}`)
+        // Claims are never collected, so none can be missing.
+        if (entry.epoch !== epoch + 1) throw mixed(entry, `epoch ${entry.epoch} was claimed after ${epoch}`)
         epoch = entry.epoch
         ended = ended === 'finished' ? 'finished' : undefined
         break
       case 'checkpoint':
-        if (entry.epoch !== epoch && epoch !== 0)
-          throw mixed(entry, `epoch ${entry.epoch} published after ${epoch} claimed`)
+        if (entry.epoch !== epoch) throw mixed(entry, `epoch ${entry.epoch} published after ${epoch} claimed`)
         if (entry.checkpoint < nextCheckpoint) throw mixed(entry, `checkpoint ${entry.checkpoint} appears again`)
         nextCheckpoint = entry.checkpoint + 1
         published.push(entry)
@@ -70,6 +70,22 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
     (item) => item.checkpoint > confirmedUpTo && !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
   )
   return { epoch, lastSeq, checkpoints, newest, confirmedUpTo, pending, marked, nextCheckpoint, ended }
+}
+
+/**
+ * Drops claims that count for nobody. A process that slept between reading the log and claiming may find its slot empty
+ * again, because what stood there was collected. Such a claim is known by what follows it: entries of a lower epoch, or
+ * another claim of the same one.
+ */
+export function withoutLateClaims(entries: readonly LogEntry[]): LogEntry[] {
+  const counted: LogEntry[] = []
+  let lowest = Infinity
+  for (const entry of entries.toReversed()) {
+    if (entry.kind === 'claim' && entry.epoch > lowest) continue
+    counted.push(entry)
+    lowest = Math.min(lowest, entry.kind === 'claim' ? entry.epoch - 1 : entry.epoch)
+  }
+  return counted.reverse()
 }
 
 /**

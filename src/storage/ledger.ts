@@ -4,7 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import { decodeEntry, encodeEntry, ENTRY_FORMAT, hashOf, type Decision, type LogEntry } from '../checkpoint/entries.ts'
 import { selectGarbage } from '../checkpoint/garbage.ts'
-import { foldLineage, type Lineage } from '../checkpoint/lineage.ts'
+import { foldLineage, withoutLateClaims, type Lineage } from '../checkpoint/lineage.ts'
 import type { CheckpointLog } from './checkpoint-log.ts'
 
 /** What a caller says about an entry; the ledger adds place, epoch, nonce and parent. */
@@ -15,6 +15,8 @@ type Draft<K extends LogEntry['kind']> = Omit<
 
 /** How often a claim moves on to the next slot before this process accepts that it has a busy twin. */
 const CLAIM_TRIES = 10
+/** Entries that are asked for together: a log of many starts is long, and each answer takes its way. */
+const READ_AT_ONCE = 256
 
 /**
  * One process's pen for the checkpoint log. Only `claim` may move on after a conflict; every other append that meets a
@@ -39,28 +41,46 @@ export class Ledger {
     this.#now = now
   }
 
-  /** R1 and R2 of a start: claims the next epoch, then reads the lineage. In this order (law 2). */
+  /**
+   * R1 and R2 of a start: claims the next epoch and knows the lineage as it stood at that moment (law 2). What was read
+   * before the append counts only if the claim then is the last entry: nobody wrote in between, nobody claimed since.
+   */
   static async claim(log: CheckpointLog, job: string, nonce: string, now: () => number): Promise<Ledger> {
     const ledger = new Ledger(log, job, nonce, now)
     failpoint('restore.claim', 'before')
-    for (let tries = 1; ; tries++) {
-      await ledger.#load()
-      ledger.#epoch = foldLineage(ledger.#entries).epoch + 1
-      if ((await ledger.#tryAppend('claim', { host: hostname(), pid: process.pid })) !== undefined) break
+    for (let tries = 1; !(await ledger.#tryClaim()); tries++) {
       if (tries === CLAIM_TRIES) throw fenced(job, 'another instance keeps claiming it: is it started twice?')
     }
     failpoint('restore.claim', 'after')
     failpoint('restore.read', 'before')
-    await ledger.#load()
+    requireNewest(ledger.#entries)
     failpoint('restore.read', 'after')
     return ledger
+  }
+
+  async #tryClaim(): Promise<boolean> {
+    await this.#load()
+    this.#epoch = foldLineage(this.#entries).epoch + 1
+    const claimed = await this.#tryAppend('claim', { host: hostname(), pid: process.pid })
+    if (claimed === undefined) return false
+    if ((await this.#log.list()).at(-1) === claimed.seq) return true
+    // Entries follow. Either the claim came so late that its slot had been used and collected, then it counts for nobody;
+    // or somebody has claimed since.
+    const { entries } = await readEntries(this.#log)
+    if (!entries.some((entry) => entry.seq === claimed.seq)) return false
+    throw fenced(this.#job, 'another instance has claimed a newer run epoch')
   }
 
   /** A soft rewind takes a new epoch: leftovers of the one before are found by its number. Throws FENCED. */
   async reclaim(): Promise<void> {
     await this.#queue
     this.#epoch += 1
-    await this.#append('claim', { host: hostname(), pid: process.pid })
+    try {
+      await this.#append('claim', { host: hostname(), pid: process.pid })
+    } catch (error) {
+      this.#epoch -= 1
+      throw error
+    }
   }
 
   /** The log as it is, for `checkpoints` and `status`: claims nothing. */
@@ -138,9 +158,9 @@ export class Ledger {
   }
 
   async #load(): Promise<void> {
-    const { entries, lastHash } = await readEntries(this.#log)
+    const { entries, lastSeq, lastHash } = await readEntries(this.#log)
     this.#entries = entries
-    this.#lastSeq = entries.at(-1)?.seq ?? -1
+    this.#lastSeq = lastSeq
     this.#lastHash = lastHash
     const foreign = entries.find((entry) => entry.job !== this.#job)
     if (foreign !== undefined) {
@@ -184,29 +204,46 @@ export class Ledger {
   }
 }
 
-async function readEntries(log: CheckpointLog): Promise<{ entries: LogEntry[]; lastHash: string }> {
-  const entries: LogEntry[] = []
-  let lastHash = ''
-  let lastSeq = -1
-  for (const seq of await log.list()) {
-    const bytes = await log.read(seq)
-    // Collected between listing and reading: nothing needs it.
-    if (bytes === undefined) continue
-    const entry = decodeEntry(bytes, seq)
-    if (seq === lastSeq + 1 && lastSeq >= 0 && entry.parent !== lastHash) {
-      throw new MillraceError(
-        `checkpoint log entry ${seq} does not continue entry ${lastSeq}: the log was mixed from two`,
-        {
-          code: 'STORE_CORRUPT',
-          detail: { seq },
-        },
-      )
-    }
-    entries.push(entry)
-    lastHash = hashOf(bytes)
-    lastSeq = seq
+interface ReadLog {
+  readonly entries: LogEntry[]
+  /** The last slot that is taken, which may have been collected while we read. */
+  readonly lastSeq: number
+  readonly lastHash: string
+}
+
+async function readEntries(log: CheckpointLog): Promise<ReadLog> {
+  const seqs = await log.list()
+  const read: { readonly entry: LogEntry; readonly hash: string }[] = []
+  for (let at = 0; at < seqs.length; at += READ_AT_ONCE) {
+    const part = seqs.slice(at, at + READ_AT_ONCE)
+    const bytes = await Promise.all(part.map((seq) => log.read(seq)))
+    part.forEach((seq, index) => {
+      const found = bytes[index]
+      // Collected between listing and reading: nothing needs it.
+      if (found !== undefined) read.push({ entry: decodeEntry(found, seq), hash: hashOf(found) })
+    })
   }
-  return { entries, lastHash }
+  const counted = new Set(withoutLateClaims(read.map(({ entry }) => entry)))
+  const valid = read.filter(({ entry }) => counted.has(entry))
+  valid.forEach(({ entry }, index) => {
+    const before = valid[index - 1]
+    if (before?.entry.seq === entry.seq - 1 && entry.parent !== before.hash) {
+      throw corrupt(entry.seq, `does not continue entry ${before.entry.seq}: the log was mixed from two`)
+    }
+  })
+  const lastSeq = seqs.at(-1) ?? -1
+  return { entries: valid.map(({ entry }) => entry), lastSeq, lastHash: valid.at(-1)?.hash ?? '' }
+}
+
+/** The newest confirmed checkpoint is never collected: without it somebody has taken files away. */
+function requireNewest(entries: readonly LogEntry[]): void {
+  const { confirmedUpTo, lastSeq } = foldLineage(entries)
+  const isThere = entries.some((entry) => entry.kind === 'checkpoint' && entry.checkpoint === confirmedUpTo)
+  if (confirmedUpTo > 0 && !isThere) throw corrupt(lastSeq, `confirms checkpoint ${confirmedUpTo}, which is not there`)
+}
+
+function corrupt(seq: number, why: string): MillraceError {
+  return new MillraceError(`checkpoint log entry ${seq} ${why}`, { code: 'STORE_CORRUPT', detail: { seq } })
 }
 
 function fenced(job: string, why: string): MillraceError {
