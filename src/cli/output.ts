@@ -1,3 +1,4 @@
+import { jsonText } from '../core/json.ts'
 import { LiveBlock } from './live-block.ts'
 import { clip, renderText } from './terminal.ts'
 
@@ -36,7 +37,7 @@ export function createOutput(isJson: boolean, streams: OutputStreams): Output {
     live: (lines) => {
       if (isTerminal) block.show(lines.map((line) => renderText(clip(line, widthOf(stdout) - 1), out)))
     },
-    json: (value) => void stdout.write(`${escapeJson(JSON.stringify(value))}\n`),
+    json: (value) => void stdout.write(`${escapeJson(jsonText(value))}\n`),
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Finding } from '../core/checkpoint-types.ts'
 import { errorToData, type MillraceError } from '../core/errors.ts'
+import { jsonText } from '../core/json.ts'
 import type { Plan } from '../plan/plan.ts'
 
 /*
@@ -62,7 +63,7 @@ export function safeDowntimes(findings: readonly Finding[]): Record<string, numb
 function write(directory: string, name: string, record: object): void {
   try {
     const fresh = join(directory, `${name}.${process.pid}`)
-    writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    writeFileSync(fresh, `${jsonText(record, 2)}\n`, { mode: 0o600 })
     renameSync(fresh, join(directory, name))
   } catch {
     // The disk may be what halted us; the message is on the screen in any case.

@@ -88,7 +88,7 @@ export class KafkaEnumerator implements SplitEnumerator {
       if (topic?.topicId === split.topicId) continue
       throw new MillraceError(
         `the Kafka topic ${split.topic} was deleted and created again since the last checkpoint: its offsets mean nothing now`,
-        { code: 'POSITION_LOST', detail: { ...split, found: topic?.topicId ?? null } },
+        { code: 'POSITION_LOST', detail: { ...splitToJson(split), found: topic?.topicId ?? null } },
       )
     }
   }
