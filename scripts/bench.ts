@@ -14,7 +14,7 @@ import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { startAndKill } from './bench/cases/start-and-kill.ts'
-import { figureTable, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
+import { figureTable, limitLines, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
 import { TestBed } from './bench/test-bed.ts'
 
 type Case = (bed: TestBed, settings: Settings, report: Report) => Promise<void>
@@ -103,5 +103,9 @@ for (const number of chosen) {
   if (throughputs.length > 0) console.log(throughputTable(throughputs))
   if (figures.length > 0) console.log(figureTable(figures))
 }
+const limits = limitLines(results.filter((result) => result.kind === 'throughput'))
+if (limits.length > 0) console.log(`\n${limits.join('\n')}`)
+if (results.some((result) => 'against' in result))
+  console.log('\nFigures of Flink 1.20 and the Java client were measured elsewhere, on the same kind of machine.')
 if (values.json !== undefined)
   writeFileSync(values.json, `${JSON.stringify({ machine, rows, settings, results }, undefined, 2)}\n`)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { childCpuSeconds, median, medianExtra, middleRun, ratesOf, slope } from './figures.ts'
+import { childCpuSeconds, median, medianExtra, middleRun, ratesOf, shareOfLimit, slope } from './figures.ts'
 
 test('the median of an odd number is the middle value, of an even one the mean of two', () => {
   assert.equal(median([10, 9, 1]), 9)
@@ -36,6 +36,11 @@ test('an outlier among the pairs does not change what one side costs more', () =
     [9, 1],
   ])
   assert.ok(Math.abs(extra - 0.02) < 1e-12)
+})
+
+test('two parts that take the same allow half of the rate', () => {
+  assert.equal(shareOfLimit(2, [4, 4]), 1)
+  assert.equal(shareOfLimit(1, [4, 4]), 0.5)
 })
 
 test('the slope of a line is found through noise on both sides', () => {

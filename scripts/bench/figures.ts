@@ -56,6 +56,14 @@ export function medianExtra(pairs: readonly (readonly [number, number])[]): numb
   return median(pairs.map(([one, other]) => one / other)) - 1
 }
 
+/**
+ * How near a pipeline comes to what its parts can do alone, from rates per CPU-second: a row costs at least the sum of
+ * what it costs to read and to send.
+ */
+export function shareOfLimit(rate: number, parts: readonly number[]): number {
+  return rate * parts.reduce((sum, part) => sum + 1 / part, 0)
+}
+
 /** Least-squares slope of `[x, y]` points; 0 when there are fewer than two different x. */
 export function slope(points: readonly (readonly [number, number])[]): number {
   const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length

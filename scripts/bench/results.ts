@@ -1,4 +1,4 @@
-import { ratesOf, type Measurement, type StartUp } from './figures.ts'
+import { ratesOf, shareOfLimit, type Measurement, type StartUp } from './figures.ts'
 
 /** A goal is information: a bench ends with exit code 0 whether it was reached or not. */
 export type Result = ThroughputResult | FigureResult
@@ -14,6 +14,8 @@ export interface ThroughputResult {
   /** Bytes of resident set and hand-over files together. */
   readonly memoryGoal?: number
   readonly against?: Reference
+  /** Names of the results that say what reading and sending alone can do. */
+  readonly limits?: readonly string[]
 }
 
 /** A figure that was not measured in this run. */
@@ -41,9 +43,12 @@ export interface Settings {
 
 export type Report = (result: Result) => void
 
+export const readingName = (codec: string, what: string): string => `read a topic (${codec}), ${what}`
+export const sendingName = (store: string): string => `prepared bytes → ${store}`
+
 /** Throughputs as a table for people, and as Markdown. */
 export function throughputTable(results: readonly ThroughputResult[]): string {
-  const head = ['case', 'rows/s', 'MB/s', 'rows/CPU-s', 'with start', 'RSS', 'files', 'goal', 'memory', 'Flink']
+  const head = ['case', 'rows/s', 'MB/s', 'rows/CPU-s', 'with start', 'RSS', 'files', 'goal', 'memory', 'against']
   return table([head, ...results.map(throughputRow)])
 }
 
@@ -61,8 +66,22 @@ function throughputRow(result: ThroughputResult): string[] {
     run.handOverBytes === 0 ? '–' : megabytes(run.handOverBytes),
     goal === undefined ? '–' : `${mark(rates.rowsPerCpuSecond >= goal)} ≥ ${millions(goal)}`,
     memoryGoal === undefined ? '–' : `${mark(held <= memoryGoal)} ≤ ${megabytes(memoryGoal)}`,
-    against === undefined ? '–' : `${(rates.rowsPerCpuSecond / against.rowsPerCpuSecond).toFixed(1)} × ${against.name}`,
+    against === undefined
+      ? '–'
+      : `${(rates.rowsPerCpuSecond / against.rowsPerCpuSecond).toFixed(1)} × ${against.name} (${millions(against.rowsPerCpuSecond)})`,
   ]
+}
+
+/** How near pipelines come to the raw limits, for those whose limits were measured in the same run. */
+export function limitLines(results: readonly ThroughputResult[]): string[] {
+  const rateOf = ({ run, start }: ThroughputResult): number => ratesOf(run, start).rowsPerCpuSecond
+  const rates = new Map(results.map((result) => [result.name, rateOf(result)]))
+  return results.flatMap((result) => {
+    const parts = (result.limits ?? []).flatMap((name) => rates.get(name) ?? [])
+    if (parts.length === 0 || parts.length !== result.limits?.length) return []
+    const percent = 100 * shareOfLimit(rateOf(result), parts)
+    return [`${result.name}: ${percent.toFixed(0)} % of reading and sending alone`]
+  })
 }
 
 export function figureTable(results: readonly FigureResult[]): string {

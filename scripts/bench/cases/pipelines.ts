@@ -2,7 +2,14 @@
 import path from 'node:path'
 import { middleRun, type Measurement } from '../figures.ts'
 import { kafkaSource, measureStart, runPipeline, storeSink, type Pipeline } from '../pipeline-runs.ts'
-import type { Reference, Report, Settings, ThroughputResult } from '../results.ts'
+import {
+  readingName,
+  sendingName,
+  type Reference,
+  type Report,
+  type Settings,
+  type ThroughputResult,
+} from '../results.ts'
 import type { Store, TestBed } from '../test-bed.ts'
 
 /**
@@ -20,7 +27,7 @@ const MEMORY_WITH_QUERY = 512e6
 const NAMES: Readonly<Record<Store, string>> = { starrocks: 'StarRocks', doris: 'Doris' }
 
 type Made = Pick<Pipeline, 'source' | 'sink'>
-type Goals = Pick<ThroughputResult, 'case' | 'name' | 'goal' | 'memoryGoal' | 'against'>
+type Goals = Pick<ThroughputResult, 'case' | 'name' | 'goal' | 'memoryGoal' | 'against' | 'limits'>
 interface Shape extends Goals, Pick<Pipeline, 'hasQuery' | 'parallelism'> {
   /** Makes the pipeline that reads this many rows, with a target of its own. */
   make(rows: number): Promise<Made & { readonly check?: () => Promise<void> }>
@@ -35,6 +42,7 @@ export async function passThrough(bed: TestBed, settings: Settings, report: Repo
         goal: 1.5e6,
         memoryGoal: MEMORY_PASSED_THROUGH,
         against: FLINK[store],
+        limits: [readingName('none', 'values in lines'), sendingName(store)],
         parallelism,
         make: (rows) => kafkaToStore(bed, store, rows),
       })

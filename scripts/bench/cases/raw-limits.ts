@@ -2,7 +2,7 @@
 import { middleRun, NO_START, type Measurement } from '../figures.ts'
 import { kafkaSource, measureStart, runPipeline } from '../pipeline-runs.ts'
 import { measureProgram } from '../measured-program.ts'
-import type { Report, Settings } from '../results.ts'
+import { readingName, sendingName, type Report, type Settings } from '../results.ts'
 import { ROW_BYTES } from '../rows.ts'
 import { programPath, type TestBed } from '../test-bed.ts'
 
@@ -25,7 +25,7 @@ export async function readTopics(bed: TestBed, { repeat }: Settings, report: Rep
     for (const [what, measured] of runs) {
       const run = middleRun(measured)
       const goal = what === 'values in lines' ? { goal: READ_GOAL, against: JAVA_CLIENT } : {}
-      const name = `read a topic (${codec}), ${what}`
+      const name = readingName(codec, what)
       if (run !== undefined) report({ kind: 'throughput', case: 1, name, run, start: NO_START, ...goal })
     }
   }
@@ -54,7 +54,7 @@ export async function sendPrepared(bed: TestBed, { repeat }: Settings, report: R
     for (let turn = 0; turn < repeat; turn++)
       runs.push(...toldBy(await measureProgram(args, bed.directory)).map(measurement))
     const run = middleRun(runs)
-    const name = `prepared bytes → ${kind}`
+    const name = sendingName(kind)
     if (run !== undefined) report({ kind: 'throughput', case: 2, name, run, start: NO_START })
   }
 }
