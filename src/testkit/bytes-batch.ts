@@ -6,15 +6,18 @@ export interface BatchParts {
   readonly from?: JsonObject
   readonly next?: JsonObject
   readonly metadata?: RecordMetadata
+  /** Line feed when absent. */
+  readonly separator?: number
 }
 
 /** A batch of text records, as a source gives it; positions count records unless given. */
 export function bytesBatch(records: readonly string[], parts: BatchParts = {}): TestBatch {
-  const buffer = Buffer.from(records.map((record) => `${record}\n`).join(''))
-  const { metadata } = parts
+  const { metadata, separator = 0x0a } = parts
+  const end = String.fromCharCode(separator)
+  const buffer = Buffer.from(records.map((record) => `${record}${end}`).join(''))
   return testBatch(
     records.length,
-    { kind: 'bytes', buffer, length: buffer.length, separator: 0x0a, ...(metadata && { metadata }) },
+    { kind: 'bytes', buffer, length: buffer.length, separator, ...(metadata && { metadata }) },
     parts,
   )
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock, LaneContext, Logger, SourceContext } from '../core/context.ts'
+import type { Clock, LaneContext, Logger, SourceContext, CoordinatorContext } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
 
 /** Says nothing. */
@@ -38,4 +38,12 @@ export function testLaneContext(overrides: Partial<LaneContext> = {}): LaneConte
     database: absent('database'),
     ...overrides,
   }
+}
+
+/** What a sink's test needs of the engine on the coordinator's side. */
+export function testCoordinatorContext(overrides: Partial<CoordinatorContext> = {}): CoordinatorContext {
+  const openStore = async (): Promise<never> => {
+    throw new MillraceError('this test gave no store', { code: 'INTERNAL' })
+  }
+  return { ...testSourceContext(), schema: undefined, lanes: 1, delivery: 'two-phase', openStore, ...overrides }
 }

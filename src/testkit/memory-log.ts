@@ -3,7 +3,7 @@ import type { CheckpointLog } from '../storage/checkpoint-log.ts'
 /** A checkpoint log in memory that a test can hold, change and let fail. */
 export class MemoryLog implements CheckpointLog {
   readonly address: string = 'memory'
-  readonly slots = new Map<number, Uint8Array>()
+  readonly slots: Map<number, Uint8Array> = new Map()
   /** Everything that was ever appended, collected or not. */
   readonly history: { readonly seq: number; readonly bytes: Buffer }[] = []
   reads = 0
