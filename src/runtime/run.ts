@@ -248,9 +248,9 @@ export class Run {
 
   /** After a rewind: a commit that failed must not wait for rows that make a next checkpoint. */
   #recommit(): void {
-    const next = this.#commitNext
-    if (next === undefined) return
-    this.#commits = this.#commits.catch(() => (this.#unconfirmed.length === 0 ? undefined : next()))
+    const again = this.#commitNext
+    if (again === undefined) return
+    this.#commits = this.#commits.catch(() => (this.#unconfirmed.length === 0 ? undefined : again()))
     this.#inBackground(this.#commits)
   }
 
