@@ -107,7 +107,7 @@ function preparePipeline({ place, keep }: Wishes): string {
   if (existing !== undefined && existing !== PIPELINE_TEXT) {
     const aside = `${place.pipeline}.yours`
     writeFileSync(aside, existing)
-    screen.step('', `your changes of flights.yaml are in ${shown(aside)} now; \`npm start -- --keep\` runs them`)
+    screen.step('', `flights.yaml with your changes is set aside as ${shown(aside)}`)
   }
   writeFileSync(place.pipeline, PIPELINE_TEXT)
   return shown(place.pipeline)
@@ -165,7 +165,9 @@ function readWishes(): Wishes | undefined {
 }
 
 const interrupted = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort())
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort())
+// A reader such as `head` has seen enough.
+process.stdout.on('error', () => interrupted.abort())
 
 try {
   const wishes = readWishes()

@@ -5,7 +5,7 @@ import { tableText } from '../../src/cli/table.ts'
 import { paint } from '../../src/cli/terminal.ts'
 import type { Comparison } from './compare.ts'
 import type { Place } from './place.ts'
-import type { RunWatcher } from './killed-runs.ts'
+import type { RunWatcher } from './attempt.ts'
 
 const BAR_CELLS = 30
 

@@ -1,0 +1,116 @@
+import type { JobEvent } from './job-process.ts'
+import type { Kill } from './kills.ts'
+import { readTable } from './read-table.ts'
+
+/** What the display is told. */
+export interface RunWatcher {
+  /** Rows that a reader of the table sees now, and what the job is doing. */
+  progress(state: {
+    readonly rows: number
+    readonly checkpoint: number
+    readonly kills: number
+    readonly doing: string
+  }): void
+  /** One kill, and what the next start made of it. */
+  killed(moment: string, after: string): void
+}
+
+export interface RunSummary {
+  readonly kills: number
+  /** The last checkpoint. */
+  readonly checkpoint: number
+}
+
+/** How the process before ended. */
+export interface Death {
+  /** When it was killed, in words. */
+  readonly moment: string
+  /** Completed commits of the table at that time. */
+  readonly commits: number
+}
+
+/** Follows one process of the job by the events that it prints. */
+export class Attempt {
+  checkpoint: number
+  readonly #table: string
+  readonly #watcher: RunWatcher
+  readonly #kills: number
+  #died: Death | undefined
+  readonly #written = new Map<number, number>()
+  #rows: number
+  #triggered = 0
+  #restored = { checkpoint: 0, recommitted: 0 }
+  #swept = 0
+  #doing = 'starting'
+
+  constructor(table: string, { kills, checkpoint }: RunSummary, watcher: RunWatcher, died: Death | undefined) {
+    this.#table = table
+    this.#kills = kills
+    this.checkpoint = checkpoint
+    this.#watcher = watcher
+    this.#died = died
+    this.#rows = readTable(table).rows
+    this.#show()
+  }
+
+  see(event: JobEvent): void {
+    const { checkpoint = 0 } = event
+    switch (event.event) {
+      case 'restored':
+        this.#restored = { checkpoint, recommitted: event.recommitted ?? 0 }
+        this.checkpoint = checkpoint
+        this.#rows = readTable(this.#table).rows
+        break
+      case 'log':
+        this.#swept += event.names?.length ?? 0
+        break
+      case 'started':
+        this.#doing = 'running'
+        this.#tellRecovery()
+        break
+      case 'triggered':
+        this.#triggered = checkpoint
+        break
+      case 'published':
+        this.#written.set(checkpoint, event.written ?? 0)
+        break
+      case 'confirmed':
+        this.checkpoint = checkpoint
+        this.#rows += this.#written.get(checkpoint) ?? 0
+    }
+    this.#show()
+  }
+
+  /** The process is gone: tells of the kill before it, if it died too early to show what it made of that. */
+  close(): void {
+    this.#tellRecovery()
+  }
+
+  checkpointOf({ of }: Kill): number {
+    return of === 'published' ? ([...this.#written.keys()].at(-1) ?? 0) : this.#triggered
+  }
+
+  #tellRecovery(): void {
+    const died = this.#died
+    if (died === undefined) return
+    this.#died = undefined
+    this.#watcher.killed(died.moment, this.#recovery(died.commits))
+  }
+
+  #recovery(commitsBefore: number): string {
+    if (this.#doing === 'starting') return 'started again'
+    const { checkpoint, recommitted } = this.#restored
+    const committed = readTable(this.#table).commits - commitsBefore
+    const parts = [
+      ...(this.#swept > 0 ? [`rolled back ${this.#swept} unfinished commit`] : []),
+      ...(committed > 0 ? [`committed checkpoint ${checkpoint}`] : []),
+      ...(committed === 0 && recommitted > 0 ? ['found it committed'] : []),
+      checkpoint > 0 ? `went on from checkpoint ${checkpoint}` : 'began again at the first row',
+    ]
+    return parts.join(', ')
+  }
+
+  #show(): void {
+    this.#watcher.progress({ rows: this.#rows, checkpoint: this.checkpoint, kills: this.#kills, doing: this.#doing })
+  }
+}
