@@ -1,12 +1,16 @@
 import { KafkaClient, type FetchOptions } from '../../clients/kafka/index.ts'
 import type { KafkaSourceOptions } from './options.ts'
 
-export function openClient(options: KafkaSourceOptions): KafkaClient {
+/** For a question that somebody waits for: a broker that is away is named after seconds. */
+export const IMPATIENT = { connectTimeoutMs: 3000, retryTimeoutMs: 2000 } as const
+
+export function openClient(options: KafkaSourceOptions, patience: Partial<typeof IMPATIENT> = {}): KafkaClient {
   const { brokers, sasl, tls, allowPlaintext, properties } = options
   return new KafkaClient({
     brokers,
     allowPlaintext,
     clientId: properties['client.id'] ?? 'millrace',
+    ...patience,
     ...(sasl === undefined ? {} : { sasl }),
     ...(tls === undefined
       ? {}

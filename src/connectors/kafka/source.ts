@@ -2,7 +2,7 @@ import type { Finding } from '../../core/checkpoint-types.ts'
 import type { LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Source, SplitEnumerator, SplitReader } from '../../core/source.ts'
 import { checkKafka } from './check.ts'
-import { openClient } from './connect.ts'
+import { IMPATIENT, openClient } from './connect.ts'
 import { KafkaEnumerator } from './enumerator.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { KafkaReader } from './reader.ts'
@@ -16,7 +16,7 @@ export class KafkaSource implements Source {
   }
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
-    await using client = openClient(this.#options)
+    await using client = openClient(this.#options, IMPATIENT)
     return await checkKafka(this.#options, client, context)
   }
 

@@ -22,12 +22,9 @@ export function startWarehouse(
 }
 
 /** The options of a sink that writes to `demo.events`, for a pipeline in flow style. */
-export function sinkOf(kind: 'starrocks' | 'doris', { urls, backends }: Emulator, more = "password: ''"): string {
-  const list = (texts: readonly string[]): string => `[${texts.map((text) => `'${text}'`).join(', ')}]`
-  return (
-    `connector: ${kind}, url: ${list(urls)}, backends: ${list(backends)}, database: ${EVENTS.database}, ` +
-    `table: ${EVENTS.table}, ${more}`
-  )
+export function sinkOf(kind: 'starrocks' | 'doris', { urls }: Emulator, more = "password: ''"): string {
+  const list = urls.map((url) => `'${url}'`).join(', ')
+  return `connector: ${kind}, url: [${list}], database: ${EVENTS.database}, table: ${EVENTS.table}, ${more}`
 }
 
 /** Visible ids in order. */

@@ -6,7 +6,7 @@ import type { Exchange, Reply } from '../http-server.ts'
 import { header } from '../load-plan.ts'
 import type { Transaction } from '../transaction-table.ts'
 import { CoordinatorCache } from './coordinator-cache.ts'
-import { frontendResult, genericReply, notImplemented, redirect, unauthorized } from './replies.ts'
+import { frontendResult, genericReply, nodesReply, notImplemented, redirect, unauthorized } from './replies.ts'
 import type { StarRocksSettings } from './settings.ts'
 
 const TRANSACTION_OPERATIONS: ReadonlySet<string> = new Set(['begin', 'load', 'prepare', 'commit', 'rollback'])
@@ -76,6 +76,12 @@ export class Frontend {
       return { operation: 'schema', database, table: name, run }
     }
     if (path === '/api/health') return { run: () => this.#health() }
+    if (path === '/api/v2/backend' && exchange.method === 'GET') {
+      return { run: () => this.#authorized(exchange, () => nodesReply(this.#cluster.backends)) }
+    }
+    if (path === '/api/v2/computeNode' && exchange.method === 'GET') {
+      return { run: () => this.#authorized(exchange, () => nodesReply([])) }
+    }
     return { run: () => this.#authorized(exchange, notImplemented) }
   }
 

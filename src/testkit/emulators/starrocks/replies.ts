@@ -52,6 +52,18 @@ export function genericReply(
   return { status: 200, body: JSON.stringify({ status, msg, ...more }, null, 4) }
 }
 
+/**
+ * The nodes of a cluster, dead ones too. What belongs to their load and memory is left out.
+ * (BackendActionV2.java, ComputeNodeInfo.java: ports are text; RestBaseResultV2.java: `code` is text.)
+ */
+export function nodesReply(addresses: readonly string[]): Reply {
+  const result = addresses.map((address, index) => {
+    const { hostname, port } = new URL(`http://${address}`)
+    return { id: 10_001 + index, hostName: hostname, httpPort: port }
+  })
+  return { status: 200, body: JSON.stringify({ result, code: '0', message: 'OK' }) }
+}
+
 export function redirect(address: string, url: string, close: boolean): Reply {
   return { status: 307, body: '', headers: { Location: `http://${address}${url}` }, close }
 }

@@ -268,3 +268,19 @@ test('plain stream load wants Expect and closes the connection without it', asyn
   assert.deepEqual([again.json['Status'], again.json['ExistingJobStatus']], ['Label Already Exists', 'FINISHED'])
   assert.equal(emulator.rowCount('shop', 'events'), 1)
 })
+
+test('the frontend tells its nodes to whoever has a password', async () => {
+  await using emulator = await startShop({ password: 'secret' })
+  const ask = (authorization: string): Promise<Response> =>
+    fetch(`${emulator.urls[0]}/api/v2/backend`, { headers: { authorization } })
+  const { result, code } = (await (await ask(`Basic ${btoa('root:secret')}`)).json()) as {
+    result: { hostName: string; httpPort: string }[]
+    code: string
+  }
+  assert.equal(code, '0')
+  assert.deepEqual(
+    result.map(({ hostName, httpPort }) => `${hostName}:${httpPort}`),
+    emulator.backends,
+  )
+  assert.equal((await ask(`Basic ${btoa('root:wrong')}`)).status, 401)
+})
