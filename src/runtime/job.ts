@@ -5,6 +5,7 @@ import { sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { MillraceError, toMillraceError } from '../core/errors.ts'
+import type { JsonObject } from '../core/json.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CheckpointLog } from '../storage/checkpoint-log.ts'
@@ -39,6 +40,8 @@ export class Job {
   readonly #ending = new AbortController()
   readonly #watch: ProgressWatch
   #run: Run | undefined
+  /** Throws away what this process began and did not publish. */
+  #takeBack: (() => Promise<void>) | undefined
   #stopWanted = false
 
   constructor(options: JobOptions) {
@@ -70,6 +73,7 @@ export class Job {
       const error = toMillraceError(thrown)
       this.#ending.abort()
       observe({ kind: 'halted', error })
+      if (error.code === 'FENCED') await this.#takeBack?.()
       await closeAll(closers)
       throw error
     }
@@ -113,14 +117,7 @@ export class Job {
     })
     await this.#recommit(ledger, committer, sinks)
     const scope = sweepScope(ledger.entries, ledger.epoch)
-    const swept = this.#patiently('sweeping leftovers', () =>
-      sinks.sweep(scope, (sink) =>
-        ledger
-          .lineage()
-          .pending.filter((item) => item.sink === sink)
-          .map((item) => item.committable),
-      ),
-    )
+    const swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))
     swept.catch(() => undefined)
 
     const sources = await SourceSide.open(plan, connectors, clock, logger)
@@ -132,6 +129,7 @@ export class Job {
     early.run = run
     this.#run = run
     closers.unshift(() => run.close())
+    this.#takeBack = () => this.#leaveNothing(run, lanes, ledger, sinks)
     const running = new AbortController()
     closers.unshift(async () => {
       running.abort()
@@ -141,6 +139,21 @@ export class Job {
     void watchOwnership(ledger, clock, running.signal, (error) => run.fail(error))
     if (this.#stopWanted) run.end('stopped')
     return run.untilEnd()
+  }
+
+  /**
+   * The end of a process that was taken over. Its successor swept when this one may still have been working, and later
+   * starts look no further back than the epoch that confirmed last: what is left now would stay until the server's
+   * timeout. The log refuses whatever this process did not publish, so none of it is wanted.
+   */
+  async #leaveNothing(run: Run, lanes: LaneGroup, ledger: Ledger, sinks: SinkSide): Promise<void> {
+    try {
+      await run.close()
+      await lanes.halt()
+      await sinks.sweep(sweepScope(ledger.entries, ledger.lineage().epoch + 1), pendingOf(ledger))
+    } catch (error) {
+      this.#options.logger.warn(`throwing away unpublished work: ${(error as Error).message}`)
+    }
   }
 
   /** R4 and R5: commits what is published and not confirmed; a lost one is remedied or halts the job. */
@@ -181,6 +194,15 @@ export class Job {
       }
     }
   }
+}
+
+/** Published and not known committed: never to be swept. */
+function pendingOf(ledger: Ledger): (sink: string) => JsonObject[] {
+  return (sink) =>
+    ledger
+      .lineage()
+      .pending.filter((item) => item.sink === sink)
+      .map((item) => item.committable)
 }
 
 function idsOf(plan: Plan): { sources: string[]; sinks: string[] } {

@@ -72,18 +72,22 @@ async function killWhileRowsFlow(
   return played
 }
 
-/** The steps at the end follow each other, so one job can die at all of them. One that is missed ends the job. */
+/**
+ * The steps at the end follow each other, so one job can die at several of them. One that is missed ends the job; a last
+ * checkpoint that was published is committed by the next start already.
+ */
 async function killAtTheEnd(broker: Broker, sink: SinkKind, chance: Chance, count: number): Promise<Played[]> {
   const left = choose(sink, 'finish', chance, count).sort((one, other) => CELLS.indexOf(one) - CELLS.indexOf(other))
   const played: Played[] = []
   while (left.length > 0) {
     await using world = await World.create({ broker, sink, rows: 500, isBounded: true })
-    for (let isHit = true; isHit && left.length > 0;) {
-      const [cell] = left.splice(0, 1)
+    for (let goesOn = true; goesOn;) {
+      const cell = left.shift()
       if (cell === undefined) break
-      isHit = await killAtEnd(world, cell)
+      const isHit = await killAtEnd(world, cell)
       played.push({ cell, isHit })
       await world.auditVisible()
+      goesOn = isHit && left[0]?.name !== 'final.commit'
     }
     await finish(world)
   }

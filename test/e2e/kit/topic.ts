@@ -9,7 +9,7 @@ export class Broker implements AsyncDisposable {
   readonly address: string
   readonly #client: KafkaClient
   readonly #stop: () => Promise<void>
-  #topics = 0
+  static #topics = 0
 
   private constructor(address: string, stop: () => Promise<void>) {
     this.address = address
@@ -25,7 +25,7 @@ export class Broker implements AsyncDisposable {
   }
 
   async createTopic(partitions: number): Promise<Topic> {
-    const name = `kills-${process.pid}-${++this.#topics}`
+    const name = `kills-${process.pid}-${++Broker.#topics}`
     await new KafkaAdmin(this.#client).createTopic(name, partitions)
     return new Topic(this.#client, name, partitions)
   }

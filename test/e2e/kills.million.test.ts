@@ -1,0 +1,55 @@
+/** A million rows into StarRocks while the process is killed again and again. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { armed, CELLS, cellText, phaseOf, whyUnreachable, type Cell } from './kit/cells.ts'
+import { Chance } from './kit/chance.ts'
+import { endedWell } from './kit/kills.ts'
+import { Broker } from './kit/topic.ts'
+import { World } from './kit/world.ts'
+
+const PARTITIONS = 4
+const ROWS = 1_000_000
+const AT_FAILPOINTS = 12
+const AT_ANY_TIME = 4
+/** Steps that need a server in trouble or a stop, and those of the very end, are the campaign's. */
+const SPECIAL = /^(evidence|decision|stop|final)\./
+
+test('a million rows arrive once, whatever is killed when', async (t) => {
+  const chance = Chance.ofThisRun()
+  t.diagnostic(`MILLRACE_SEED=${chance.seed}`)
+  await using broker = await Broker.open()
+  await using world = await World.create({
+    broker,
+    sink: 'starrocks',
+    partitions: PARTITIONS,
+    rows: ROWS / PARTITIONS,
+    isBounded: true,
+  })
+  const reachable = CELLS.filter(
+    (cell) => phaseOf(cell) === 'flow' && !SPECIAL.test(cell.name) && whyUnreachable(cell, 'starrocks') === undefined,
+  )
+  const kills: (Cell | number)[] = [
+    ...chance.sample(reachable, AT_FAILPOINTS),
+    ...Array.from({ length: AT_ANY_TIME }, () => 500 + chance.below(1000)),
+  ]
+  let killed = 0
+  for (const kill of chance.sample(kills, kills.length)) {
+    await using run = world.home.start(typeof kill === 'number' ? '' : armed(kill, 'kill'))
+    if (typeof kill === 'number') {
+      await pause(kill)
+      run.signal('SIGKILL')
+    }
+    const { code, signal } = await run.ended()
+    const where = typeof kill === 'number' ? `after ${kill} ms` : `at ${cellText(kill)}`
+    if (code !== 0) assert.equal(signal, 'SIGKILL', `${where}: it ended with ${code}:\n${run.out}${run.err}`)
+    if (code === 0) break
+    killed += 1
+    const visible = await world.auditVisible()
+    t.diagnostic(`killed ${where}; readers see ${visible.join(' + ')}`)
+  }
+  await using run = world.home.start()
+  await endedWell(run)
+  await world.auditEnd()
+  assert.ok(killed >= AT_FAILPOINTS, `only ${killed} kills before the end of the data, MILLRACE_SEED=${chance.seed}`)
+})

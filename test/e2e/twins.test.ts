@@ -1,0 +1,92 @@
+/** Two instances of one job: a stopped process wakes up when another one has long taken over. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { armed, cellText, type Cell, type SinkKind } from './kit/cells.ts'
+import { caughtUp, endedWell, isConfirmed } from './kit/kills.ts'
+import { Broker } from './kit/topic.ts'
+import { World } from './kit/world.ts'
+import type { CommandLine } from './command-line.ts'
+
+/** Two more than are retained: what the sleeper knew is collected by then. */
+const CHECKPOINTS = 5
+const ROWS = 100
+
+const cell = (name: Cell['name'], position: Cell['position']): Cell => ({ name, position, nth: 1 })
+
+const SLEEPS: Readonly<Partial<Record<SinkKind, readonly Cell[]>>> = {
+  starrocks: [
+    cell('chk.barrier', 'after'),
+    cell('sink.prepare', 'after'),
+    cell('store.manifest.publish', 'before'),
+    cell('commit', 'before'),
+    cell('confirm', 'before'),
+    cell('gc.delete', 'before'),
+    cell('restore.claim', 'after'),
+    cell('restore.recommit', 'before'),
+    cell('restore.abort', 'before'),
+  ],
+  hudi: [cell('commit', 'before'), cell('sink.prepare', 'before'), cell('restore.abort', 'before')],
+}
+
+for (const [sink, cells] of Object.entries(SLEEPS)) {
+  suite(`twins that write to ${sink}`, { concurrency: 2 }, () => {
+    for (const sleep of cells) {
+      test(`one that slept at ${cellText(sleep)} ends fenced`, async () => {
+        await using broker = await Broker.open()
+        await using world = await World.create({ broker, sink: sink as SinkKind, rows: ROWS })
+        await liveOnce(world)
+
+        await using sleeper = world.home.start(armed(sleep, 'stop'))
+        await asleep(world, sleeper)
+        await using successor = world.home.start()
+        await confirmedTimes(world, successor, CHECKPOINTS)
+        await world.auditVisible()
+
+        await wakeUp(sleeper)
+        assert.deepEqual(await sleeper.ended(), { code: 66, signal: null }, sleeper.out + sleeper.err)
+        await world.auditVisible()
+        await world.topic.append(ROWS)
+        await caughtUp(world, successor)
+        successor.signal('SIGTERM')
+        await endedWell(successor)
+        await world.auditEnd()
+      })
+    }
+  })
+}
+
+/** A life that is cut off after a few checkpoints, so that there is something to restore, to sweep and to collect. */
+async function liveOnce(world: World): Promise<void> {
+  await using run = world.home.start()
+  await confirmedTimes(world, run, CHECKPOINTS)
+  run.signal('SIGKILL')
+  await run.ended()
+}
+
+/** Rows come in until so many checkpoints are confirmed. */
+async function confirmedTimes(world: World, run: CommandLine, times: number): Promise<void> {
+  let newest = 0
+  for (let made = 0; made < times; made++) {
+    await world.topic.append(ROWS)
+    const confirmed = await run.event((event) => isConfirmed(event) && Number(event['checkpoint']) > newest)
+    newest = Number(confirmed['checkpoint'])
+  }
+}
+
+/** Lets the process go on until it ends. Every thread that comes by the failpoint stops the process once more. */
+async function wakeUp(run: CommandLine): Promise<void> {
+  while (!run.hasEnded) {
+    run.signal('SIGCONT')
+    await pause(50)
+  }
+}
+
+/** Waits until the process has stopped itself. */
+async function asleep(world: World, run: CommandLine): Promise<void> {
+  await world.topic.append(ROWS)
+  while (!world.home.trace().some((line) => line.startsWith(`${run.pid} `))) {
+    assert.ok(!run.hasEnded, `it ended before it slept:\n${run.out}${run.err}`)
+    await pause(10)
+  }
+}
