@@ -9,6 +9,8 @@ function stored(type: string): { readonly avro: object | string; readonly sql: s
 }
 
 const MICROS = { type: 'long', logicalType: 'timestamp-micros' }
+const TIMESTAMP = 'CAST("c" AS TIMESTAMP)'
+const MOMENT = `CASE WHEN isfinite(${TIMESTAMP}) THEN make_timestamptz(epoch_us(${TIMESTAMP})) ELSE ${TIMESTAMP} AT TIME ZONE 'UTC' END`
 
 for (const [type, avroType, sql] of [
   ['bigint', 'long', '"c"'],
@@ -20,8 +22,8 @@ for (const [type, avroType, sql] of [
   ['varchar(20)', 'string', '"c"'],
   ['blob', 'bytes', '"c"'],
   ['date', { type: 'int', logicalType: 'date' }, '"c"'],
-  ['timestamp', MICROS, `CAST("c" AS TIMESTAMP) AT TIME ZONE 'UTC'`],
-  ['timestamp(3)', MICROS, `CAST("c" AS TIMESTAMP) AT TIME ZONE 'UTC'`],
+  ['timestamp', MICROS, MOMENT],
+  ['timestamp(3)', MICROS, MOMENT],
   ['timestamptz', MICROS, '"c"'],
   ['time', 'string', 'CAST("c" AS VARCHAR)'],
   ['uuid', 'string', 'CAST("c" AS VARCHAR)'],

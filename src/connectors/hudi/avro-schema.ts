@@ -113,11 +113,17 @@ function cast(avro: string, type: string): StoredType {
   return { avro: () => avro, sql: (column) => `CAST(${column} AS ${type})` }
 }
 
-/** A timestamp without a zone means UTC, whatever the session's zone is. */
+/**
+ * A timestamp without a zone means UTC, whatever the session's zone is. `AT TIME ZONE` asks a calendar for every value,
+ * 100 ns; the number costs a tenth, but infinity has none.
+ */
 function zoned(): StoredType {
   return {
     avro: () => MICROS,
-    sql: (column) => `CAST(${column} AS TIMESTAMP) AT TIME ZONE 'UTC'`,
+    sql: (column) => {
+      const moment = `CAST(${column} AS TIMESTAMP)`
+      return `CASE WHEN isfinite(${moment}) THEN make_timestamptz(epoch_us(${moment})) ELSE ${moment} AT TIME ZONE 'UTC' END`
+    },
   }
 }
 

@@ -18,6 +18,12 @@ import type { HudiTable } from './table.ts'
 /** Rows that are gathered before they become row groups: fewer make files slow to read, more hold memory. */
 const ROWS_PER_FRAGMENT = 120_000
 
+/** Batches with as many rows are kept as they come until a fragment is written; the rows of smaller ones are copied. */
+const ROWS_TO_KEEP = 4096
+
+/** Number of a row in its fragment. No column is called so: stored names have no blanks. */
+const ROW = quoteName('row of fragment')
+
 export interface LanePartOptions {
   readonly ticket: Ticket
   readonly lane: number
@@ -33,14 +39,18 @@ export interface LanePartOptions {
   table(): Promise<HudiTable>
 }
 
-/** A lane's rows of one checkpoint: gathered in a temporary table, written as fragments, ended by `finish`. */
+/** A lane's rows of one checkpoint: gathered as temporary tables, written as fragments, ended by `finish`. */
 export class LanePart {
   readonly #options: LanePartOptions
-  /** Gathered rows that are in no file yet. */
+  /** Table of the rows of small batches. */
   readonly #gathered: string
+  #rowsCopied = 0
+  /** Large batches whose rows are in no file yet. */
+  #kept: Batch[] = []
   readonly #files = new Map<string, LaneFile>()
   readonly #stats: WriteStat[] = []
   #rows = 0
+  /** Rows that are in no file yet. */
   #rowsGathered = 0
   #bytes = 0
   #sequence = 0
@@ -56,6 +66,7 @@ export class LanePart {
     this.#gathered = quoteName(`rows of ${options.name}, lane ${options.lane}, for ${options.ticket.instant}`)
   }
 
+  /** Takes the batch and releases it, large ones when their fragment is written. */
   write(batch: Batch): Promise<void> {
     return this.#exclusive(() => this.#gather(batch))
   }
@@ -71,7 +82,8 @@ export class LanePart {
     await this.#busy.catch(() => undefined)
     await Promise.all([...this.#files.values()].map((file) => file.abort()))
     this.#files.clear()
-    if (this.#rowsGathered === 0) return
+    this.#releaseKept()
+    if (this.#rowsCopied === 0) return
     const database = await this.#options.database()
     await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`).catch(() => undefined)
   }
@@ -90,21 +102,52 @@ export class LanePart {
   }
 
   async #gather(batch: Batch): Promise<void> {
-    const { body } = batch
-    assert(body.kind === 'table', 'a hudi sink is given tables')
-    const database = await this.#options.database()
+    if (batch.rows >= ROWS_TO_KEEP && !this.#isAborted) this.#kept.push(batch)
+    else {
+      try {
+        await this.#copy(batch)
+      } finally {
+        batch.release()
+      }
+    }
     this.#refuseIfAborted()
-    const columns = this.#options.stored.columns.map(({ name }) => quoteName(name)).join(', ')
-    const select = `SELECT ${columns} FROM ${quoteName(body.relation)}`
-    const isFirst = this.#rowsGathered === 0
-    await database.run(
-      isFirst
-        ? `CREATE OR REPLACE TEMP TABLE ${this.#gathered} AS ${select}`
-        : `INSERT INTO ${this.#gathered} ${select}`,
-    )
     this.#rowsGathered += batch.rows
     this.#bytes += batch.bytes
     if (this.#rowsGathered >= ROWS_PER_FRAGMENT) await this.#flush()
+  }
+
+  async #copy(batch: Batch): Promise<void> {
+    const database = await this.#options.database()
+    this.#refuseIfAborted()
+    const select = `SELECT ${this.#columns()} FROM ${relationOf(batch)}`
+    await database.run(
+      this.#rowsCopied === 0
+        ? `CREATE OR REPLACE TEMP TABLE ${this.#gathered} AS ${select}`
+        : `INSERT INTO ${this.#gathered} ${select}`,
+    )
+    this.#rowsCopied += batch.rows
+  }
+
+  #columns(): string {
+    return this.#options.stored.columns.map(({ name }) => quoteName(name)).join(', ')
+  }
+
+  /** All rows that are in no file yet, numbered, as a relation. */
+  #gatheredRows(): string {
+    const tables = this.#kept.map((batch) => ({ table: relationOf(batch), rows: batch.rows }))
+    if (this.#rowsCopied > 0) tables.push({ table: this.#gathered, rows: this.#rowsCopied })
+    let first = 0
+    const selects = tables.map(({ table, rows }) => {
+      const select = `SELECT ${this.#columns()}, rowid + ${first} AS ${ROW} FROM ${table}`
+      first += rows
+      return select
+    })
+    return `(${selects.join(' UNION ALL ')})`
+  }
+
+  #releaseKept(): void {
+    for (const batch of this.#kept) batch.release()
+    this.#kept = []
   }
 
   async #finish(): Promise<CutResult> {
@@ -133,6 +176,8 @@ export class LanePart {
       if (file.bytes >= this.#options.targetFileSize) await this.#endFile(path)
     }
     await database.run(`DROP TABLE IF EXISTS ${this.#gathered}`)
+    this.#releaseKept()
+    this.#rowsCopied = 0
     this.#rows += this.#rowsGathered
     this.#rowsGathered = 0
     failpoint('sink.flush', 'after')
@@ -162,7 +207,7 @@ export class LanePart {
     if (table.partitionFields.length === 0) return [{ path: '', where: '' }]
     const sql = partitionPathSql(table)
     const values = table.partitionFields.map((field) => `CAST(${quoteName(field)} AS VARCHAR)`).join(', ')
-    const rows = await database.run(`SELECT DISTINCT ${sql}, ${values} FROM ${this.#gathered} ORDER BY 1`)
+    const rows = await database.run(`SELECT DISTINCT ${sql}, ${values} FROM ${this.#gatheredRows()} ORDER BY 1`)
     const byRaw = new Map<string, string>()
     for (const [raw, ...parts] of rows) {
       byRaw.set(
@@ -204,11 +249,11 @@ export class LanePart {
       fileName: of.fileName,
       partitionPath: of.path,
       writer: String(lane),
-      rowIndex: 'rowid',
+      rowIndex: ROW,
       rowBase: BigInt(this.#rows),
       recordKeyFields: this.#table?.recordKeyFields ?? [],
     }
-    const select = `SELECT ${selectList(meta, stored.columns)} FROM ${this.#gathered} ${of.where}`
+    const select = `SELECT ${selectList(meta, stored.columns)} FROM ${this.#gatheredRows()} ${of.where}`
     const copy =
       `COPY (${select}) TO ${quoteText(database.output.path)} ` +
       `(FORMAT parquet, COMPRESSION ${compression}, USE_TMP_FILE false)`
@@ -228,6 +273,11 @@ export class LanePart {
   #refuseIfAborted(): void {
     if (this.#isAborted) throw new MillraceError('the write was rolled back', { code: 'INTERRUPTED', retry: 'restart' })
   }
+}
+
+function relationOf({ body }: Batch): string {
+  assert(body.kind === 'table', 'a hudi sink is given tables')
+  return quoteName(body.relation)
 }
 
 /** DuckDB's text holds values; its class is enough. */

@@ -90,6 +90,26 @@ async function read(world: World): Promise<{ rows: bigint; ids: bigint; names: b
   }
 }
 
+test('large and small batches of one checkpoint, in any order, have all their rows and names of their own', async () => {
+  await using world = await openWorld()
+  const { coordinator } = world
+  const lane = world.writer(0)
+  lane.begin(1, await coordinator.begin(1, 1))
+  let rows = 0
+  for (const count of [10, 5000, 90_000, 20, 30_000, 4096, 4095, 7, 6000]) {
+    await lane.write(await world.batch(rows, rows + count))
+    rows += count
+  }
+  const { committables, counts } = await lane.cut({ checkpoint: 2, ticket: await coordinator.begin(2, 1) })
+  assert.equal(counts.rows, rows)
+  const [combined] = await coordinator.combine(1, committables)
+  const json = JSON.parse(JSON.stringify(combined?.committable)) as JsonObject
+  assert.deepEqual(await coordinator.commit(PERMIT, json), { outcome: 'committed' })
+  const sum = (rows * (rows - 1) * 0.625).toFixed(2)
+  assert.deepEqual(await read(world), { rows: BigInt(rows), ids: BigInt(rows), names: BigInt(rows), sum })
+  await lane.close()
+})
+
 test('rows of two lanes become one commit for each checkpoint, visible after the commit and not before', async () => {
   await using world = await openWorld()
   const { coordinator } = world

@@ -41,11 +41,7 @@ export class HudiWriter implements SinkWriter {
   async write(batch: Batch): Promise<void> {
     const part = this.#open
     assert(part !== undefined, 'a writer is begun before it is written to')
-    try {
-      await part.write(batch)
-    } finally {
-      batch.release()
-    }
+    await part.write(batch)
   }
 
   async cut(next: { readonly checkpoint: CheckpointId; readonly ticket: JsonObject }): Promise<CutResult> {
