@@ -15,7 +15,9 @@ export interface WorldOptions {
   /** The job ends when it has read them; otherwise it runs until it is stopped. */
   readonly isBounded?: boolean
   readonly interval?: string
-  readonly retained?: number
+  /** Steps between the source `rows` and the sink, and the one that the sink reads. */
+  readonly transforms?: string
+  readonly lastStep?: string
 }
 
 /** One job from a topic to a sink, with all that a test needs to hurt and to audit it. */
@@ -42,13 +44,13 @@ export class World<T extends Target = Target> implements AsyncDisposable {
     const end = options.isBounded === true ? 'latest' : 'never'
     const kafka = `connector: kafka, brokers: ['${address}'], topics: [${topic.name}], end: ${end}`
     // Hudi takes tables, so a query stands before it; the others are handed the bytes of the source.
-    const isTable = options.sink === 'hudi'
+    const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
+    const { transforms, lastStep = 'rows' } =
+      options.sink === 'hudi' ? { transforms: query, lastStep: 'checked' } : options
     home.write({
       sources: `rows: {${kafka}, schema: ${ROW_SCHEMA}}`,
-      ...(isTable
-        ? { transforms: `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}` }
-        : {}),
-      sinks: `out: {from: ${isTable ? 'checked' : 'rows'}, ${target.options}}`,
+      ...(transforms === undefined ? {} : { transforms }),
+      sinks: `out: {from: ${lastStep}, ${target.options}}`,
       ...(options.interval === undefined ? {} : { interval: options.interval }),
     })
     return new World(home, topic, target, stack.move())
