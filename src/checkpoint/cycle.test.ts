@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -131,7 +132,7 @@ const TABLE: readonly (readonly [string, readonly EventName[], Readonly<Record<E
     },
   ],
   [
-    'publishing the last one',
+    'publishing, the last one, stop wanted',
     ['read', 'stop', 'ack0', 'ack1'],
     {
       read: 'publishing',
@@ -186,6 +187,23 @@ for (const [name, way, cells] of TABLE) {
     }
   })
 }
+
+test('docs/guarantees.md shows this table', () => {
+  const page = readFileSync(new URL('../../docs/guarantees.md', import.meta.url), 'utf8')
+  const shown = page.slice(page.indexOf('<!-- begin cycle -->'), page.indexOf('<!-- end cycle -->'))
+  const rows = shown.split('\n').filter((line) => line.startsWith('|'))
+  const cellsOf = (line: string): string[] =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim())
+  const columns: EventName[] = ['read', 'due', 'ack1', 'published', 'confirmed', 'stop', 'finish', 'rewound']
+  const expected = TABLE.map(([name, , cells]) => {
+    const [phase] = name.split(',')
+    return [name, ...columns.map((event) => (cells[event] === phase ? '' : cells[event]))]
+  })
+  assert.deepEqual(rows.slice(2).map(cellsOf), expected)
+})
 
 function say(effect: CycleEffect): string {
   if (effect.kind === 'end') return `end ${effect.as}`
