@@ -12,7 +12,7 @@ export interface SplitAssignment {
   readonly at: JsonObject
   /** The first record that is not read any more; absent: the split has no end. */
   readonly until?: JsonObject
-  /** Each record's place will be asked for: bodies of bytes come with `ends`, whatever that costs. */
+  /** Each record's place will be asked for: bodies of bytes come with `ends` and offsets, whatever that costs. */
   readonly isTraced?: boolean
 }
 

@@ -74,6 +74,33 @@ test('a row of a file that the server filters is named by file and byte', async 
   assert.deepEqual(openTransactions(server), [])
 })
 
+test('offsets with gaps: markers and rolled-back records are counted past', async () => {
+  await using home = await JobHome.create()
+  await using server = await startWarehouse()
+  const topic = await broker.createTopic(1)
+  await broker.sendInTransaction(topic, 0, rows(10), 'commit')
+  await broker.sendInTransaction(topic, 0, rows(10), 'abort')
+  await broker.sendInTransaction(topic, 0, [row(10), `{"id":null,"name":"${CANARY}"}`, row(12)], 'commit')
+  home.write({
+    sources: `ev: {connector: kafka, brokers: ['${broker.address}'], topics: [${topic}], format: json}`,
+    sinks: `out: {from: ev, ${sinkOf('starrocks', server)}}`,
+  })
+  const { event } = await haltsTwice(home, () => idsOf(server))
+  assert.equal(event.detail['offset'], '23', 'ten rows, a marker, ten rows, a marker, one row')
+})
+
+test('a row of a CSV file that the server filters is named by the place of its batch', async () => {
+  await using home = await JobHome.create()
+  await using server = await startWarehouse()
+  home.put('in/rows.csv', `id,name\n0,a\n1,${CANARY}\n2,c\n`)
+  home.write({
+    sources: 'ev: {connector: file, path: ./in, format: csv, schema: {id: bigint, name: varchar}}',
+    sinks: `out: {from: ev, ${sinkOf('starrocks', server)}}`,
+  })
+  const { event } = await haltsTwice(home, () => idsOf(server))
+  assert.match(String(event['message']), /rows\.csv/)
+})
+
 test('a bad row behind a confirmed checkpoint leaves that checkpoint visible and everything after it not', async () => {
   await using home = await JobHome.create()
   await using server = await startWarehouse()

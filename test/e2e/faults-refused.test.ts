@@ -94,6 +94,7 @@ suite('refusals', { concurrency: 3 }, () => {
     await Promise.all([
       haltsWhile(said('Invalid timeout: x'), 64),
       haltsWhile({ match: load, action: 'redirect', location: 'http://192.0.2.1:8040/x' }, 76),
+      haltsWhile({ match: { operation: 'commit', times: 0 }, action: 'evict-label' }, 68),
     ])
   })
 

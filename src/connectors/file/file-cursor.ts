@@ -150,7 +150,7 @@ export class FileCursor implements SplitCursor {
     // Before its header a CSV file has no records.
     if (!this.#isHeaderDone) return { length: 0, rows: 0, consumed: 0 }
     const { format, separator, metadata } = this.#settings
-    const starts: number[] | undefined = metadata.offset ? [] : undefined
+    const starts: number[] | undefined = metadata.offset || this.#isTraced ? [] : undefined
     const mayHoldSeparator = format.kind === 'csv' || (format.kind === 'raw' && separator !== 0x0a)
     const ends: number[] | undefined = mayHoldSeparator || this.#isTraced ? [] : undefined
     const collected = { ...(starts && { starts }), ...(ends && { ends }) }

@@ -14,7 +14,7 @@ import { fetchOptionsOf } from './connect.ts'
 import { metadataOf } from './metadata.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { fetchPosition, offsetFromJson, offsetToJson, splitIdOf } from './split.ts'
-import { TargetPool } from './target-pool.ts'
+import { TargetPool, type TargetOptions } from './target-pool.ts'
 
 interface OpenSplit {
   readonly assignment: SplitAssignment
@@ -29,8 +29,9 @@ interface OpenSplit {
 export class KafkaReader implements SplitReader {
   readonly #client: KafkaClient
   readonly #session: FetchSession
-  readonly #metadata: readonly string[]
-  readonly #pool: TargetPool
+  readonly #targets: TargetOptions
+  #metadata: readonly string[]
+  #pool: TargetPool
   readonly #cursor = new BatchCursor()
   readonly #splits = new Map<string, OpenSplit>()
   #response: FetchedResponse | undefined
@@ -42,13 +43,14 @@ export class KafkaReader implements SplitReader {
     this.#client = client
     this.#session = new FetchSession(client, fetchOptionsOf(options))
     this.#metadata = context.metadata
-    this.#pool = new TargetPool({
+    this.#targets = {
       separator: context.format.kind === 'bytes' ? context.format.separator : 0x0a,
       isJson: options.format === 'json',
       withKeys: context.metadata.includes('_key'),
       withHeaders: context.metadata.includes('_headers'),
       withMetadata: context.metadata.length > 0,
-    })
+    }
+    this.#pool = new TargetPool(this.#targets)
   }
 
   assign(splits: readonly SplitAssignment[]): void {
@@ -57,6 +59,7 @@ export class KafkaReader implements SplitReader {
   }
 
   add(splits: readonly SplitAssignment[]): void {
+    if (splits.some((split) => split.isTraced === true) && !this.#metadata.includes('_offset')) this.#keepOffsets()
     for (const assignment of splits) {
       const until = assignment.until === undefined ? undefined : offsetFromJson(assignment.until)
       this.#splits.set(assignment.split, { assignment, until, next: offsetFromJson(assignment.at) })
@@ -76,6 +79,12 @@ export class KafkaReader implements SplitReader {
     this.#dropResponse()
     await this.#session.close()
     await this.#client.close()
+  }
+
+  /** Offsets of records beside each other may have gaps, so a record's place is known only with its offset. */
+  #keepOffsets(): void {
+    this.#metadata = [...this.#metadata, '_offset']
+    this.#pool = new TargetPool({ ...this.#targets, withMetadata: true })
   }
 
   /** Makes the next partition's bytes current; false when there are none yet. */
@@ -126,6 +135,7 @@ export class KafkaReader implements SplitReader {
   }
 
   #batchOf(split: OpenSplit, partition: number, from: bigint, target: ValueTarget): Batch {
+    const pool = this.#pool
     const metadata = target instanceof RecordTarget ? metadataOf(target, partition, this.#metadata) : undefined
     return {
       kind: 'batch',
@@ -142,7 +152,7 @@ export class KafkaReader implements SplitReader {
       },
       rows: target.rows,
       bytes: target.length,
-      release: () => this.#pool.give(target),
+      release: () => pool.give(target),
     }
   }
 

@@ -1,5 +1,11 @@
 import { startKafka } from '../../../scripts/services/kafka.ts'
-import { KafkaAdmin, KafkaClient, PartitionProducer, type OutgoingRecord } from '../../../src/clients/kafka/index.ts'
+import {
+  KafkaAdmin,
+  KafkaClient,
+  KafkaTransaction,
+  PartitionProducer,
+  type OutgoingRecord,
+} from '../../../src/clients/kafka/index.ts'
 
 /** The broker that tests share, or one of our own where there is none. */
 export class Broker implements AsyncDisposable {
@@ -34,6 +40,21 @@ export class Broker implements AsyncDisposable {
   async send(topic: string, partition: number, values: readonly (string | null)[]): Promise<void> {
     const records = values.map((value): OutgoingRecord => ({ value: value === null ? null : Buffer.from(value) }))
     await this.#producer.send({ topic, partition }, records)
+  }
+
+  /** In a transaction, whose marker takes an offset of its own. */
+  async sendInTransaction(
+    topic: string,
+    partition: number,
+    values: readonly string[],
+    end: 'commit' | 'abort',
+  ): Promise<void> {
+    const transaction = await KafkaTransaction.begin(this.#client, `${topic}-${++this.#topics}`, 60_000)
+    await transaction.send(
+      { topic, partition },
+      values.map((value) => ({ value: Buffer.from(value) })),
+    )
+    await transaction[end]()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
