@@ -20,6 +20,8 @@ export interface PipelineText {
   /** Default 100ms, the shortest there is. */
   readonly interval?: string
   readonly accept?: string
+  /** Checkpoints that the log keeps; default 3. */
+  readonly retained?: number
 }
 
 /** A directory with one pipeline file and everything that the pipeline leaves behind. */
@@ -37,7 +39,7 @@ export class PipelineHome implements AsyncDisposable {
     return new PipelineHome(made.path, () => made.remove())
   }
 
-  write({ sources, transforms, sinks, parallelism = 2, interval = '100ms', accept }: PipelineText): void {
+  write({ sources, transforms, sinks, parallelism = 2, interval = '100ms', accept, retained = 3 }: PipelineText): void {
     const lines = [
       `name: ${NAME}`,
       `parallelism: ${parallelism}`,
@@ -45,7 +47,7 @@ export class PipelineHome implements AsyncDisposable {
       `sources: {${sources}}`,
       ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
       `sinks: {${sinks}}`,
-      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 30m, storage: ./state}`,
+      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 30m, retained: ${retained}, storage: ./state}`,
     ]
     writeFileSync(path.join(this.directory, FILE), `${lines.join('\n')}\n`)
   }

@@ -15,6 +15,8 @@ export interface WorldOptions {
   /** The job ends when it has read them; otherwise it runs until it is stopped. */
   readonly isBounded?: boolean
   readonly interval?: string
+  /** Checkpoints that the log keeps; default 3. */
+  readonly retained?: number
   /** Steps between the source `rows` and the sink, and the one that the sink reads. */
   readonly transforms?: string
   readonly lastStep?: string
@@ -51,6 +53,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
       sources: `rows: {${kafka}, schema: ${ROW_SCHEMA}}`,
       ...(transforms === undefined ? {} : { transforms }),
       sinks: `out: {from: ${lastStep}, ${target.options}}`,
+      ...(options.retained === undefined ? {} : { retained: options.retained }),
       ...(options.interval === undefined ? {} : { interval: options.interval }),
     })
     return new World(home, topic, target, stack.move())
