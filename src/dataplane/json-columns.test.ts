@@ -43,7 +43,7 @@ function normal(values: Readonly<Record<string, string>>): Record<string, unknow
     ...Object.fromEntries(whole),
     name: JSON.parse(token('name')),
     amount: token('amount').replace(/\.?0+$/, ''),
-    at: token('at').replace(/\.?0+"$/, '"'),
+    at: token('at').replace(/\.0+"$|(?<=\.\d+?)0+"$/, '"'),
   }
 }
 
