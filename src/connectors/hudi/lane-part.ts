@@ -16,7 +16,7 @@ import { partitionPath, partitionPathSql } from './partition.ts'
 import type { HudiTable } from './table.ts'
 
 /** Rows that are gathered before they become row groups: fewer make files slow to read, more hold memory. */
-const ROWS_PER_FRAGMENT = 120_000
+const ROWS_PER_FRAGMENT = 60_000
 
 /** Batches with as many rows are kept as they come until a fragment is written; the rows of smaller ones are copied. */
 const ROWS_TO_KEEP = 4096
