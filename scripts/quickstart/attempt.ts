@@ -39,7 +39,7 @@ export class Attempt {
   readonly #written = new Map<number, number>()
   #rows: number
   #triggered = 0
-  #restored = { checkpoint: 0, recommitted: 0 }
+  #restored = { checkpoint: 0, recommitted: 0, committed: 0 }
   #swept = 0
   #doing = 'starting'
 
@@ -57,16 +57,13 @@ export class Attempt {
     const { checkpoint = 0 } = event
     switch (event.event) {
       case 'restored':
-        this.#restored = { checkpoint, recommitted: event.recommitted ?? 0 }
-        this.checkpoint = checkpoint
-        this.#rows = readTable(this.#table).rows
+        this.#seeRestored(checkpoint, event.recommitted ?? 0)
         break
       case 'log':
         this.#swept += event.names?.length ?? 0
         break
       case 'started':
         this.#doing = 'running'
-        this.#tellRecovery()
         break
       case 'triggered':
         this.#triggered = checkpoint
@@ -75,9 +72,12 @@ export class Attempt {
         this.#written.set(checkpoint, event.written ?? 0)
         break
       case 'confirmed':
+        // What earlier runs left behind is rolled back before anything is committed: there is no more to wait for.
+        this.#tellRecovery()
         this.checkpoint = checkpoint
         this.#rows += this.#written.get(checkpoint) ?? 0
     }
+    if (this.#swept > 0 && this.#doing === 'running') this.#tellRecovery()
     this.#show()
   }
 
@@ -90,22 +90,30 @@ export class Attempt {
     return of === 'published' ? ([...this.#written.keys()].at(-1) ?? 0) : this.#triggered
   }
 
+  #seeRestored(checkpoint: number, recommitted: number): void {
+    const { rows, commits } = readTable(this.#table)
+    this.#restored = { checkpoint, recommitted, committed: commits - (this.#died?.commits ?? commits) }
+    this.checkpoint = checkpoint
+    this.#rows = rows
+  }
+
   #tellRecovery(): void {
     const died = this.#died
     if (died === undefined) return
     this.#died = undefined
-    this.#watcher.killed(died.moment, this.#recovery(died.commits))
+    this.#watcher.killed(died.moment, this.#recovery())
   }
 
-  #recovery(commitsBefore: number): string {
+  #recovery(): string {
     if (this.#doing === 'starting') return 'started again'
-    const { checkpoint, recommitted } = this.#restored
-    const committed = readTable(this.#table).commits - commitsBefore
+    const { checkpoint, recommitted, committed } = this.#restored
+    const known = committed > 0 ? `committed checkpoint ${checkpoint}` : `found checkpoint ${checkpoint} committed`
     const parts = [
-      ...(this.#swept > 0 ? [`rolled back ${this.#swept} unfinished commit`] : []),
-      ...(committed > 0 ? [`committed checkpoint ${checkpoint}`] : []),
-      ...(committed === 0 && recommitted > 0 ? ['found it committed'] : []),
-      checkpoint > 0 ? `went on from checkpoint ${checkpoint}` : 'began again at the first row',
+      ...(this.#swept > 0 ? [`rolled back ${this.#swept} unfinished commit${this.#swept === 1 ? '' : 's'}`] : []),
+      ...(recommitted > 0 ? [known] : []),
+      checkpoint === 0
+        ? 'began again at the first row'
+        : `went on from ${recommitted > 0 ? 'there' : `checkpoint ${checkpoint}`}`,
     ]
     return parts.join(', ')
   }

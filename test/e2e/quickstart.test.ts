@@ -7,6 +7,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { readHudi } from '../../scripts/services/hudi-readers.ts'
 import { repository } from '../tidy/source-tree.ts'
 
@@ -30,6 +31,16 @@ async function quickstart(...args: string[]): Promise<{ code: number | null; out
   return { code: code as number | null, out, err }
 }
 
+async function changeOneValue(parquet: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:')
+  const database = await instance.connect()
+  await database.run(`CREATE TABLE rows AS SELECT * FROM read_parquet('${parquet}', hive_partitioning = false)`)
+  await database.run('UPDATE rows SET kilometres = kilometres + 1 WHERE rowid = 7')
+  await database.run(`COPY rows TO '${parquet}' (FORMAT parquet)`)
+  database.closeSync()
+  instance.closeSync()
+}
+
 test('the quickstart kills its job, and proves that nothing is lost or doubled', async () => {
   await using made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-quickstart-'))
   const directory = path.join(made.path, 'here')
@@ -40,7 +51,7 @@ test('the quickstart kills its job, and proves that nothing is lost or doubled',
   const kills = first.out.match(/^ +✗ killed .*→ /gm) ?? []
   assert.ok(kills.length >= 6, first.out)
   assert.match(first.out, new RegExp(`✔ 200,000 rows, killed ${kills.length} times, 0 lost, 0 duplicated`))
-  assert.match(first.out, /→ rolled back 1 unfinished commit, began again/)
+  assert.match(first.out, /→ .*began again at the first row/)
   assert.match(first.out, /^origin +flights +late_percent/m)
   assert.doesNotMatch(first.out, /\u001b/, 'no colours and no cursor movements in a pipe')
   assert.equal((await readHudi(table)).rows, ROWS, 'as hudi-rs sees the table')
@@ -55,6 +66,13 @@ test('the quickstart kills its job, and proves that nothing is lost or doubled',
   assert.equal(missing.code, 77, missing.out + missing.err)
   assert.match(missing.out, /✖ 200,000 rows, [\d,]*[1-9][\d,]* lost, 0 duplicated/)
   assert.ok(missing.out.includes(`missing ${file}`), missing.out)
+
+  // One value of one row, in a table that has the right number of rows.
+  writeFileSync(path.join(table, file), kept)
+  await changeOneValue(path.join(table, file))
+  const changed = await quickstart('--verify-only', '--directory', directory)
+  assert.equal(changed.code, 77, changed.out + changed.err)
+  assert.match(changed.out, /✖ 200,000 rows, 1 lost, 1 duplicated/)
 
   // A commit that names the same file once more doubles its rows, and readers would see them so.
   writeFileSync(path.join(table, file), kept)
