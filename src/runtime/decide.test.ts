@@ -62,6 +62,11 @@ class World implements Disposable {
     return readdirSync(join(this.server, 'prepared'))
   }
 
+  /** Transactions of published checkpoints; others may be prepared besides, for one that was not published any more. */
+  async pendingLabels(): Promise<string[]> {
+    return (await this.lineage()).pending.map((item) => String(item.committable['label']))
+  }
+
   /** The server loses a prepared transaction. */
   lose(label: string): void {
     rmSync(join(this.server, 'prepared', label))
@@ -148,7 +153,7 @@ test('a rewind aborts what is still prepared, and a server that remembers needs 
   await world.runUntilForgotten()
   world.remember()
   assert.equal(await world.desk((desk) => desk.look()), undefined, 'all of it can be committed')
-  const [first = ''] = world.prepared()
+  const [first = ''] = await world.pendingLabels()
   world.lose(first)
   const { rows, isProven } = await world.look()
   assert.ok(rows > 0 && isProven)
@@ -162,8 +167,9 @@ test('a rewind aborts what is still prepared, and a server that remembers needs 
 async function halfVisible(world: World): Promise<number> {
   await world.runUntilForgotten()
   world.remember()
-  const [first = ''] = world.prepared()
-  world.lose(first)
+  // They are committed in order: the first becomes visible before the loss of the second is noticed.
+  const [, second = ''] = await world.pendingLabels()
+  world.lose(second)
   await assert.rejects(world.run(), (error: MillraceError) => {
     assert.deepEqual([error.code, error.exitCode], ['PREPARED_LOST', 67])
     assert.deepEqual(error.detail['decisions'], ['mark-committed', 'accept-loss'])
@@ -197,7 +203,7 @@ test('parts that are still prepared are committed before the rest is given up', 
   using world = new World()
   await world.runUntilForgotten()
   world.remember()
-  const [first = '', second = ''] = world.prepared()
+  const [first = '', second = ''] = await world.pendingLabels()
   world.lose(first)
   const { rows } = await world.look()
   await world.decide('accept-loss')
