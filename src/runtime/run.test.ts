@@ -165,15 +165,15 @@ test('when the last checkpoint fails, the input is read again before the run is 
   assert.equal(world.commits.length, 2)
 })
 
-test('errors that come together are one rewind', async () => {
+test('errors that come together, from a lane and from a commit, are one rewind', async () => {
   await using world = await World.open()
-  let failed = false
-  world.onBarrier = (message) => {
-    if (failed) return world.ackAll(message)
-    failed = true
-    for (const lane of [0, 1]) world.fail(lane)
+  world.onStart = ({ attempt }) => (world.commits.length === 0 ? world.readAll(attempt) : world.drain(attempt))
+  world.commit = async () => {
+    if (world.commits.length > 1) return
+    world.fail(0)
+    throw AWAY
   }
-  await world.run.untilEnd()
+  assert.equal(await world.run.untilEnd(), 'finished')
   assert.deepEqual([world.halts, world.count('start')], [1, 2])
 })
 
