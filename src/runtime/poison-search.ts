@@ -7,11 +7,11 @@ import {
   type RecordRange,
   type Verdict,
 } from '../checkpoint/bisect.ts'
-import { sweepScope } from '../checkpoint/lineage.ts'
 import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { HandedRecords, TrialRanges } from './handed-records.ts'
 import type { SplitAssignment } from '../core/source.ts'
+import { Leftovers } from './leftovers.ts'
 import type { FromLane, LaneAck, ToLane } from './messages.ts'
 import type { RunOptions } from './run.ts'
 
@@ -48,7 +48,8 @@ export class PoisonSearch {
 
   /** The error to end with: the server's reason, and the place. Takes the lanes over and leaves them at rest. */
   async place(refusal: MillraceError, handed: readonly HandedRecords[]): Promise<MillraceError> {
-    const { clock, logger } = this.#options
+    const { clock, logger, ledger } = this.#options
+    const leftovers = new Leftovers(this.#options)
     let bisection = startBisection(this.#rangesOf(handed))
     let places: Places = []
     const records = countRecords(bisection.suspects)
@@ -67,7 +68,11 @@ export class PoisonSearch {
     } catch (thrown) {
       logger.warn(`the search for the refused record ends early: ${toMillraceError(thrown).message}`)
     }
-    await this.#sweep()
+    // What a trial left all the same is found by its epoch.
+    await ledger.reclaim().then(
+      () => leftovers.sweep(),
+      () => undefined,
+    )
     return placed(refusal, bisection, places)
   }
 
@@ -133,20 +138,6 @@ export class PoisonSearch {
     // What is not aborted here is swept at the end of the search.
     for (const { sink, committable } of prepared) await sinks.coordinators.get(sink)?.abort(committable)
     return handed.filter((one) => one.first !== undefined)
-  }
-
-  /** What a trial left all the same is found by its epoch, now or at the next start. */
-  async #sweep(): Promise<void> {
-    const { ledger, sinks, logger } = this.#options
-    try {
-      await ledger.reclaim()
-      const { pending } = ledger.lineage()
-      const kept = (sink: string): readonly JsonObject[] =>
-        pending.filter((item) => item.sink === sink).map((item) => item.committable)
-      await sinks.sweep(sweepScope(ledger.entries, ledger.epoch), kept)
-    } catch (thrown) {
-      logger.warn(`sweeping up after the search: ${toMillraceError(thrown).message} The next start does it.`)
-    }
   }
 }
 

@@ -17,6 +17,7 @@ import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
 import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck, Tickets } from './messages.ts'
+import { Leftovers } from './leftovers.ts'
 import { isUnplaced, PoisonSearch } from './poison-search.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
@@ -44,6 +45,7 @@ export class Run {
   readonly #closing = new AbortController()
   readonly #timer: CheckpointTimer
   readonly #rewinder: Rewinder
+  readonly #leftovers: Leftovers
   #cycle: CycleState
   /** The epoch under which the lanes run, 0 while they are told to rest. */
   #attempt = 0
@@ -74,6 +76,7 @@ export class Run {
       this.#step({ kind: 'due' }),
     )
     this.#rewinder = new Rewinder(options, this.#closing.signal)
+    this.#leftovers = new Leftovers(options)
     this.#end.promise.catch(() => undefined)
   }
 
@@ -335,6 +338,7 @@ export class Run {
     await Promise.all([this.#options.lanes.halt(), this.#rewinder.pause(error)])
     if (this.#closing.signal.aborted || this.#isSettling) return
     await this.#options.ledger.reclaim()
+    void this.#leftovers.sweep()
     this.#isRewinding = false
     this.#recommit()
     if (this.#cycle.phase === 'waiting') await this.#startLanes()

@@ -1,10 +1,11 @@
 /** Servers that lose, garble and refuse requests, restart and change their leader: nothing is lost, nothing doubled. */
+import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { FaultRule } from '../../src/testkit/emulators/faults.ts'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'
 import { FollowedJob } from './faults-kit/followed-job.ts'
-import { isConfirmed } from './faults-kit/job-home.ts'
-import { startWarehouse } from './faults-kit/warehouse.ts'
+import { isConfirmed, isRewinding } from './faults-kit/job-home.ts'
+import { EVENTS, sinkOf, startWarehouse } from './faults-kit/warehouse.ts'
 
 /** One request at a time goes wrong; before a rollback the answer of a prepare. */
 interface Trouble {
@@ -61,7 +62,7 @@ const TROUBLES: Readonly<Record<'starrocks' | 'doris', readonly Trouble[]>> = {
 }
 
 /** What happens to servers, not to requests. */
-const EVENTS: readonly { readonly name: string; readonly act: (server: Emulator) => Promise<void> | void }[] = [
+const HAPPENINGS: readonly { readonly name: string; readonly act: (server: Emulator) => Promise<void> | void }[] = [
   { name: 'the leader changes', act: (server) => server.switchLeader() },
   { name: 'a backend restarts', act: (server) => server.restartBackend(0) },
   {
@@ -89,7 +90,7 @@ suite('server faults', { concurrency: 2 }, () => {
         for (const id of ids) server.removeFault(id)
         t.diagnostic(`${name}: ${Date.now() - from} ms`)
       }
-      for (const { name, act } of EVENTS) {
+      for (const { name, act } of HAPPENINGS) {
         const from = Date.now()
         followed.append(10)
         await act(server)
@@ -99,4 +100,30 @@ suite('server faults', { concurrency: 2 }, () => {
       await followed.stop(job)
     })
   }
+
+  test(
+    'what a healthy sink prepared is taken back while the other one is in trouble',
+    { timeout: 60_000 },
+    async () => {
+      const copies = { ...EVENTS, table: 'copies' }
+      await using server = await startWarehouse('starrocks', { tables: [EVENTS, copies] })
+      const sink = sinkOf('starrocks', server)
+      await using followed = await FollowedJob.create('starrocks', server, {
+        sinks: `well: {from: in, ${sink}}, ill: {from: in, ${sink.replace('table: events', 'table: copies')}}`,
+      })
+      await using job = followed.home.run()
+      followed.append(10)
+      await job.event(isConfirmed)
+      const id = server.addFault({
+        match: { operation: 'prepare', server: 'backend', label: '_ill_', times: 3 },
+        action: 'garble',
+      })
+      followed.append(10)
+      await followed.untilVisible(job)
+      server.removeFault(id)
+      assert.equal(job.events().filter(isRewinding).length, 3)
+      await followed.stop(job)
+      assert.equal(server.rowCount('demo', 'copies'), 20)
+    },
+  )
 })
