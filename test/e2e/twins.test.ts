@@ -56,6 +56,30 @@ for (const [sink, cells] of Object.entries(SLEEPS)) {
   })
 }
 
+test('of three that are started at once two end fenced, and the third does the work', async () => {
+  await using broker = await Broker.open()
+  await using world = await World.create({ broker, sink: 'starrocks', rows: ROWS })
+  await liveOnce(world)
+  await using first = world.home.start()
+  await using second = world.home.start()
+  await using third = world.home.start()
+  const running = new Set([first, second, third])
+  while (running.size > 1) {
+    await world.topic.append(ROWS)
+    for (const run of running) if (run.hasEnded) running.delete(run)
+    await pause(20)
+  }
+  const [winner] = running
+  assert.ok(winner !== undefined)
+  for (const run of [first, second, third]) {
+    if (run !== winner) assert.deepEqual(await run.ended(), { code: 66, signal: null }, run.out + run.err)
+  }
+  await caughtUp(world, winner)
+  winner.signal('SIGTERM')
+  await endedWell(winner)
+  await world.auditEnd()
+})
+
 /** A life that is cut off after a few checkpoints, so that there is something to restore, to sweep and to collect. */
 async function liveOnce(world: World): Promise<void> {
   await using run = world.home.start()

@@ -50,6 +50,17 @@ export async function killAfter(world: World, milliseconds: number): Promise<voi
   await run.ended()
 }
 
+/** Asks the job to stop so many milliseconds after its start, wherever it is then: it has to end well, and to end. */
+export async function stopAfter(world: World, milliseconds: number): Promise<void> {
+  await using run = world.home.start()
+  await pause(milliseconds)
+  run.signal('SIGTERM')
+  const { code, signal } = await run.ended()
+  // The first tenths of a second belong to Node, which ends at once.
+  const isEnded = code === 0 || signal === 'SIGTERM'
+  assert.ok(isEnded, `stopped after ${milliseconds} ms, it ended with ${code ?? signal}:\n${run.out}${run.err}`)
+}
+
 /** Lets the job catch up, stops it, and audits everything. */
 export async function settle(world: World): Promise<void> {
   await using run = world.home.start()
