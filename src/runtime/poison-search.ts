@@ -18,6 +18,8 @@ import type { RunOptions } from './run.ts'
 /** After this long the smallest range found so far is named. */
 const SEARCH_MS = 60_000
 
+const HICCUP_MS = 1000
+
 /** Where the records of a trial stand, as the lanes saw them. */
 type Places = readonly HandedRecords[]
 
@@ -61,7 +63,8 @@ export class PoisonSearch {
     try {
       for (let ranges = nextTrial(bisection); ranges !== undefined; ranges = nextTrial(bisection)) {
         if (clock.now() >= deadline) break
-        const tried = await this.#try(ranges, deadline)
+        const tried = await this.#try(ranges, deadline).catch((thrown: unknown) => this.#hiccup(thrown))
+        if (tried === undefined) continue
         if (tried.verdict === 'refused') places = tried.places
         bisection = afterTrial(bisection, tried.verdict)
       }
@@ -74,6 +77,15 @@ export class PoisonSearch {
       () => undefined,
     )
     return placed(refusal, bisection, places)
+  }
+
+  /** A trial that came to no verdict is made again after a pause; what cannot be helped ends the search. */
+  async #hiccup(thrown: unknown): Promise<undefined> {
+    const error = toMillraceError(thrown)
+    if (error.retry === 'halt') throw error
+    const { clock, logger } = this.#options
+    logger.warn(`looking for the refused record: ${error.message} Trying again.`)
+    await clock.sleep(HICCUP_MS)
   }
 
   /** What the lanes handed on into checkpoints that are not published, split by split. */
@@ -226,17 +238,18 @@ function rangeText({
   first,
   last,
 }: RecordRange & { first?: JsonObject; last?: JsonObject }): string {
-  if (first !== undefined && last !== undefined) return `${placeText(source, first)} to ${placeText(source, last)}`
+  if (first !== undefined && last !== undefined) return `${placeText(source, first)} to ${pointText(last)}`
   return `${source}: split ${split}, records ${from} to ${to - 1} after the last checkpoint`
 }
 
 function placeText(source: string, place: JsonObject): string {
-  const { split, offset, row, recordInBatch, from } = place
-  const at =
-    offset !== undefined
-      ? `offset ${String(offset)}`
-      : row !== undefined
-        ? `record ${String(row)}`
-        : `number ${String(recordInBatch)} after ${JSON.stringify(from)}`
-  return `${source}: split ${String(split)}, ${at}`
+  return `${source}: split ${String(place['split'])}, ${pointText(place)}`
+}
+
+/** Sources that count bytes count records as well. */
+function pointText({ offset, row, recordInBatch, from }: JsonObject): string {
+  if (offset !== undefined && row !== undefined) return `byte ${String(offset)}, record ${String(row)}`
+  if (offset !== undefined) return `offset ${String(offset)}`
+  if (row !== undefined) return `record ${String(row)}`
+  return `number ${String(recordInBatch)} after ${JSON.stringify(from)}`
 }

@@ -70,8 +70,38 @@ test('a row of a file that the server filters is named by file and byte', async 
   const { event } = await haltsTwice(home, () => idsOf(server))
   const byte = Buffer.byteLength(lines.slice(0, bad).join('\n')) + 1
   assert.deepEqual([event.detail['offset'], event.detail['row']], [String(byte), bad])
-  assert.match(String(event['message']), new RegExp(`rows.ndjson.*offset ${byte}`))
+  assert.match(String(event['message']), new RegExp(`rows.ndjson, byte ${byte}, record ${bad}`))
   assert.deepEqual(openTransactions(server), [])
+})
+
+test('the search outlives a hiccup of the server, and names the smallest range when it has to give up', async () => {
+  for (const isHiccup of [true, false]) {
+    await using home = await JobHome.create()
+    await using server = await startWarehouse()
+    const lines = rows(100)
+    lines[42] = `{"id":null,"name":"${CANARY}"}`
+    home.put('in/rows.ndjson', `${lines.join('\n')}\n`)
+    home.write({
+      sources: 'ev: {connector: file, path: ./in, format: json}',
+      sinks: `out: {from: ev, ${sinkOf('starrocks', server)}}`,
+    })
+    const match = { operation: 'begin', server: 'backend', nth: 4, times: isHiccup ? 1 : 0 } as const
+    server.addFault(
+      isHiccup ? { match, action: 'drop-reply' } : { match, action: 'status', status: 401, body: 'Access denied' },
+    )
+    await using job = home.run()
+    const { code, event } = await halted(job)
+    assert.equal(code, 71, job.err)
+    const [range] = event.detail['ranges'] as { from: number; to: number }[]
+    // Tried and refused: 0 to 50; accepted: 0 to 25; then the server refuses us.
+    assert.deepEqual([range?.from, range?.to], isHiccup ? [42, 43] : [0, 50])
+    if (!isHiccup)
+      assert.match(
+        String(event['message']),
+        /one of 50 records: ev: split .*rows\.ndjson, byte 0, record 0 to byte 1121, record 49\./,
+      )
+    if (isHiccup) assert.deepEqual(openTransactions(server), [])
+  }
 })
 
 test('offsets with gaps: markers and rolled-back records are counted past', async () => {
