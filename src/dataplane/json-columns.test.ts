@@ -95,3 +95,20 @@ test('a piece without rows, and rows without any value, are no special case', as
   }
   query.close()
 })
+
+test('columns may be called anything, and two that SQL cannot tell apart are refused, not mixed up', async () => {
+  await using database = await openLaneDatabase({ memoryLimitBytes: 128 * 2 ** 20 })
+  const run = async (names: readonly string[]): Promise<string> => {
+    const columns = names.map((name) => ({ name, type: parseColumnType('varchar'), nullable: true }))
+    const input = { format: 'ndjson', name: 't', columns } as const
+    const query = await openQuery(database, { input, sql: 'SELECT * FROM t', output: { format: 'ndjson' } })
+    const row = `${JSON.stringify(Object.fromEntries(names.map((name, index) => [name, `v${index}`])))}\n`
+    const result = await query.run({ buffer: Buffer.from(row), length: Buffer.byteLength(row), rows: 1 })
+    query.close()
+    assert.ok(result.ok)
+    assert.equal(result.buffer.toString('utf8', 0, result.length), row)
+    return row
+  }
+  await run(['c1', 'c0', 'filename', 'file_row_number', 'rowid', 'a.b', 'x"y', 'ü', "it's", ' '])
+  await assert.rejects(run(['id', 'ID']), { code: 'CONFIG', message: /cannot tell two columns/ })
+})

@@ -65,11 +65,16 @@ export function emptyJsonColumns(columns: readonly Column[]): Uint8Array[] {
 
 /** The SELECT list that reads what `JsonColumns` wrote. */
 export function jsonColumnsSql(columns: readonly Column[]): string {
-  return columns.map(({ name, type }) => `${wireOf(type).value(quoteName(name))} AS ${quoteName(name)}`).join(', ')
+  return columns.map(({ name, type }, at) => `${wireOf(type).value(wireName(at))} AS ${quoteName(name)}`).join(', ')
 }
 
 function plainColumns(columns: readonly Column[]): PlainColumn[] {
-  return columns.map(({ name, type }) => ({ name, ...wireOf(type).column }))
+  return columns.map(({ type }, at) => ({ name: wireName(at), ...wireOf(type).column }))
+}
+
+/** In the file, columns have names of ours: DuckDB renames a second one that differs from another only in case. */
+function wireName(at: number): string {
+  return `c${at}`
 }
 
 /** Integers whose every value fits 64 bits with a sign. */

@@ -40,6 +40,7 @@ const NEWLINE = 0x0a
 export async function openQuery(database: LaneDatabase, definition: QueryDefinition): Promise<Query> {
   const { input } = definition
   if (input.columns.length === 0) throw planFailed(input.name, 'the relation has no columns')
+  refuseTwins(input)
   const relation = relationSql(input, database.input.path)
   const body = definition.sql.trim().replace(/;\s*$/, '')
   const select = `WITH ${quoteName(input.name)} AS NOT MATERIALIZED (${relation}) SELECT * FROM (${body}\n)`
@@ -63,6 +64,18 @@ async function planQuery(database: LaneDatabase, definition: QueryDefinition, se
   if (output.format === 'table') await connection.run(outputSql(`${select} LIMIT 0`, columns, output, ''))
   const statement = await connection.prepare(outputSql(select, columns, output, database.output.path))
   return new Query(database, definition, select, columns, statement)
+}
+
+/** DuckDB would call the second one by another name, and a query that names it would read the first. */
+function refuseTwins({ name, columns }: InputRelation): void {
+  const seen = new Set<string>()
+  for (const column of columns) {
+    const lower = column.name.toLowerCase()
+    if (seen.has(lower)) {
+      throw planFailed(name, `SQL cannot tell two columns called ${JSON.stringify(column.name)} in any case apart`)
+    }
+    seen.add(lower)
+  }
 }
 
 function planFailed(name: string, what: string, cause?: unknown): MillraceError {
