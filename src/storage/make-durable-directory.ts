@@ -9,10 +9,20 @@ type DirectoryFs = Pick<typeof nodeFs, 'mkdirSync' | 'openSync' | 'fsyncSync' | 
  * synced also when it is there already, because whoever made it may have died before the sync.
  */
 export function makeDurableDirectory(fs: DirectoryFs, path: string): void {
-  const highest = fs.mkdirSync(path, { recursive: true, mode: 0o700 }) ?? path
+  const highest = makeAll(fs, path) ?? path
   for (let named = path; ; named = dirname(named)) {
     syncDirectory(fs, dirname(named))
     if (named === highest || dirname(named) === named) return
+  }
+}
+
+/** Node says ENOENT for a recursive mkdir on a read-only file system; a plain one tells the reason. */
+function makeAll(fs: DirectoryFs, path: string): string | undefined {
+  try {
+    return fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') fs.mkdirSync(path, { mode: 0o700 })
+    throw thrown
   }
 }
 

@@ -122,6 +122,22 @@ suite('the checkpoint store', { concurrency: 3 }, () => {
     assert.match(refused.err, /job.*other|other.*job/s)
   })
 
+  test('a state directory that cannot be written: 70 before anything is read', { skip: cannotMount }, async () => {
+    await using home = await boundedJob()
+    const state = path.join(home.directory, 'state')
+    mkdirSync(state, { mode: 0o700 })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'millrace-test', state])
+    try {
+      mkdirSync(path.join(state, 'job'), { mode: 0o700 })
+      execFileSync('mount', ['-o', 'remount,ro', state])
+      const { code, err } = await millrace(home.directory, 'run', 'job.yaml')
+      assert.equal(code, 70, err)
+      assert.match(err, /state.*(?:read-only|EROFS)/i)
+    } finally {
+      execFileSync('umount', ['-l', state])
+    }
+  })
+
   test(
     'a full disk ends a job with 70 after its budget; with room again it goes on',
     { skip: cannotMount },

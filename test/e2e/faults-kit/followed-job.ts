@@ -44,8 +44,8 @@ export class FollowedJob implements AsyncDisposable {
   }
 
   /** Resolves when readers see every row once. */
-  async untilVisible(job: CommandLine): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS
+  async untilVisible(job: CommandLine, patienceMs: number = PATIENCE_MS): Promise<void> {
+    const deadline = Date.now() + patienceMs
     const seen = (): number => idsOf(this.server).length
     while (seen() < this.#rows) {
       if (job.hasEnded || Date.now() > deadline)
