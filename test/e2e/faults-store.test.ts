@@ -132,7 +132,7 @@ suite('the checkpoint store', { concurrency: 3 }, () => {
       execFileSync('mount', ['-o', 'remount,ro', state])
       const { code, err } = await millrace(home.directory, 'run', 'job.yaml')
       assert.equal(code, 70, err)
-      assert.match(err, /state.*(?:read-only|EROFS)/i)
+      assert.match(err, /read-only/)
     } finally {
       execFileSync('umount', ['-l', state])
     }
