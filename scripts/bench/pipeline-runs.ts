@@ -19,6 +19,8 @@ export interface Pipeline {
   readonly parallelism?: number
   readonly delivery?: 'exactly-once' | 'at-least-once'
   readonly interval?: string
+  /** Asks the store how many rows it has in the end. */
+  readonly count?: () => Promise<number>
 }
 
 const COLUMNS = {
@@ -60,12 +62,14 @@ export function storeSink(store: StoreProcess, table: string, options: Options =
   return { connector: kind, url: urls, backends, database: 'bench', table, ...options }
 }
 
-/** Runs a bounded pipeline to its end. Throws when the job's own counts say that it did not read every row. */
+/** Runs a bounded pipeline to its end. Throws when not every row was read, or the store has not what was written. */
 export async function runPipeline(bed: TestBed, pipeline: Pipeline, rows: number): Promise<Measurement> {
   const directory = bed.freshDirectory()
   const run = await measureProgram([MILLRACE, 'run', writePipeline(directory, pipeline)], directory)
-  const read = publishedRows(run.out)
+  const { read, written } = publishedRows(run.out)
   if (read !== rows) throw new Error(`the pipeline read ${read} of ${rows} rows: ${run.out}`)
+  const count = rows === 0 ? 0 : await pipeline.count?.()
+  if (count !== undefined && count !== written) throw new Error(`the store has ${count} of ${written} rows`)
   const { wallSeconds, cpuSeconds, peakRssBytes, handOverBytes } = run
   return {
     rows,
@@ -87,11 +91,20 @@ export async function measureStart(bed: TestBed, makePipeline: () => Promise<Pip
   }
 }
 
-/** Rows that the job says it read, by the accounting of its published checkpoints. */
-function publishedRows(out: string): number {
-  const events = out
+interface Published {
+  readonly event?: string
+  readonly read?: number
+  readonly written?: number
+}
+
+/** Rows that the job says it read and wrote, by the accounting of its published checkpoints. */
+function publishedRows(out: string): { readonly read: number; readonly written: number } {
+  const published = out
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { readonly event?: string; readonly read?: number })
-  return events.reduce((sum, { event, read }) => sum + (event === 'published' ? (read ?? 0) : 0), 0)
+    .map((line) => JSON.parse(line) as Published)
+    .filter(({ event }) => event === 'published')
+  const sum = (of: (one: Published) => number | undefined): number =>
+    published.reduce((total, one) => total + (of(one) ?? 0), 0)
+  return { read: sum((one) => one.read), written: sum((one) => one.written) }
 }

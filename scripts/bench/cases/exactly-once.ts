@@ -12,12 +12,17 @@ export async function compareDeliveries(bed: TestBed, _: Settings, report: Repor
 }
 
 async function compareFor(bed: TestBed, kind: Store, report: Report): Promise<void> {
-  const make = async (delivery: NonNullable<Pipeline['delivery']>, rows: number): Promise<Pipeline> => ({
-    source: await kafkaSource(bed, await bed.topic(rows)),
-    sink: storeSink(await bed.store(kind), bed.freshName('t')),
-    delivery,
-    interval: '1s',
-  })
+  const store = await bed.store(kind)
+  const make = async (delivery: NonNullable<Pipeline['delivery']>, rows: number): Promise<Pipeline> => {
+    const table = bed.freshName('t')
+    return {
+      source: await kafkaSource(bed, await bed.topic(rows)),
+      sink: storeSink(store, table),
+      count: () => store.control.count('bench', table),
+      delivery,
+      interval: '1s',
+    }
+  }
   const start = await measureStart(bed, () => make('exactly-once', 0))
   const measure = async (delivery: NonNullable<Pipeline['delivery']>): Promise<number> =>
     (await runPipeline(bed, await make(delivery, bed.rows), bed.rows)).cpuSeconds
