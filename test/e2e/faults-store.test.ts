@@ -1,6 +1,6 @@
 /** A checkpoint store that is full, damaged, unsafe or somebody else's. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -20,7 +20,7 @@ import { idsOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
 
 const isRoot = process.getuid?.() === 0
 /** A directory with very little space: only root can mount one. */
-const cannotMount = !isRoot || spawnSync('unshare', ['-m', 'true']).status !== 0
+const cannotMount = !isRoot || !canMount()
 
 async function boundedJob(): Promise<JobHome> {
   const home = await JobHome.create()
@@ -122,31 +122,35 @@ suite('the checkpoint store', { concurrency: 3 }, () => {
     assert.match(refused.err, /job.*other|other.*job/s)
   })
 
-  test('a state directory that cannot be written: 70 before anything is read', { skip: cannotMount }, async () => {
-    await using home = await boundedJob()
-    const state = path.join(home.directory, 'state')
-    mkdirSync(state, { mode: 0o700 })
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'millrace-test', state])
-    try {
-      mkdirSync(path.join(state, 'job'), { mode: 0o700 })
-      execFileSync('mount', ['-o', 'remount,ro', state])
-      const { code, err } = await millrace(home.directory, 'run', 'job.yaml')
-      assert.equal(code, 70, err)
-      assert.match(err, /read-only/)
-    } finally {
-      execFileSync('umount', ['-l', state])
-    }
-  })
+  test(
+    'a state directory that cannot be written: 70 before anything is read',
+    { skip: cannotMount && 'only root may mount' },
+    async () => {
+      await using home = await boundedJob()
+      const state = path.join(home.directory, 'state')
+      mkdirSync(state, { mode: 0o700 })
+      system('mount', '-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'millrace-test', state)
+      try {
+        mkdirSync(path.join(state, 'job'), { mode: 0o700 })
+        system('mount', '-o', 'remount,ro', state)
+        const { code, err } = await millrace(home.directory, 'run', 'job.yaml')
+        assert.equal(code, 70, err)
+        assert.match(err, /read-only/)
+      } finally {
+        system('umount', '-l', state)
+      }
+    },
+  )
 
   test(
     'a full disk ends a job with 70 after its budget; with room again it goes on',
-    { skip: cannotMount },
+    { skip: cannotMount && 'only root may mount' },
     async () => {
       await using server = await startWarehouse()
       await using followed = await FollowedJob.create('starrocks', server)
       const state = path.join(followed.home.directory, 'state')
       mkdirSync(state, { mode: 0o700 })
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=0700', 'millrace-test', state])
+      system('mount', '-t', 'tmpfs', '-o', 'size=256k,mode=0700', 'millrace-test', state)
       try {
         await using first = followed.home.run()
         followed.append(10)
@@ -164,11 +168,25 @@ suite('the checkpoint store', { concurrency: 3 }, () => {
         await followed.untilVisible(second)
         await followed.stop(second)
       } finally {
-        execFileSync('umount', ['-l', state])
+        system('umount', '-l', state)
       }
     },
   )
 })
+
+/** A program of the operating system; throws when it fails. */
+function system(program: string, ...args: string[]): void {
+  execFileSync(program, args, { stdio: 'pipe' })
+}
+
+function canMount(): boolean {
+  try {
+    system('unshare', '-m', 'true')
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Takes all the space there is. */
 function fill(file: string): void {

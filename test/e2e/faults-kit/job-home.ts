@@ -82,6 +82,4 @@ export async function halted(command: CommandLine): Promise<Halted> {
 }
 
 export const isConfirmed = (event: Event): boolean => event.event === 'confirmed'
-export const isPublished = (event: Event): boolean => event.event === 'published'
-export const hasStarted = (event: Event): boolean => event.event === 'started'
 export const isRewinding = (event: Event): boolean => event.event === 'rewinding'
