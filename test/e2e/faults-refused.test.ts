@@ -95,6 +95,15 @@ suite('refusals', { concurrency: 3 }, () => {
       haltsWhile(said('Invalid timeout: x'), 64),
       haltsWhile({ match: load, action: 'redirect', location: 'http://192.0.2.1:8040/x' }, 76),
       haltsWhile({ match: { operation: 'commit', times: 0 }, action: 'evict-label' }, 68),
+      haltsWhile(
+        {
+          match: { operation: 'prepare', times: 0 },
+          action: 'status',
+          status: 200,
+          body: '{"Status":"INTERNAL_ERROR","Message":"too many filtered rows"}',
+        },
+        71,
+      ),
     ])
   })
 
