@@ -54,9 +54,9 @@ class World implements AsyncDisposable {
     }
     const sinks: Partial<SinkSide> = {
       coordinators: new Map([['out', {} as never]]),
-      begin: async (_checkpoint, epoch) => {
+      begin: async (checkpoint, epoch) => {
         assert.ok(epoch > 0, 'tickets are made for epochs that were claimed')
-        return { out: {} }
+        return { out: { checkpoint, epoch } }
       },
       combine: async (checkpoint, epoch): Promise<PendingCommittable[]> => [
         { sink: 'out', checkpoint, epoch, orderKey: 'out', rows: 0, committable: {} },
@@ -125,9 +125,17 @@ class World implements AsyncDisposable {
     this.sent.push(message.kind)
     if (message.kind === 'start') {
       this.attempt = message.attempt
+      this.#checkTickets(message)
       this.onStart(message)
     }
-    if (message.kind === 'barrier') this.onBarrier(message)
+    if (message.kind === 'barrier') {
+      this.#checkTickets(message.next)
+      this.onBarrier(message)
+    }
+  }
+
+  #checkTickets({ checkpoint, tickets }: Pick<Start, 'checkpoint' | 'tickets'>): void {
+    assert.deepEqual(tickets, { out: { checkpoint, epoch: this.attempt } }, 'a ticket is for its own checkpoint')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -222,4 +230,17 @@ test('a publish that ends during a rewind starts nothing for lanes at rest', asy
   assert.equal(await world.run.untilEnd(), 'stopped')
   assert.equal(world.count('barrier'), 1)
   assert.match(await world.kinds(), /checkpoint.*confirm.* stopped$/)
+})
+
+test('a last checkpoint that follows at once on another has tickets of its own', async () => {
+  await using world = await World.open()
+  let barriers = 0
+  world.onStart = ({ attempt }) => world.read(attempt)
+  world.onBarrier = (message) => {
+    world.ackAll(message)
+    // The input goes on and ends while the manifest is on its way.
+    if (++barriers === 1) world.readAll(world.attempt)
+  }
+  assert.equal(await world.run.untilEnd(), 'finished')
+  assert.equal(await world.kinds(), 'claim checkpoint checkpoint confirm confirm finished')
 })

@@ -51,7 +51,8 @@ export class Run {
   #attempt = 0
   #acks: LaneAck[] = []
   #drained = new Set<number>()
-  #next: Promise<Tickets> | undefined
+  /** Tickets that were made ahead, and the checkpoint that they are for. */
+  #next: { readonly checkpoint: number; readonly tickets: Promise<Tickets> } | undefined
   #triggeredAt = 0
   #deadline: NodeJS.Timeout | undefined
   #stopDeadline: NodeJS.Timeout | undefined
@@ -152,6 +153,7 @@ export class Run {
   async #startLanes(): Promise<void> {
     const { lanes, sinks, sources, observe } = this.#options
     this.#attempt = this.#options.ledger.epoch
+    this.#next = undefined
     const attempt = this.#attempt
     const { checkpoint } = this.#cycle
     const [tickets] = await Promise.all([sinks.begin(checkpoint, attempt), lanes.ready])
@@ -159,14 +161,18 @@ export class Run {
     this.#drained.clear()
     this.#acks = []
     lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
-    this.#prepareNext()
+    void this.#ticketsFor(checkpoint + 1)
     observe({ kind: 'started', epoch: attempt })
   }
 
-  /** The ticket after the next one is made ahead of its barrier, so that a barrier never waits for a server. */
-  #prepareNext(): void {
-    this.#next = this.#options.sinks.begin(this.#cycle.checkpoint + 1, this.#attempt)
-    this.#next.catch(() => undefined)
+  /** Made ahead where nothing is urgent, so that a barrier need not wait for a server. */
+  #ticketsFor(checkpoint: number): Promise<Tickets> {
+    if (this.#next?.checkpoint !== checkpoint) {
+      const tickets = this.#options.sinks.begin(checkpoint, this.#attempt)
+      tickets.catch(() => undefined)
+      this.#next = { checkpoint, tickets }
+    }
+    return this.#next.tickets
   }
 
   #step(event: CycleEvent): void {
@@ -196,9 +202,10 @@ export class Run {
     this.#timer.barrierSent()
     this.#triggeredAt = clock.now()
     this.#acks = []
-    const tickets = (await this.#next) ?? {}
     // A rewind is under way: it takes this barrier back.
-    if (attempt !== this.#attempt || attempt === 0) return
+    if (attempt === 0) return
+    const tickets = await this.#ticketsFor(checkpoint + 1)
+    if (attempt !== this.#attempt) return
     observe({ kind: 'triggered', checkpoint })
     lanes.send(() => ({ kind: 'barrier', checkpoint, next: { checkpoint: checkpoint + 1, tickets }, last }))
     failpoint('chk.trigger', 'after')
@@ -245,7 +252,7 @@ export class Run {
     this.#commits = this.#commits.catch(() => undefined).then(this.#commitNext)
     this.#inBackground(this.#commits)
     this.#step({ kind: 'published' })
-    if (this.#attempt !== 0) this.#prepareNext()
+    if (this.#attempt !== 0) void this.#ticketsFor(this.#cycle.checkpoint + 1)
     if (this.#cycle.dirty) this.#timer.rowsArrived()
   }
 
