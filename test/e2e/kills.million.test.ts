@@ -10,7 +10,7 @@ import { World } from './kit/world.ts'
 
 const PARTITIONS = 4
 const ROWS = 1_000_000
-const AT_FAILPOINTS = 12
+const AT_FAILPOINTS = 11
 const AT_ANY_TIME = 4
 /** Steps that need a server in trouble or a stop, and those of the very end, are the campaign's. */
 const SPECIAL = /^(evidence|decision|stop|final)\./
@@ -33,8 +33,9 @@ test('a million rows arrive once, whatever is killed when', async (t) => {
     ...chance.sample(reachable, AT_FAILPOINTS),
     ...Array.from({ length: AT_ANY_TIME }, () => 500 + chance.below(1000)),
   ]
-  let killed = 0
-  for (const kill of chance.sample(kills, kills.length)) {
+  // First when something is published: before that, some steps of a restore are not taken.
+  const first: Cell = { name: 'confirm', position: 'after', nth: 1 }
+  for (const kill of [first, ...chance.sample(kills, kills.length)]) {
     await using run = world.home.start(typeof kill === 'number' ? '' : armed(kill, 'kill'))
     if (typeof kill === 'number') {
       await pause(kill)
@@ -42,14 +43,12 @@ test('a million rows arrive once, whatever is killed when', async (t) => {
     }
     const { code, signal } = await run.ended()
     const where = typeof kill === 'number' ? `after ${kill} ms` : `at ${cellText(kill)}`
-    if (code !== 0) assert.equal(signal, 'SIGKILL', `${where}: it ended with ${code}:\n${run.out}${run.err}`)
-    if (code === 0) break
-    killed += 1
+    const words = `killed ${where} it ended with ${code}, MILLRACE_SEED=${chance.seed}:\n${run.out}${run.err}`
+    assert.equal(signal, 'SIGKILL', words)
     const visible = await world.auditVisible()
     t.diagnostic(`killed ${where}; readers see ${visible.join(' + ')}`)
   }
   await using run = world.home.start()
   await endedWell(run)
   await world.auditEnd()
-  assert.ok(killed >= AT_FAILPOINTS, `only ${killed} kills before the end of the data, MILLRACE_SEED=${chance.seed}`)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type Cell, type SinkKind } from './cells.ts'
 import { Chance } from './chance.ts'
-import { finish, killAfter, killAt, killAtEnd, settle } from './kills.ts'
+import { finish, killAfter, killAt, killAtEnd, settle, stopAfter } from './kills.ts'
 import type { Broker } from './topic.ts'
 import { World } from './world.ts'
 
@@ -21,8 +21,9 @@ const RANDOM_KILL_MS = 1500
 
 /**
  * Kills a job again and again, audits what readers see after every kill, and at last lets it end. MILLRACE_FULL plays
- * every failpoint at every position; otherwise a sample, which MILLRACE_SEED repeats. A cell that should be reached and
- * is not fails the test, and so does one that is reached against its reason.
+ * every failpoint at every position; otherwise a sample, which MILLRACE_SEED repeats. MILLRACE_ONLY takes those whose
+ * text begins so, for example `final.`. A cell that should be reached and is not fails the test, and so does one that is
+ * reached against its reason.
  */
 export async function campaign(t: TestContext, broker: Broker, sink: SinkKind, size: CampaignSize): Promise<void> {
   const chance = Chance.ofThisRun()
@@ -68,6 +69,7 @@ async function killWhileRowsFlow(
     await killAfter(world, chance.below(RANDOM_KILL_MS))
     await world.auditVisible()
   }
+  await stopAfter(world, chance.below(RANDOM_KILL_MS))
   await settle(world)
   return played
 }
@@ -80,7 +82,8 @@ async function killAtTheEnd(broker: Broker, sink: SinkKind, chance: Chance, coun
   const left = choose(sink, 'finish', chance, count).sort((one, other) => CELLS.indexOf(one) - CELLS.indexOf(other))
   const played: Played[] = []
   while (left.length > 0) {
-    await using world = await World.create({ broker, sink, rows: 500, isBounded: true })
+    // A pause that never ends: all rows are left for the last checkpoint.
+    await using world = await World.create({ broker, sink, rows: 500, isBounded: true, interval: '1h' })
     for (let goesOn = true; goesOn;) {
       const cell = left.shift()
       if (cell === undefined) break
