@@ -266,7 +266,7 @@ export class Run {
 
   /** Checkpoints are committed and confirmed one after the other, the tables of one checkpoint side by side. */
   async #commit(permit: CommitPermit, states: Parameters<SourceSide['acknowledge']>[0]): Promise<void> {
-    const { ledger, committer, swept, sources, plan, observe, clock } = this.#options
+    const { ledger, committer, swept, sources, plan, observe, clock, logger } = this.#options
     const from = clock.now()
     await swept
     const { last } = this.#cycle
@@ -283,7 +283,12 @@ export class Run {
     this.#unconfirmed = this.#unconfirmed.filter(isLeft)
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
     this.#step({ kind: 'confirmed', checkpoints: confirmed })
-    await sources.acknowledge(states, acknowledge)
+    try {
+      await sources.acknowledge(states, acknowledge)
+    } catch (error) {
+      // Upstream forgets a little later than it could: that is no reason to read anything again.
+      logger.warn(`telling the sources what they may forget: ${toMillraceError(error).message}`)
+    }
     await ledger.collect(plan.times.retained)
   }
 
