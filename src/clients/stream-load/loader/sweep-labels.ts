@@ -7,6 +7,7 @@ import { labelOf } from '../labels.ts'
 export interface SweepOptions {
   readonly scope: SweepScope
   readonly base: Pick<LabelParts, 'prefix' | 'jobUid' | 'sink' | 'table'>
+  /** Writers that this run has. An earlier run may have had more; see `WRITERS_LOOKED_FOR`. */
   readonly writers: number
   /** Several labels per checkpoint and writer (Doris): they are looked for one after the other until one is unknown. */
   readonly isNumbered: boolean
@@ -14,6 +15,9 @@ export interface SweepOptions {
   readonly state: (label: string) => Promise<string>
   readonly abandon: (label: string) => Promise<RollbackOutcome>
 }
+
+/** A look at an unknown label costs a millisecond; leftovers of writers beyond this end at the server's timeout. */
+const WRITERS_LOOKED_FOR = 8
 
 /**
  * Aborts what earlier runs left open or prepared and no manifest owns. Labels carry epoch and checkpoint, so all that a
@@ -23,11 +27,12 @@ export async function sweepLabels(options: SweepOptions): Promise<SweepReport> {
   const kept = new Set(options.scope.keep.map((committable) => String(committable['label'])))
   const aborted: string[] = []
   let found = 0
+  const writers = Math.max(options.writers, WRITERS_LOOKED_FOR)
   const scopes = options.scope.runs.flatMap((run) =>
-    Array.from({ length: (run.to - run.from + 1) * options.writers }, (_, index) => ({
+    Array.from({ length: (run.to - run.from + 1) * writers }, (_, index) => ({
       epoch: run.epoch,
-      checkpoint: run.from + Math.floor(index / options.writers),
-      writer: index % options.writers,
+      checkpoint: run.from + Math.floor(index / writers),
+      writer: index % writers,
     })),
   )
   await Promise.all(
