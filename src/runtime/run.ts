@@ -7,11 +7,11 @@ import {
   type CycleState,
   type End,
 } from '../checkpoint/cycle.ts'
-import type { CheckpointId, CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
 import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Ledger } from '../storage/ledger.ts'
+import { CommitQueue } from './commit-queue.ts'
 import { CheckpointTimer } from './checkpoint-timer.ts'
 import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
@@ -58,13 +58,9 @@ export class Run {
   #stopDeadline: NodeJS.Timeout | undefined
   /** Publishing must be over before a rewind knows where to go on. */
   #publishing: Promise<void> = Promise.resolve()
-  #commits: Promise<void> = Promise.resolve()
-  #pending: PendingCommittable[] = []
+  readonly #commits: CommitQueue
   /** Takes the lanes over to name a refused record; the run ends after it. */
   #search: PoisonSearch | undefined
-  #unconfirmed: CheckpointId[] = []
-  /** Commits everything that is published now. */
-  #commitNext: (() => Promise<void>) | undefined
   #isRewinding = false
   #rewound: Promise<void> = Promise.resolve()
   /** A lost committable is being dealt with: nothing may be published on top of it. */
@@ -76,6 +72,7 @@ export class Run {
     this.#timer = new CheckpointTimer(options.plan.times.intervalMs, options.clock.now, () =>
       this.#step({ kind: 'due' }),
     )
+    this.#commits = new CommitQueue(options, (checkpoints) => this.#step({ kind: 'confirmed', checkpoints }))
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
     this.#end.promise.catch(() => undefined)
@@ -237,64 +234,23 @@ export class Run {
       fingerprint: plan.fingerprint,
       delivery: plan.delivery.class,
       sources: states,
-      pending: [...this.#pending, ...items],
+      pending: [...this.#commits.pending, ...items],
       sinks: fingerprints,
       accounting,
       tookMs,
     })
     if (this.#cycle.last) failpoint('final.publish', 'after')
-    this.#pending.push(...items)
     sources.settle(states)
     observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
-    this.#unconfirmed.push(checkpoint)
-    // A commit that failed is made up for by the next one, which takes everything that is still pending.
-    this.#commitNext = () => this.#commit(permit, states)
-    this.#commits = this.#commits.catch(() => undefined).then(this.#commitNext)
-    this.#inBackground(this.#commits)
+    this.#inBackground(this.#commits.add({ permit, items, states, isLast: this.#cycle.last }))
     this.#step({ kind: 'published' })
     if (this.#attempt !== 0) void this.#ticketsFor(this.#cycle.checkpoint + 1)
     if (this.#cycle.dirty) this.#timer.rowsArrived()
   }
 
-  /** After a rewind: a commit that failed must not wait for rows that make a next checkpoint. */
-  #recommit(): void {
-    const again = this.#commitNext
-    if (again === undefined) return
-    this.#commits = this.#commits.catch(() => (this.#unconfirmed.length === 0 ? undefined : again()))
-    this.#inBackground(this.#commits)
-  }
-
-  /** Checkpoints are committed and confirmed one after the other, the tables of one checkpoint side by side. */
-  async #commit(permit: CommitPermit, states: Parameters<SourceSide['acknowledge']>[0]): Promise<void> {
-    const { ledger, committer, swept, sources, plan, observe, clock, logger } = this.#options
-    const from = clock.now()
-    await swept
-    const { last } = this.#cycle
-    if (last) failpoint('final.commit', 'before')
-    await committer.commitAll(
-      permit,
-      this.#pending.filter((item) => item.checkpoint <= permit.checkpoint),
-    )
-    if (last) failpoint('final.commit', 'after')
-    const acknowledge = await ledger.confirm(permit.checkpoint)
-    const isLeft = (checkpoint: CheckpointId): boolean => checkpoint > permit.checkpoint
-    const confirmed = this.#unconfirmed.filter((checkpoint) => !isLeft(checkpoint)).length
-    this.#pending = this.#pending.filter((item) => isLeft(item.checkpoint))
-    this.#unconfirmed = this.#unconfirmed.filter(isLeft)
-    observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
-    this.#step({ kind: 'confirmed', checkpoints: confirmed })
-    try {
-      await sources.acknowledge(states, acknowledge)
-    } catch (error) {
-      // Upstream forgets a little later than it could: that is no reason to read anything again.
-      logger.warn(`telling the sources what they may forget: ${toMillraceError(error).message}`)
-    }
-    await ledger.collect(plan.times.retained)
-  }
-
   async #finish(as: End): Promise<void> {
     const { ledger } = this.#options
-    await this.#commits
+    await this.#commits.drained()
     const step = as === 'finished' ? 'final.finished' : 'stop.exit'
     failpoint(step, 'before')
     await ledger.end(as)
@@ -352,7 +308,7 @@ export class Run {
     await this.#options.ledger.reclaim()
     void this.#leftovers.sweep()
     this.#isRewinding = false
-    this.#recommit()
+    this.#inBackground(this.#commits.retry())
     if (this.#cycle.phase === 'waiting') await this.#startLanes()
   }
 
