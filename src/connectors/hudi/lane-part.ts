@@ -21,6 +21,12 @@ const ROWS_PER_FRAGMENT = 60_000
 /** Batches with as many rows are kept as they come until a fragment is written; the rows of smaller ones are copied. */
 const ROWS_TO_KEEP = 4096
 
+/**
+ * DuckDB hashes every text for a dictionary until that is full, by default at a fifth of 122 880 values: sequence numbers
+ * and keys are different in every row. Hudi's readers do not look into Parquet's bloom filters.
+ */
+const PARQUET_OPTIONS = 'USE_TMP_FILE false, DICTIONARY_SIZE_LIMIT 2048, WRITE_BLOOM_FILTER false'
+
 /** Number of a row in its fragment. No column is called so: stored names have no blanks. */
 const ROW = quoteName('row of fragment')
 
@@ -256,7 +262,7 @@ export class LanePart {
     const select = `SELECT ${selectList(meta, stored.columns)} FROM ${this.#gatheredRows()} ${of.where}`
     const copy =
       `COPY (${select}) TO ${quoteText(database.output.path)} ` +
-      `(FORMAT parquet, COMPRESSION ${compression}, USE_TMP_FILE false)`
+      `(FORMAT parquet, COMPRESSION ${compression}, ${PARQUET_OPTIONS})`
     return await database.exclusive(async () => {
       try {
         await database.connection.run(copy)

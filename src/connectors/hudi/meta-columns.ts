@@ -25,14 +25,22 @@ export function selectList(meta: MetaColumns, columns: readonly StoredColumn[]):
   const row = `(${meta.rowIndex ?? 'row_number() OVER () - 1'} + ${meta.rowBase ?? 0n})`
   const rowName = `${quoteText(`${meta.instant}_${meta.writer}_`)} || ${row}`
   const list = [
-    `${quoteText(meta.instant)} AS "_hoodie_commit_time"`,
+    `${constant(meta.instant)} AS "_hoodie_commit_time"`,
     `${rowName} AS "_hoodie_commit_seqno"`,
     `${meta.recordKeyFields.length === 0 ? rowName : recordKey(meta.recordKeyFields)} AS "_hoodie_record_key"`,
-    `${quoteText(meta.partitionPath)} AS "_hoodie_partition_path"`,
-    `${quoteText(meta.fileName)} AS "_hoodie_file_name"`,
+    `${constant(meta.partitionPath)} AS "_hoodie_partition_path"`,
+    `${constant(meta.fileName)} AS "_hoodie_file_name"`,
     ...columns.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`),
   ]
   return list.join(', ')
+}
+
+/**
+ * The same text in every row, as an enumeration of one value: the file has the same column of UTF-8 text, but DuckDB
+ * neither copies nor hashes the text for every row.
+ */
+function constant(text: string): string {
+  return `CAST(${quoteText(text)} AS ENUM(${quoteText(text)}))`
 }
 
 /** One field: its value as text. Several: `a:1,b:2`, with names for null and empty (KeyGenUtils.java of Apache Hudi). */
