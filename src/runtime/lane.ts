@@ -134,11 +134,13 @@ export class Lane {
   async close(): Promise<void> {
     this.#running = false
     const { sources, operators, writers } = this.#steps
-    await Promise.all([...sources.values()].map(({ task }) => task.rest()))
+    const resting = [...sources.values()].map(({ task }) => task.rest())
+    // Writers first: an item may be stuck in one of them, with a server that takes no more.
+    await Promise.allSettled([...writers.values()].map((writer) => writer.close()))
+    await Promise.all(resting)
     await Promise.allSettled([
       ...[...sources.values()].map(({ task }) => task.close()),
       ...[...operators.values()].map(({ operator }) => operator.close()),
-      ...[...writers.values()].map((writer) => writer.close()),
     ])
   }
 

@@ -44,7 +44,7 @@ export class RemoteWriter implements SinkWriter {
   readonly #port: MessagePort
   readonly #memory: SharedArrayBuffer[] = []
   readonly #free: number[] = []
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting: { resolve(): void; reject(error: Error): void }[] = []
   #generation = 0
   #cuts: { resolve(result: CutResult): void; reject(error: Error): void }[] = []
 
@@ -76,19 +76,22 @@ export class RemoteWriter implements SinkWriter {
   }
 
   async rollback(): Promise<void> {
-    const error = new MillraceError('the checkpoint was thrown away', { code: 'INTERRUPTED', retry: 'restart' })
+    const error = thrownAway()
     for (const cut of this.#cuts) cut.reject(error)
     this.#cuts = []
   }
 
   async close(): Promise<void> {
+    await this.rollback()
+    // No credit comes any more: whoever waits for one lets go.
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(thrownAway())
     this.#port.close()
   }
 
   #hear(message: ToRemote): void {
     if (message.kind === 'credit') {
       this.#free.push(message.block)
-      this.#waiting.shift()?.()
+      this.#waiting.shift()?.resolve()
     } else if (message.generation === this.#generation) {
       const { rows, bytes } = message
       this.#cuts.shift()?.resolve({ committables: [], counts: { rows, bytes } })
@@ -101,7 +104,9 @@ export class RemoteWriter implements SinkWriter {
       this.#memory.push(new SharedArrayBuffer(Math.max(bytes, BLOCK_BYTES)))
       return this.#memory.length - 1
     }
-    while (this.#free.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    while (this.#free.length === 0) {
+      await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    }
     const block = this.#free.shift() ?? 0
     if ((this.#memory[block]?.byteLength ?? 0) < bytes) this.#memory[block] = new SharedArrayBuffer(bytes)
     return block
@@ -127,6 +132,8 @@ export class HostedWriter implements SinkWriter {
   readonly #failed: (error: unknown) => void
   readonly #gate = new Gate()
   #generation = 0
+  /** Between `begin` and `rollback`: rows that were queued before a rollback must not reach what comes after it. */
+  #isOpen = false
   /** From our own cut until every lane has cut: `aligned` is what the cut waits for, `over` what later rows wait for. */
   #cutting: { readonly aligned: PromiseWithResolvers<void>; readonly over: PromiseWithResolvers<void> } | undefined
 
@@ -140,6 +147,7 @@ export class HostedWriter implements SinkWriter {
 
   begin(checkpoint: CheckpointId, ticket: JsonObject): void {
     this.#generation += 1
+    this.#isOpen = true
     this.#writer.begin(checkpoint, ticket)
     for (const remote of this.#remotes) this.#takeUp(remote)
   }
@@ -160,6 +168,7 @@ export class HostedWriter implements SinkWriter {
     await cut.aligned.promise
     failpoint('chk.align', 'after')
     const prepared = this.#gate.run(() => {
+      if (!this.#isCurrent(generation)) throw thrownAway()
       const counts = this.#remotes.map((remote) => remote.rows)
       const cutting = this.#writer.cut(next)
       for (const remote of this.#remotes) Object.assign(remote, { hasCut: false, rows: 0 })
@@ -174,7 +183,8 @@ export class HostedWriter implements SinkWriter {
   }
 
   async rollback(): Promise<void> {
-    const error = new MillraceError('the checkpoint was thrown away', { code: 'INTERRUPTED', retry: 'restart' })
+    const error = thrownAway()
+    this.#isOpen = false
     this.#cutting?.aligned.reject(error)
     this.#cutting?.over.reject(error)
     this.#cutting = undefined
@@ -199,8 +209,10 @@ export class HostedWriter implements SinkWriter {
   }
 
   #hear(remote: Remote, message: ToHost): void {
-    if (message.generation < this.#generation) return this.#giveBack(remote, message)
-    if (message.generation > this.#generation || remote.hasCut) {
+    const { generation } = message
+    const isAhead = generation > this.#generation
+    if (!isAhead && !this.#isCurrent(generation)) return this.#giveBack(remote, message)
+    if (isAhead || remote.hasCut) {
       remote.held.push(message)
       return
     }
@@ -209,12 +221,18 @@ export class HostedWriter implements SinkWriter {
       return this.#checkAligned()
     }
     remote.rows += message.rows
-    const generation = this.#generation
     this.#gate
-      .run(() => this.#writer.write(batchOf(message, () => this.#giveBack(remote, message))))
+      .run(() => {
+        if (!this.#isCurrent(generation)) return this.#giveBack(remote, message)
+        return this.#writer.write(batchOf(message, () => this.#giveBack(remote, message)))
+      })
       .catch((error: unknown) => {
         if (generation === this.#generation) this.#failed(error)
       })
+  }
+
+  #isCurrent(generation: number): boolean {
+    return this.#isOpen && generation === this.#generation
   }
 
   #takeUp(remote: Remote): void {
@@ -234,6 +252,10 @@ export class HostedWriter implements SinkWriter {
   #tell(remote: Remote, message: ToRemote): void {
     remote.port.postMessage(message)
   }
+}
+
+function thrownAway(): MillraceError {
+  return new MillraceError('the checkpoint was thrown away', { code: 'INTERRUPTED', retry: 'restart' })
 }
 
 function batchOf(message: ToHost & { kind: 'rows' }, release: () => void): Batch {
