@@ -2,7 +2,7 @@ import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
-import { dorisSinkOptions, type DorisSinkOptions } from './options.ts'
+import { dorisSinkOptions, type DorisSinkOptions, writersOf } from './options.ts'
 
 const sink: SinkConnector<DorisSinkOptions> = {
   options: dorisSinkOptions,
@@ -29,7 +29,7 @@ function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
     delivery: deliveryOf(options, ask),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
-    writers: writersOf(options, ask),
+    writers: writersOf(options, ask.lanes),
     findings: findingsOf(options),
   }
 }
@@ -49,8 +49,4 @@ function findingsOf(options: DorisSinkOptions): Finding[] {
   return [
     { severity: 'error', code: 'CONFIG', message, hint: 'Remove group_commit.', path: ['properties', 'group_commit'] },
   ]
-}
-
-function writersOf(options: DorisSinkOptions, ask: SinkAsk): number {
-  return options.writers === 'auto' ? 1 : Math.min(options.writers, ask.lanes)
 }

@@ -100,3 +100,8 @@ export interface DorisSinkOptions {
   readonly serverLabelKeep: number
   readonly properties: Readonly<Record<string, string>>
 }
+
+/** Transactions that are open at the same time: `auto` is one, fed by all lanes. */
+export function writersOf(options: DorisSinkOptions, lanes: number): number {
+  return options.writers === 'auto' ? 1 : Math.min(options.writers, lanes)
+}

@@ -5,7 +5,7 @@ import { labelOf, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { DorisCheckpointLoad } from './writer.ts'
 import { checkDoris } from './check.ts'
-import { DorisCoordinator } from './coordinator.ts'
+import { dorisCoordinator } from './coordinator.ts'
 import { loadHeaders } from './load-headers.ts'
 import type { DorisSinkOptions } from './options.ts'
 
@@ -55,7 +55,7 @@ export class DorisSink implements Sink {
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    return new DorisCoordinator(this.#options, context, openLoads(this.#options))
+    return dorisCoordinator(this.#options, context, openLoads(this.#options))
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import { formatDuration } from '../../core/options.ts'
-import { labelHistoryMs, openTransactionMs, preparedMs, safeDowntimeMs } from '../../core/preflight-rules.ts'
+import { openTransactionMs } from '../../core/preflight-rules.ts'
 import type { StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import { reachabilityFindings, timeFindings } from '../../clients/stream-load/loader/check-load.ts'
 import type { StarRocksSinkOptions } from './options.ts'
 
 /** The server allows an open transaction at most three days (stream_load timeout limits of the FE). */
@@ -12,68 +13,21 @@ const OPEN_MAX_MS = 259_200_000
 export async function checkStarRocks(
   options: StarRocksSinkOptions,
   transactions: StarRocksTransactions,
-  context: PreflightContext,
+  { times }: PreflightContext,
 ): Promise<readonly Finding[]> {
-  return [...timeFindings(options, context), ...(await reachability(options, transactions))]
+  const { database, labelPrefix, serverPreparedTimeout, serverLabelKeep } = options
+  const limits = {
+    preparedTimeoutMs: serverPreparedTimeout,
+    preparedSetting: 'prepared_transaction_default_timeout_second',
+    labelKeepMs: serverLabelKeep,
+    labelSetting: 'label_keep_max_second',
+  }
+  const probe = await transactions.state({ database, label: `${labelPrefix}_preflight` })
+  return [...openFindings(openTransactionMs(times)), ...timeFindings(times, limits), ...reachabilityFindings(probe)]
 }
 
-async function reachability(options: StarRocksSinkOptions, transactions: StarRocksTransactions): Promise<Finding[]> {
-  const probe = await transactions.state({ database: options.database, label: `${options.labelPrefix}_preflight` })
-  if (probe.kind === 'state') return []
-  const severity = 'error'
-  if (probe.kind === 'failed') {
-    const { code, message, remedy } = probe.error
-    return [{ severity, code, message, hint: remedy, path: ['url'] }]
-  }
-  return [
-    {
-      severity,
-      code: 'UNAVAILABLE',
-      message: `asking the FE: ${probe.reason}`,
-      hint: 'Is the address right?',
-      path: ['url'],
-    },
-  ]
-}
-
-function timeFindings(options: StarRocksSinkOptions, { times }: PreflightContext): Finding[] {
-  const findings: Finding[] = []
-  const refuse = (message: string, hint: string): void => {
-    findings.push({ severity: 'error', code: 'PREFLIGHT', message, hint })
-  }
-  if (openTransactionMs(times) > OPEN_MAX_MS) {
-    refuse(
-      `a transaction would stay open for ${formatDuration(openTransactionMs(times))}; the server allows 3d`,
-      'Lower checkpoint.interval.',
-    )
-  }
-  if (preparedMs(times) > options.serverPreparedTimeout) {
-    refuse(
-      `prepared transactions have to live ${formatDuration(preparedMs(times))}; the server grants ${formatDuration(options.serverPreparedTimeout)}`,
-      'Lower checkpoint.maxDowntime, or raise prepared_transaction_default_timeout_second on the FE and say so in serverPreparedTimeout.',
-    )
-  }
-  if (labelHistoryMs(times) > options.serverLabelKeep) {
-    refuse(
-      `labels have to be remembered for ${formatDuration(labelHistoryMs(times))}; the server keeps them ${formatDuration(options.serverLabelKeep)}`,
-      'Lower checkpoint.maxDowntime, or raise label_keep_max_second on the FE and say so in serverLabelKeep.',
-    )
-  }
-  const perMinute = 60_000 / times.intervalMs
-  if (perMinute > 12) {
-    findings.push({
-      severity: 'warning',
-      code: 'PREFLIGHT',
-      message: `${perMinute.toFixed(0)} transactions a minute into one table: the server merges versions slower than that`,
-      hint: 'Raise checkpoint.interval to 5s or more.',
-    })
-  }
-  const safe = safeDowntimeMs(times, { preparedMs: options.serverPreparedTimeout, labelMs: options.serverLabelKeep })
-  findings.push({
-    severity: 'info',
-    code: 'SAFE_DOWNTIME',
-    message: `this sink survives being down for ${formatDuration(safe)}`,
-    detail: { safeDowntimeMs: safe },
-  })
-  return findings
+function openFindings(openMs: number): Finding[] {
+  if (openMs <= OPEN_MAX_MS) return []
+  const message = `a transaction would stay open for ${formatDuration(openMs)}; the server allows 3d`
+  return [{ severity: 'error', code: 'PREFLIGHT', message, hint: 'Lower checkpoint.interval.' }]
 }

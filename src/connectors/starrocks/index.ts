@@ -2,7 +2,7 @@ import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
-import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
+import { starrocksSinkOptions, type StarRocksSinkOptions, writersOf } from './options.ts'
 
 const sink: SinkConnector<StarRocksSinkOptions> = {
   options: starrocksSinkOptions,
@@ -29,7 +29,7 @@ function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription 
     delivery: deliveryOf(options, ask),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
-    writers: writersOf(options, ask),
+    writers: writersOf(options, ask.lanes),
     findings: findingsOf(options),
   }
 }
@@ -39,7 +39,7 @@ function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk): Delivery {
   if (ask.delivery === 'at-least-once') {
     return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
   }
-  const writers = writersOf(options, ask)
+  const writers = writersOf(options, ask.lanes)
   if (writers === 1) return { class: 'atomic', reason: 'one two-phase transaction per checkpoint', assumptions }
   return { class: 'exact', reason: `${writers} two-phase transactions per checkpoint, one of each writer`, assumptions }
 }
@@ -49,8 +49,4 @@ function findingsOf(options: StarRocksSinkOptions): Finding[] {
   if (merge === undefined) return []
   const message = 'merge commit is at-least-once and cannot be combined with transactions'
   return [{ severity: 'error', code: 'CONFIG', message, hint: `Remove ${merge}.`, path: ['properties', merge] }]
-}
-
-function writersOf(options: StarRocksSinkOptions, ask: SinkAsk): number {
-  return options.writers === 'auto' ? 1 : Math.min(options.writers, ask.lanes)
 }

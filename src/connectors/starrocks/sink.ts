@@ -6,7 +6,7 @@ import { labelOf, StarRocksTransactions } from '../../clients/stream-load/index.
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { StarRocksCheckpointLoad } from './writer.ts'
 import { checkStarRocks } from './check.ts'
-import { StarRocksCoordinator } from './coordinator.ts'
+import { starrocksCoordinator } from './coordinator.ts'
 import { loadHeaders } from './load-headers.ts'
 import type { StarRocksSinkOptions } from './options.ts'
 
@@ -61,7 +61,7 @@ export class StarRocksSink implements Sink {
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    return new StarRocksCoordinator(this.#options, context, openTransactions(this.#options))
+    return starrocksCoordinator(this.#options, context, openTransactions(this.#options))
   }
 }
 
