@@ -1,10 +1,5 @@
 /** What may be promised, strongest first (docs/guarantees.md). */
-export const DELIVERY_CLASSES: readonly ['atomic', 'exact', 'convergent', 'at-least-once'] = [
-  'atomic',
-  'exact',
-  'convergent',
-  'at-least-once',
-]
+export const DELIVERY_CLASSES = ['atomic', 'exact', 'convergent', 'at-least-once'] as const
 
 /**
  * - `atomic`: readers see whole checkpoints only, each once;

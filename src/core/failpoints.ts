@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs'
  * Places where tests kill, stop or fail the process. The names are the protocol's steps; the campaigns enumerate them
  * from this one registry. A failpoint costs a property lookup when none is set.
  */
-export const FAILPOINTS: readonly [
+export const FAILPOINTS = [
   'chk.trigger',
   'chk.barrier',
   'chk.align',
@@ -36,39 +36,7 @@ export const FAILPOINTS: readonly [
   'stop.exit',
   'savepoint.copy',
   'decision.apply',
-] = [
-  'chk.trigger',
-  'chk.barrier',
-  'chk.align',
-  'sink.flush',
-  'sink.prepare',
-  'chk.ack',
-  'store.blob',
-  'store.manifest.write',
-  'store.manifest.fsync',
-  'store.manifest.publish',
-  'store.dirsync',
-  'commit',
-  'commit.nth',
-  'evidence',
-  'confirm',
-  'ack.upstream',
-  'gc.select',
-  'gc.delete',
-  'restore.claim',
-  'restore.read',
-  'restore.recommit',
-  'restore.abort',
-  'restore.seek',
-  'final.drain',
-  'final.publish',
-  'final.commit',
-  'final.finished',
-  'stop.barrier',
-  'stop.exit',
-  'savepoint.copy',
-  'decision.apply',
-]
+] as const
 
 export type Failpoint = (typeof FAILPOINTS)[number]
 /** `sent` exists for remote calls: the request was delivered and the reply is lost. */
