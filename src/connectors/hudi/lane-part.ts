@@ -224,7 +224,8 @@ export class LanePart {
         ),
       )
     }
-    return [...byRaw].map(([raw, path]) => ({ path, where: `WHERE ${sql} = ${quoteText(raw)}` }))
+    const whereOf = (raw: string): string => (byRaw.size === 1 ? '' : `WHERE ${sql} = ${quoteText(raw)}`)
+    return [...byRaw].map(([raw, path]) => ({ path, where: whereOf(raw) }))
   }
 
   async #openFile(table: HudiTable, path: string): Promise<LaneFile> {
