@@ -12,7 +12,7 @@ import type { WriteStat } from './commit-metadata.ts'
 import { partToJson, type Ticket } from './committable.ts'
 import { LaneFile } from './lane-file.ts'
 import { selectList } from './meta-columns.ts'
-import { partitionPath, partitionPathSql } from './partition.ts'
+import { partitionPath } from './partition.ts'
 import type { HudiTable } from './table.ts'
 
 /** Rows that are gathered before they become row groups: fewer make files slow to read, more hold memory. */
@@ -211,21 +211,17 @@ export class LanePart {
     table: HudiTable,
   ): Promise<readonly { readonly path: string; readonly where: string }[]> {
     if (table.partitionFields.length === 0) return [{ path: '', where: '' }]
-    const sql = partitionPathSql(table)
-    const values = table.partitionFields.map((field) => `CAST(${quoteName(field)} AS VARCHAR)`).join(', ')
-    const rows = await database.run(`SELECT DISTINCT ${sql}, ${values} FROM ${this.#gatheredRows()} ORDER BY 1`)
-    const byRaw = new Map<string, string>()
-    for (const [raw, ...parts] of rows) {
-      byRaw.set(
-        String(raw),
-        partitionPath(
-          table,
-          parts.map((part) => (part === null ? null : String(part))),
-        ),
-      )
-    }
-    const whereOf = (raw: string): string => (byRaw.size === 1 ? '' : `WHERE ${sql} = ${quoteText(raw)}`)
-    return [...byRaw].map(([raw, path]) => ({ path, where: whereOf(raw) }))
+    const texts = table.partitionFields.map((field) => `CAST(${quoteName(field)} AS VARCHAR)`)
+    const rows = await database.run(`SELECT DISTINCT ${texts.join(', ')} FROM ${this.#gatheredRows()} ORDER BY ALL`)
+    return rows.map((row) => {
+      const values = row.map((value) => (value === null ? null : String(value)))
+      // Field by field: joined values of two partitions may look the same.
+      const conditions = texts.map((text, field) => `${text} IS NOT DISTINCT FROM ${textOrNull(values[field])}`)
+      return {
+        path: partitionPath(table, values),
+        where: rows.length === 1 ? '' : `WHERE ${conditions.join(' AND ')}`,
+      }
+    })
   }
 
   async #openFile(table: HudiTable, path: string): Promise<LaneFile> {
@@ -296,4 +292,8 @@ function encodingFailed(thrown: unknown): MillraceError {
     code: isMachine ? 'UNAVAILABLE' : 'POISON',
     retry: isMachine ? 'restart' : 'halt',
   })
+}
+
+function textOrNull(value: string | null | undefined): string {
+  return value === null || value === undefined ? 'NULL' : quoteText(value)
 }

@@ -110,6 +110,31 @@ test('large and small batches of one checkpoint, in any order, have all their ro
   await lane.close()
 })
 
+test('partitions whose values look the same when they are joined stay apart', async () => {
+  const schema: Schema = ['id', 'dt', 'region'].map((name) => {
+    return { name, type: name === 'id' ? 'bigint' : 'varchar', nullable: true }
+  })
+  await using world = await openWorld({ partitionBy: ['dt', 'region'] }, schema)
+  await world.database.run(
+    `CREATE TEMP TABLE alike AS SELECT * FROM (VALUES (1::BIGINT, 'a/b', 'c'), (2, 'a', 'b/c'), (3, NULL, 'c')) AS r(id, dt, region)`,
+  )
+  const lane = world.writer(0)
+  lane.begin(1, await world.coordinator.begin(1, 1))
+  const body = { kind: 'table', relation: 'alike', schema } as const
+  const release = (): void => undefined
+  await lane.write({ kind: 'batch', split: 's', from: {}, next: {}, body, rows: 3, bytes: 9, release })
+  const { committables } = await lane.cut({ checkpoint: 2, ticket: await world.coordinator.begin(2, 1) })
+  const [combined] = await world.coordinator.combine(1, committables)
+  await world.coordinator.commit(PERMIT, JSON.parse(JSON.stringify(combined?.committable)) as JsonObject)
+  const { snapshot } = await viewHudiTable(world.temporary.store)
+  assert.deepEqual([...snapshot].map((path) => path.slice(0, path.lastIndexOf('/'))).sort(), [
+    'dt=__HIVE_DEFAULT_PARTITION__/region=c',
+    'dt=a%2Fb/region=c',
+    'dt=a/region=b%2Fc',
+  ])
+  await lane.close()
+})
+
 test('rows of two lanes become one commit for each checkpoint, visible after the commit and not before', async () => {
   await using world = await openWorld()
   const { coordinator } = world
