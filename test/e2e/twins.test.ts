@@ -12,13 +12,14 @@ import type { CommandLine } from './command-line.ts'
 const CHECKPOINTS = 5
 const ROWS = 100
 
-const cell = (name: Cell['name'], position: Cell['position']): Cell => ({ name, position, nth: 1 })
+const cell = (name: Cell['name'], position: Cell['position'], nth = 1): Cell => ({ name, position, nth })
 
 const SLEEPS: Readonly<Partial<Record<SinkKind, readonly Cell[]>>> = {
   starrocks: [
     cell('chk.barrier', 'after'),
     cell('sink.prepare', 'after'),
-    cell('store.manifest.publish', 'before'),
+    // The first one is the claim: who sleeps before it takes over when it wakes up, and rightly so.
+    cell('store.manifest.publish', 'before', 2),
     cell('commit', 'before'),
     cell('confirm', 'before'),
     cell('gc.delete', 'before'),
