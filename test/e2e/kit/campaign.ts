@@ -56,6 +56,8 @@ async function killWhileRowsFlow(
   { flow, random }: CampaignSize,
 ): Promise<Played[]> {
   await using world = await World.create({ broker, sink, rows: 500 })
+  // Some steps of a start are only taken when there is a checkpoint to go on from.
+  await settle(world)
   const cells = choose(sink, 'flow', chance, flow)
   const played: Played[] = []
   for (const cell of cells) {
