@@ -3,7 +3,8 @@ import type { JsonObject } from '../../core/json.ts'
 import type { SinkCoordinator } from '../../core/sink.ts'
 import type { DorisTransactionName, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
 import { LoadCoordinator } from '../../clients/stream-load/loader/load-coordinator.ts'
-import { writersOf, type DorisSinkOptions } from './options.ts'
+import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import type { DorisSinkOptions } from './options.ts'
 
 /** Commits by transaction id, with the label as evidence; every load of a checkpoint is a transaction of its own. */
 export function dorisCoordinator(

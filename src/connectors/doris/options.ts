@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { duration, identifier, integer, oneOrMany, properties, secret, size, url } from '../../core/options.ts'
-import type { Secret } from '../../core/secret.ts'
+import { duration, identifier, size } from '../../core/options.ts'
+import { loadSinkOptions, type LoadSinkOptions } from '../../clients/stream-load/loader/load-options.ts'
 
 /** Headers that belong to the protocol or to other options. */
 const RESERVED = [
@@ -21,87 +21,28 @@ const RESERVED = [
 ]
 
 /** The options of the sink `doris`. */
-export const dorisSinkOptions: z.ZodType<DorisSinkOptions> = z.strictObject({
-  url: oneOrMany(url(['http', 'https']))
-    .describe('HTTP addresses of the FEs, tried in turn.')
-    .meta({ examples: [['http://fe1:8030']] }),
-  allowPlaintext: z
-    .boolean()
-    .default(false)
-    .describe('Allows the password over plain HTTP to a host that is not loopback.'),
-  database: identifier().describe('Database of the table.'),
-  table: identifier().describe('Table to write to; it has to exist.'),
-  username: identifier().default('root').describe('Doris user with the right to load into the table.'),
-  password: secret()
-    .default(() => secret().parse(''))
-    .describe('Its password: `${NAME}`, {file: path} or {exec: command}.'),
-  format: z
-    .enum(['json', 'csv'])
-    .optional()
-    .describe('Encoding of the rows. Default: json when the source’s bytes are passed through, csv otherwise.'),
-  compression: z
-    .enum(['none', 'gzip'])
-    .default('none')
-    .describe('Compression of bodies. Older versions of Doris take it for CSV only.'),
-  backends: z
-    .array(z.string())
-    .optional()
-    .describe('`host:port` of every BE that the FE may redirect to. Default: the FE is asked.'),
-  labelPrefix: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,40}$/, 'expected 1 to 40 characters of A-Z a-z 0-9 _ -')
-    .default('millrace')
-    .describe('First part of all labels.'),
-  loadBytesMax: size({ minBytes: 1024, maxBytes: 10 * 1024 ** 3 })
-    .default(1024 ** 3)
-    .describe('A load is closed at this size; the next one is a transaction of its own, committed together with it.'),
-  writers: z
-    .union([z.literal('auto'), integer({ min: 1, max: 64 })])
-    .default('auto')
-    .describe(
-      'Transactions that are open at the same time. `auto` is one, fed by all lanes; more only while the server is the brake.',
-    ),
-  key: z
-    .array(identifier())
-    .optional()
-    .describe('Key columns of a unique-key table. Rows may carry `__DORIS_DELETE_SIGN__` (0 upsert, 1 delete).'),
-  serverPreparedTimeout: duration()
-    .default(3_600_000)
-    .describe(
-      'stream_load_default_precommit_timeout_second of the FE: how long it keeps a transaction that waits for its commit.',
-    ),
-  serverLabelKeep: duration().default(43_200_000).describe('streaming_label_keep_max_second of the FE.'),
-  properties: properties()
-    .default({})
-    .describe('Further load headers, for example function_column.sequence_col or partial_columns.')
-    .superRefine((headers, context) => {
-      for (const name of Object.keys(headers)) {
-        if (!RESERVED.includes(name.toLowerCase())) continue
-        context.addIssue({ code: 'custom', path: [name], message: 'is set by Millrace and cannot be changed' })
-      }
-    }),
-})
+export type DorisSinkOptions = LoadSinkOptions<'none' | 'gzip'>
 
-export interface DorisSinkOptions {
-  readonly url: readonly string[]
-  readonly allowPlaintext: boolean
-  readonly database: string
-  readonly table: string
-  readonly username: string
-  readonly password: Secret
-  readonly format?: 'json' | 'csv' | undefined
-  readonly compression: 'none' | 'gzip'
-  readonly backends?: readonly string[] | undefined
-  readonly labelPrefix: string
-  readonly loadBytesMax: number
-  readonly writers: 'auto' | number
-  readonly key?: readonly string[] | undefined
-  readonly serverPreparedTimeout: number
-  readonly serverLabelKeep: number
-  readonly properties: Readonly<Record<string, string>>
-}
-
-/** Transactions that are open at the same time: `auto` is one, fed by all lanes. */
-export function writersOf(options: DorisSinkOptions, lanes: number): number {
-  return options.writers === 'auto' ? 1 : Math.min(options.writers, lanes)
-}
+export const dorisSinkOptions: z.ZodType<DorisSinkOptions> = loadSinkOptions(
+  {
+    username: identifier().default('root').describe('Doris user with the right to load into the table.'),
+    compression: z
+      .enum(['none', 'gzip'])
+      .default('none')
+      .describe('Compression of bodies. Older versions of Doris take it for CSV only.'),
+    loadBytesMax: size({ minBytes: 1024, maxBytes: 10 * 1024 ** 3 })
+      .default(1024 ** 3)
+      .describe('A load is closed at this size; the next one is a transaction of its own, committed together with it.'),
+    key: z
+      .array(identifier())
+      .optional()
+      .describe('Key columns of a unique-key table. Rows may carry `__DORIS_DELETE_SIGN__` (0 upsert, 1 delete).'),
+    serverPreparedTimeout: duration()
+      .default(3_600_000)
+      .describe(
+        'stream_load_default_precommit_timeout_second of the FE: how long it keeps a transaction that waits for its commit.',
+      ),
+    serverLabelKeep: duration().default(43_200_000).describe('streaming_label_keep_max_second of the FE.'),
+  },
+  { reserved: RESERVED, examples: 'function_column.sequence_col or partial_columns' },
+)

@@ -3,7 +3,8 @@ import type { JsonObject } from '../../core/json.ts'
 import type { SinkCoordinator } from '../../core/sink.ts'
 import type { StarRocksTransactions, TransactionName } from '../../clients/stream-load/index.ts'
 import { LoadCoordinator } from '../../clients/stream-load/loader/load-coordinator.ts'
-import { writersOf, type StarRocksSinkOptions } from './options.ts'
+import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import type { StarRocksSinkOptions } from './options.ts'
 
 /** The FE answers a commit after a second at the latest; then the state is asked until readers see it. */
 const PUBLISH_WAIT_S = 1

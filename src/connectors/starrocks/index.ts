@@ -2,7 +2,8 @@ import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
-import { starrocksSinkOptions, type StarRocksSinkOptions, writersOf } from './options.ts'
+import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
 
 const sink: SinkConnector<StarRocksSinkOptions> = {
   options: starrocksSinkOptions,

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { identifier, integer, oneOrMany, properties, secret, url } from '../../../core/options.ts'
+import type { Secret } from '../../../core/secret.ts'
+
+/** What a stream-load sink can be told. `Packing` are the compressions that the server takes. */
+export interface LoadSinkOptions<Packing extends string = string> {
+  readonly url: readonly string[]
+  readonly allowPlaintext: boolean
+  readonly database: string
+  readonly table: string
+  readonly username: string
+  readonly password: Secret
+  readonly format?: 'json' | 'csv' | undefined
+  readonly compression: Packing
+  readonly backends?: readonly string[] | undefined
+  readonly labelPrefix: string
+  readonly loadBytesMax: number
+  readonly writers: 'auto' | number
+  readonly key?: readonly string[] | undefined
+  readonly serverPreparedTimeout: number
+  readonly serverLabelKeep: number
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** Options whose defaults, bounds or words are a server's own. */
+type OwnKeys = 'username' | 'compression' | 'loadBytesMax' | 'key' | 'serverPreparedTimeout' | 'serverLabelKeep'
+export type OwnOptions<Packing extends string> = { readonly [K in OwnKeys]: z.ZodType<LoadSinkOptions<Packing>[K]> }
+
+export interface LoadOptionWords {
+  /** Headers that belong to the protocol or to other options, in lower case. */
+  readonly reserved: readonly string[]
+  /** Headers that users may want, for the help. */
+  readonly examples: string
+}
+
+/** The option table of a stream-load sink: what the servers have in common, with a server's own options in their places. */
+export function loadSinkOptions<Packing extends string>(
+  own: OwnOptions<Packing>,
+  words: LoadOptionWords,
+): z.ZodType<LoadSinkOptions<Packing>> {
+  return z.strictObject({
+    url: oneOrMany(url(['http', 'https']))
+      .describe('HTTP addresses of the FEs, tried in turn.')
+      .meta({ examples: [['http://fe1:8030']] }),
+    allowPlaintext: z
+      .boolean()
+      .default(false)
+      .describe('Allows the password over plain HTTP to a host that is not loopback.'),
+    database: identifier().describe('Database of the table.'),
+    table: identifier().describe('Table to write to; it has to exist.'),
+    username: own.username,
+    password: secret()
+      .default(() => secret().parse(''))
+      .describe('Its password: `${NAME}`, {file: path} or {exec: command}.'),
+    format: z
+      .enum(['json', 'csv'])
+      .optional()
+      .describe('Encoding of the rows. Default: json when the source’s bytes are passed through, csv otherwise.'),
+    compression: own.compression,
+    backends: z
+      .array(z.string())
+      .optional()
+      .describe('`host:port` of every BE that the FE may redirect to. Default: the FE is asked.'),
+    labelPrefix: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,40}$/, 'expected 1 to 40 characters of A-Z a-z 0-9 _ -')
+      .default('millrace')
+      .describe('First part of all labels.'),
+    loadBytesMax: own.loadBytesMax,
+    writers: z
+      .union([z.literal('auto'), integer({ min: 1, max: 64 })])
+      .default('auto')
+      .describe(
+        'Transactions that are open at the same time. `auto` is one, fed by all lanes; more only while the server is the brake.',
+      ),
+    key: own.key,
+    serverPreparedTimeout: own.serverPreparedTimeout,
+    serverLabelKeep: own.serverLabelKeep,
+    properties: properties()
+      .default({})
+      .describe(`Further load headers, for example ${words.examples}.`)
+      .superRefine((headers, context) => {
+        for (const name of Object.keys(headers)) {
+          if (!words.reserved.includes(name.toLowerCase())) continue
+          context.addIssue({ code: 'custom', path: [name], message: 'is set by Millrace and cannot be changed' })
+        }
+      }),
+  })
+}
+
+/** Transactions that are open at the same time: `auto` is one, fed by all lanes. */
+export function writersOf(options: Pick<LoadSinkOptions, 'writers'>, lanes: number): number {
+  return options.writers === 'auto' ? 1 : Math.min(options.writers, lanes)
+}
