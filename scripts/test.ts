@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 import path from 'node:path'
 import { runChecks } from './testing/checks.ts'
 import { ensurePrograms } from './testing/programs.ts'
-import { checkKafka, hostKafka, leftOut } from './testing/services.ts'
+import { checkKafka, hostKafka, realServers } from './testing/services.ts'
 import { describe, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { addTotals, closingLines, runSuite, type Totals } from './testing/suite.ts'
 
@@ -64,7 +64,7 @@ async function main(): Promise<boolean> {
     ['programs', () => programs],
     ['hudi readers', () => readers],
     ['kafka', async () => checkKafka(await kafka)],
-    ['real servers', () => Promise.resolve(leftOut())],
+    ['real servers', () => Promise.resolve(realServers())],
   ]
   let areServersUp = true
   for (const [name, work] of stages) areServersUp = (await stage(name, work)) && areServersUp

@@ -35,6 +35,7 @@ export const verb: Verb = {
     command
       .argument('<server>', KINDS.join(' or '))
       .option('--port <port>', 'port of the frontend on 127.0.0.1; default: a free one', '0')
+      .option('--query-port <port>', 'port of the MySQL protocol, to look at tables with any client; default: a free one', '0')
       .option('--backends <count>', 'number of backends', '2')
       .option('--table-file <file>', 'YAML or JSON: a list of {database, table, columns: [{name, type}], model, keys}')
       .option('--create-tables', 'create unknown tables at their first load; their columns hold text')
@@ -54,16 +55,17 @@ export const verb: Verb = {
     await using emulator = await start({
       kind,
       frontendPort: numberOf(options['port'], '--port', 0, 65_535),
+      queryPort: numberOf(options['queryPort'], '--query-port', 0, 65_535),
       backends: numberOf(options['backends'], '--backends', 1, 64),
       tables,
       createTables,
       mode: options['countOnly'] === true ? 'count' : 'verify',
     })
-    const { urls, backends, controlUrl } = emulator
-    if (output.isJson) output.json({ urls, backends, controlUrl })
+    const { urls, backends, controlUrl, queryPort } = emulator
+    if (output.isJson) output.json({ urls, backends, controlUrl, queryPort })
     output.print(introduction(kind, emulator, tables, createTables))
     if (!stop.aborted) await once(stop, 'abort')
-    return { result: { urls, backends, controlUrl } }
+    return { result: { urls, backends, controlUrl, queryPort } }
   },
 }
 
@@ -101,7 +103,7 @@ function numberOf(text: unknown, option: string, min: number, max: number): numb
 
 function introduction(
   kind: Kind,
-  { urls, backends, controlUrl }: Emulator,
+  { urls, backends, controlUrl, queryPort }: Emulator,
   tables: readonly EmulatorTable[],
   createTables: boolean,
 ): string {
@@ -112,6 +114,7 @@ function introduction(
     `${paint('bold', `${name} emulator`)}, for tests: it keeps everything in memory and forgets it at the end.\n\n`,
     `  frontends  ${urls.join(', ')}\n`,
     `  backends   ${backends.join(', ')}\n`,
+    `  mysql      mysql -h 127.0.0.1 -P ${queryPort} -u root\n`,
     `  control    ${controlUrl}\n`,
     `  rows       ${controlUrl}/tables/${database}/${table}/rows\n`,
     `  tables     ${tables.map((one) => `${one.database}.${one.table}`).join(', ') || 'none'}; unknown ones are ${unknown}\n\n`,

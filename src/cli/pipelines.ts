@@ -1,5 +1,6 @@
 import { CONNECTOR_NAMES, loadConnector } from '../connectors/registry.ts'
 import type { ConnectorLookup } from '../plan/check-definition.ts'
+import { storeOpener } from '../storage/open-store.ts'
 import { loadPipeline, type LoadedPipeline, type LoadOptions } from '../plan/load-pipeline.ts'
 
 /** The connectors that pipelines may use. */
@@ -7,5 +8,5 @@ export const CONNECTORS: ConnectorLookup = { names: CONNECTOR_NAMES, load: loadC
 
 /** A pipeline file with the registry's connectors and this process's environment. */
 export function openPipeline(file: string, secrets: LoadOptions['secrets']): Promise<LoadedPipeline> {
-  return loadPipeline(file, { connectors: CONNECTORS, environment: process.env, secrets })
+  return loadPipeline(file, { connectors: CONNECTORS, environment: process.env, secrets, storeOpener })
 }

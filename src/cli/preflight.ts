@@ -4,6 +4,7 @@ import { toMillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan, SinkStep, SourceStep } from '../plan/plan.ts'
 import { systemClock } from '../runtime/system-clock.ts'
+import { storeOpener } from '../storage/open-store.ts'
 import { CONNECTORS } from './pipelines.ts'
 import type { Output } from './output.ts'
 import { paint, singleLine } from './terminal.ts'
@@ -51,6 +52,7 @@ async function checkStep(step: SourceStep | SinkStep, plan: Plan): Promise<reado
     times: plan.times,
     schema: step.schema,
     lanes: plan.parallelism,
+    openStore: storeOpener(plan.s3),
   }
   try {
     const connector = await CONNECTORS.load(step.connector)

@@ -9,13 +9,14 @@ import { findingsText } from './findings-text.ts'
 import { PLAN_CONNECTORS } from '../testkit/plan-connectors.ts'
 import { explain, explanationText } from '../plan/explain.ts'
 import { loadPipeline, type LoadedPipeline } from '../plan/load-pipeline.ts'
+import { storeOpener } from '../storage/open-store.ts'
 
 const CANARY = 'c4n@ry/4711 +"x'
 
 async function load(directory: string, text: string, secrets: 'resolve' | 'leave'): Promise<LoadedPipeline> {
   const file = path.join(directory, 'x.yaml')
   await writeFile(file, text)
-  return loadPipeline(file, { connectors: PLAN_CONNECTORS, environment: { CANARY }, secrets })
+  return loadPipeline(file, { connectors: PLAN_CONNECTORS, environment: { CANARY }, secrets, storeOpener })
 }
 
 function pipeline(password: string, more = ''): string {

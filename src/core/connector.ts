@@ -3,6 +3,7 @@ import type { BodyFormat } from './batch.ts'
 import type { CheckpointTimes } from './context.ts'
 import type { Delivery } from './delivery.ts'
 import type { Finding } from './checkpoint-types.ts'
+import type { OpenStore } from './file-store.ts'
 import type { Schema } from './schema.ts'
 import type { Sink } from './sink.ts'
 import type { Source } from './source.ts'
@@ -29,7 +30,7 @@ export interface SourceConnector<O = unknown> {
    * Columns that the source itself knows (a table, a Parquet file), asked for when the pipeline names none. `undefined`
    * when it cannot tell; throws when what it would have to look at cannot be read.
    */
-  discoverSchema?(options: O, baseDirectory: string): Promise<Schema | undefined>
+  discoverSchema?(options: O, baseDirectory: string, openStore: OpenStore): Promise<Schema | undefined>
   create(options: O): Promise<Source>
 }
 

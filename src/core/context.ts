@@ -1,5 +1,5 @@
 import type { BodyFormat } from './batch.ts'
-import type { FileStore } from './file-store.ts'
+import type { OpenStore } from './file-store.ts'
 import type { Schema } from './schema.ts'
 
 /** One line for people and machines: what happened, to what, with counts. Never row values, never secrets. */
@@ -37,6 +37,7 @@ export interface ConnectorContext {
   readonly baseDirectory: string
   readonly log: Logger
   readonly clock: Clock
+  readonly openStore: OpenStore
 }
 
 /** The rules of the preflight need these durations (milliseconds). */
@@ -63,8 +64,6 @@ export interface CoordinatorContext extends ConnectorContext {
   readonly schema: Schema | undefined
   readonly lanes: number
   readonly delivery: 'two-phase' | 'at-least-once'
-  /** Opens the store of a directory or `s3://` address. */
-  openStore(address: string): Promise<FileStore>
 }
 
 /** The lane's DuckDB, opened when the first step asks for it. Its type is the data plane's; core only hands it on. */
@@ -82,6 +81,5 @@ export interface LaneContext extends ConnectorContext {
   readonly schema: Schema | undefined
   /** Metadata columns that the plan uses, such as `_offset`; a reader fills only these. */
   readonly metadata: readonly string[]
-  openStore(address: string): Promise<FileStore>
   database(): Promise<LaneDatabaseHandle>
 }

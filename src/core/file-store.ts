@@ -1,3 +1,5 @@
+import type { S3Settings } from './options.ts'
+
 /**
  * Where files live that outlast the process: table files, staged batches, checkpoint blobs. One port serves the local
  * disk and object storage; no connector knows which. Paths are relative to the store's root, with `/`, never starting
@@ -12,6 +14,12 @@ export interface FileStore {
 
   /** The whole file, or `undefined` when there is none. For small files: manifests, timeline entries, properties. */
   read(path: string): Promise<Uint8Array | undefined>
+
+  /**
+   * Bytes from `start` up to `end` (not included), for large files. Shorter where the file ends before, and empty when it
+   * ends before `start`; `undefined` when there is no file.
+   */
+  readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined>
 
   /**
    * Creates the file with these bytes if there is none (hard link on disk, conditional PUT on object storage).
@@ -53,3 +61,12 @@ export interface FileWriter {
   /** Throws away what was written. Safe to call at any time, also twice and after `finish` (then it does nothing). */
   abort(): Promise<void>
 }
+
+/** What a component says about its stores beside the address. */
+export interface OpenStoreOptions {
+  /** Its own `s3` option; what is missing there is taken from the top level of the pipeline file. */
+  readonly s3?: S3Settings | undefined
+}
+
+/** Opens the store of an absolute directory (made if it is missing) or of an `s3://bucket/prefix` address. */
+export type OpenStore = (address: string, options?: OpenStoreOptions) => Promise<FileStore>

@@ -148,19 +148,36 @@ export function properties(): ZodType<Readonly<Record<string, string>>, Readonly
   )
 }
 
-/** Where object storage lives, at the top level of a pipeline or in a component. Keys come from `AWS_*` variables. */
+/** Where object storage lives, at the top level of a pipeline or in a component. Keys come from the usual places of AWS. */
 export interface S3Options {
   readonly endpoint?: string | undefined
   readonly region?: string | undefined
   readonly pathStyle?: boolean | undefined
 }
 
+/** What a component hands to `openStore`: its `s3` option, and keys where a catalog gave it some. */
+export interface S3Settings extends S3Options {
+  readonly credentials?: S3Credentials | undefined
+}
+
+export interface S3Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Secret
+  /** Of temporary credentials. */
+  readonly sessionToken?: Secret | undefined
+}
+
 export function s3(): ZodType<S3Options, S3Options> {
   return z
     .strictObject({
       endpoint: url().optional().describe('Address of an S3-compatible server; default: AWS.'),
-      region: identifier().optional().describe('Region to sign for; default: AWS_REGION.'),
-      pathStyle: z.boolean().optional().describe('Put the bucket into the path instead of the host name.'),
+      region: identifier().optional().describe('Region to sign for; default: AWS_REGION, else us-east-1.'),
+      pathStyle: z
+        .boolean()
+        .optional()
+        .describe(
+          'Put the bucket into the path instead of the host name; default: for every endpoint that is not AWS.',
+        ),
     })
     .describe('Object storage; credentials come from the usual AWS_* environment variables.')
 }

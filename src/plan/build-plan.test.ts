@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { storeOpener } from '../storage/open-store.ts'
 import { PLAN_CONNECTORS } from '../testkit/plan-connectors.ts'
 import { buildPlan, type PlannedPipeline } from './build-plan.ts'
 import { DuckdbChecker } from './duckdb-checker.ts'
@@ -29,6 +30,7 @@ async function build(text: string, environment: Record<string, string> = {}): Re
     sql,
     baseDirectory: '/base',
     cores: 3,
+    storeOpener,
     fromEnvironment: paths,
   })
 }

@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { SinkDescription, SourceDescription } from '../core/connector.ts'
 import type { CheckpointTimes } from '../core/context.ts'
+import type { OpenStore } from '../core/file-store.ts'
 import type { JsonObject } from '../core/json.ts'
+import type { S3Options } from '../core/options.ts'
 import { assemble, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
 import { discoverSchemas } from './discover-schemas.ts'
@@ -25,6 +27,8 @@ export interface PlanningContext {
   readonly baseDirectory: string
   /** Lanes when the file does not say: `os.availableParallelism()`. */
   readonly cores: number
+  /** How stores are opened, for sources that are asked for their columns. */
+  readonly storeOpener: (s3: S3Options | undefined) => OpenStore
   /** Paths (as JSON) whose text came from the environment. */
   readonly fromEnvironment?: ReadonlySet<string>
 }
@@ -50,7 +54,11 @@ export async function buildPlan(
     context.connectors,
   )
   const findings = [...first]
-  const draft = await discoverSchemas(asWritten, context.baseDirectory, findings)
+  const draft = await discoverSchemas(
+    asWritten,
+    { baseDirectory: context.baseDirectory, openStore: context.storeOpener(asWritten.definition.s3) },
+    findings,
+  )
   const { graph, findings: ofGraph } = buildGraph(draft)
   findings.push(...ofGraph)
   const times = timesOf(draft.definition)
@@ -68,7 +76,7 @@ export async function buildPlan(
   findings.push(...undecodableFindings(bodies.undecodable, sources), ...undescribedFindings(draft, bodies, graph, flow))
   if (hasErrors(findings)) return { planned: undefined, findings }
   const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles })
-  const { name, was, checkpoint } = draft.definition
+  const { name, was, checkpoint, s3 } = draft.definition
   const plan: Plan = {
     name,
     was: was ?? [],
@@ -79,6 +87,7 @@ export async function buildPlan(
     storage: checkpoint.storage.startsWith('s3://')
       ? checkpoint.storage
       : resolve(context.baseDirectory, checkpoint.storage),
+    s3,
     baseDirectory: context.baseDirectory,
     steps,
     fingerprint: fingerprint({

@@ -1,14 +1,19 @@
 import type { Finding } from '../core/checkpoint-types.ts'
 import { toMillraceError } from '../core/errors.ts'
+import type { OpenStore } from '../core/file-store.ts'
 import type { Draft, DraftSource } from './check-definition.ts'
 
 /** Asks sources for their columns where the pipeline names none and the source can tell. */
-export async function discoverSchemas(draft: Draft, baseDirectory: string, findings: Finding[]): Promise<Draft> {
+export async function discoverSchemas(
+  draft: Draft,
+  { baseDirectory, openStore }: { readonly baseDirectory: string; readonly openStore: OpenStore },
+  findings: Finding[],
+): Promise<Draft> {
   const sources = await Promise.all(
     draft.sources.map(async (source): Promise<DraftSource> => {
       if (source.schema !== undefined) return source
       try {
-        const schema = await source.connector.discoverSchema?.(source.checked, baseDirectory)
+        const schema = await source.connector.discoverSchema?.(source.checked, baseDirectory, openStore)
         return schema === undefined ? source : { ...source, schema }
       } catch (thrown) {
         const { code, message } = toMillraceError(thrown)

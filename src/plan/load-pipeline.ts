@@ -2,6 +2,8 @@ import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Finding } from '../core/checkpoint-types.ts'
+import type { OpenStore } from '../core/file-store.ts'
+import type { S3Options } from '../core/options.ts'
 import { buildPlan, type PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
 import { DuckdbChecker } from './duckdb-checker.ts'
@@ -14,6 +16,7 @@ import { resolveSecrets } from './resolve-secrets.ts'
 export interface LoadOptions {
   readonly connectors: ConnectorLookup
   readonly environment: Environment
+  readonly storeOpener: (s3: S3Options | undefined) => OpenStore
   /** Read secrets given as `{file}` or `{exec}`: wanted before connecting, not for a look at the plan. */
   readonly secrets: 'resolve' | 'leave'
 }
@@ -37,6 +40,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const built = await buildPlan(value, {
     connectors: options.connectors,
     sql,
+    storeOpener: options.storeOpener,
     baseDirectory,
     cores: availableParallelism(),
     fromEnvironment: paths,

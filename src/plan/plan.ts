@@ -3,6 +3,7 @@ import type { Finding } from '../core/checkpoint-types.ts'
 import type { CheckpointTimes } from '../core/context.ts'
 import type { Delivery } from '../core/delivery.ts'
 import type { JsonObject } from '../core/json.ts'
+import type { S3Options } from '../core/options.ts'
 import type { Schema } from '../core/schema.ts'
 
 /**
@@ -21,6 +22,8 @@ export interface Plan {
   readonly times: CheckpointTimes
   /** Absolute directory or `s3://` address of the checkpoint store; the pipeline's state is a folder of its own in it. */
   readonly storage: string
+  /** Object storage, for the checkpoints and for components that say nothing of their own. */
+  readonly s3?: S3Options | undefined
   /** Absolute directory of the pipeline file. */
   readonly baseDirectory: string
   /** Steps in the order of the flow: every step stands after those it reads from. */

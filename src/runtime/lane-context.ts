@@ -2,7 +2,7 @@ import type { BodyFormat } from '../core/batch.ts'
 import type { LaneContext, Logger, Meter } from '../core/context.ts'
 import type { Schema } from '../core/schema.ts'
 import type { LaneDatabase } from '../dataplane/lane-database.ts'
-import { openFileStore } from '../storage/open-store.ts'
+import { storeOpener } from '../storage/open-store.ts'
 import type { FromLane, LaneData, LogLevel } from './messages.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -47,7 +47,7 @@ export class LaneServices {
       format,
       schema,
       metadata,
-      openStore: openFileStore,
+      openStore: storeOpener(plan.s3),
       database: () => this.database(),
     }
   }

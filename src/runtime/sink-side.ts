@@ -6,7 +6,7 @@ import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SinkCoordinator } from '../core/sink.ts'
 import type { Plan, SinkStep } from '../plan/plan.ts'
-import { openFileStore } from '../storage/open-store.ts'
+import { storeOpener } from '../storage/open-store.ts'
 import { openSink, type ConnectorModules } from './connectors.ts'
 import type { Tickets } from './messages.ts'
 
@@ -35,7 +35,7 @@ export class SinkSide {
           schema: step.schema,
           lanes: plan.parallelism,
           delivery: plan.mode,
-          openStore: openFileStore,
+          openStore: storeOpener(plan.s3),
         })
         return [step.id, coordinator]
       }),

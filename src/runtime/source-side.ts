@@ -4,6 +4,7 @@ import { failpoint } from '../core/failpoints.ts'
 import type { SplitAssignment, SplitEnumerator } from '../core/source.ts'
 import type { SplitState } from '../checkpoint/entries.ts'
 import type { Plan, SourceStep } from '../plan/plan.ts'
+import { storeOpener } from '../storage/open-store.ts'
 import { openSource, type ConnectorModules } from './connectors.ts'
 import { SplitBook } from './split-book.ts'
 
@@ -31,7 +32,8 @@ export class SourceSide {
       steps.map(async (step) => {
         const source = await openSource(modules, step.connector, step.options)
         const { name: job, baseDirectory, times } = plan
-        const enumerator = source.enumerator({ job, id: step.id, baseDirectory, log, clock, times })
+        const openStore = storeOpener(plan.s3)
+        const enumerator = source.enumerator({ job, id: step.id, baseDirectory, log, clock, times, openStore })
         return [step.id, { enumerator, book: new SplitBook(plan.parallelism) }] as const
       }),
     )

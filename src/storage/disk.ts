@@ -14,6 +14,8 @@ export interface Disk {
   createFile(path: string): Promise<DiskFile>
   /** The whole file. Fails with `ELOOP` if the last part of the path is a symbolic link. */
   readFile(path: string): Promise<Uint8Array>
+  /** Bytes from `start` up to `end`, fewer where the file ends. Fails like `readFile`. */
+  readRange(path: string, start: number, end: number): Promise<Uint8Array>
   /** Gives the file a second name; fails with `EEXIST` if it is taken. */
   link(from: string, to: string): Promise<void>
   rename(from: string, to: string): Promise<void>
@@ -47,6 +49,7 @@ export const nodeDisk: Disk = {
   removeDirectory: rmdir,
   createFile,
   readFile: readWhole,
+  readRange,
   link,
   rename,
   unlink,
@@ -74,6 +77,20 @@ async function createFile(path: string): Promise<DiskFile> {
 async function readWhole(path: string): Promise<Uint8Array> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   return await handle.readFile()
+}
+
+async function readRange(path: string, start: number, end: number): Promise<Uint8Array> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  // Of what was asked for, no more is allotted than the file has.
+  const wanted = Math.max(0, Math.min(end, (await handle.stat()).size) - start)
+  const bytes = Buffer.allocUnsafeSlow(wanted)
+  let filled = 0
+  while (filled < wanted) {
+    const { bytesRead } = await handle.read(bytes, filled, wanted - filled, start + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return bytes.subarray(0, filled)
 }
 
 async function syncDirectory(path: string): Promise<void> {

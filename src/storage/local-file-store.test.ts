@@ -47,6 +47,23 @@ test('every new directory is made durable in its parent', async () => {
   assert.deepEqual(calls, ['createFile', 'write', 'sync', 'close', ...made, 'link', 'syncDirectory', 'unlink'])
 })
 
+test('the store makes the directories above its own, each durable before the next', async () => {
+  await using directory = await openDirectory()
+  const { disk, calls } = recordingDisk()
+  const root = join(directory.path, 'lake', 'of', 'clicks')
+  await LocalFileStore.open(root, { disk })
+  const failed = 'makeDirectory'
+  const made = ['makeDirectory', 'syncDirectory']
+  assert.deepEqual(calls, [failed, failed, ...made, ...made, ...made])
+  await LocalFileStore.open(root, { disk: recordingDisk(new Map([['syncDirectory', 'EACCES']])).disk })
+  const deeper = join(root, 'of', 'lanes')
+  await Promise.all([1, 2, 3].map(() => LocalFileStore.open(deeper)))
+  assert.deepEqual(await readdir(root), ['of'])
+  await using other = await openDirectory()
+  const failing = recordingDisk(new Map([['syncDirectory', 'EIO']])).disk
+  await assert.rejects(LocalFileStore.open(join(other.path, 'a', 'b'), { disk: failing }), isHalt)
+})
+
 test('after a failed sync every later change is refused, for nobody knows what is on the disk', async () => {
   for (const failing of ['sync', 'syncDirectory'] as const) {
     await using directory = await openDirectory()

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { resolve, sep } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import type { MillraceError } from '../core/errors.ts'
 import type { FileEntry, FileStore, FileWriter } from '../core/file-store.ts'
 import { type Disk, type DiskFile, nodeDisk } from './disk.ts'
 import { diskError, systemCode } from './disk-error.ts'
 import { LocalFileWriter } from './local-file-writer.ts'
-import { checkStorePath, checkStorePrefix, refused } from './store-path.ts'
+import { checkRange, checkStorePath, checkStorePrefix, refused } from './store-path.ts'
 
 export interface LocalFileStoreOptions {
   /** Directory below the root for files that are not finished; on the same file system. Default `.millrace-tmp/`. */
@@ -35,16 +35,11 @@ export class LocalFileStore implements FileStore {
     this.#tempPrefix = options.tempPrefix ?? '.millrace-tmp/'
   }
 
-  /** Opens the store, making its directory (not the directories above it) if it is missing. */
+  /** Opens the store. Makes its directory, with those above it where they are missing, each durable. */
   static async open(directory: string, options: LocalFileStoreOptions = {}): Promise<LocalFileStore> {
     const disk = options.disk ?? nodeDisk
     const path = resolve(directory)
-    try {
-      await disk.makeDirectory(path)
-      await disk.syncDirectory(resolve(path, '..'))
-    } catch (thrown) {
-      if (systemCode(thrown) !== 'EEXIST') throw diskError(`making the directory ${path}`, thrown)
-    }
+    await makeDirectories(disk, path)
     try {
       // Without links, so that a link met below the root can be told from the way to the root.
       const store = new LocalFileStore(await disk.realPath(path), options)
@@ -60,6 +55,18 @@ export class LocalFileStore implements FileStore {
     try {
       await this.#refuseEscape(path)
       return await this.#disk.readFile(this.#full(path))
+    } catch (thrown) {
+      if (isAbsent(thrown)) return undefined
+      throw diskError(`reading ${this.#full(path)}`, thrown)
+    }
+  }
+
+  async readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+    this.#check(path)
+    checkRange(path, start, end)
+    try {
+      await this.#refuseEscape(path)
+      return await this.#disk.readRange(this.#full(path), start, end)
     } catch (thrown) {
       if (isAbsent(thrown)) return undefined
       throw diskError(`reading ${this.#full(path)}`, thrown)
@@ -304,6 +311,39 @@ export class LocalFileStore implements FileStore {
   async #dropTemp(temp: string): Promise<void> {
     await this.#disk.unlink(temp).catch(() => undefined)
   }
+}
+
+/**
+ * Makes a directory and those above it that are missing. The names are synced from the top, also of a directory that is
+ * there already: whoever made it may have died before the sync, or may be a lane that makes it right now.
+ */
+async function makeDirectories(disk: Disk, path: string): Promise<void> {
+  const above = dirname(path)
+  try {
+    const isNew = await makeDirectory(disk, path, above)
+    await disk.syncDirectory(above).catch((thrown: unknown) => {
+      // What is above an existing directory need not be ours to open.
+      if (isNew || systemCode(thrown) !== 'EACCES') throw thrown
+    })
+  } catch (thrown) {
+    throw diskError(`making the directory ${path}`, thrown)
+  }
+}
+
+/** False when it was there already. */
+async function makeDirectory(disk: Disk, path: string, above: string): Promise<boolean> {
+  try {
+    await disk.makeDirectory(path)
+    return true
+  } catch (thrown) {
+    if (systemCode(thrown) === 'EEXIST') return false
+    if (systemCode(thrown) !== 'ENOENT' || above === path) throw thrown
+  }
+  await makeDirectories(disk, above)
+  await disk.makeDirectory(path).catch((thrown: unknown) => {
+    if (systemCode(thrown) !== 'EEXIST') throw thrown
+  })
+  return true
 }
 
 function parentOf(path: string): string {

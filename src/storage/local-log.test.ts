@@ -23,6 +23,59 @@ test('temporary files are not slots and do not stay', () => {
   assert.deepEqual(disk.fs.readdirSync('/state/job/log'), ['000000000007'])
 })
 
+test('temporary files of the dead go with the first entry of the next process, its own and later ones stay', () => {
+  const disk = new CrashFs()
+  const killed = new LocalLog('/state/job', '7', disk.fs)
+  disk.before = (call) => {
+    if (call === 'unlink' || call === 'link') throw Object.assign(new Error('killed'), { code: 'EIO' })
+  }
+  for (let kill = 0; kill < 3; kill++) assert.throws(() => killed.append(0, Buffer.from('x')))
+  disk.before = () => undefined
+  assert.equal(disk.fs.readdirSync('/state/job/log').length, 3)
+  const reader = new LocalLog('/state/job', '8', disk.fs)
+  assert.deepEqual(reader.list(), [])
+  assert.equal(disk.fs.readdirSync('/state/job/log').length, 3, 'looking takes nothing away')
+  // The same process id again, as in every container.
+  const next = new LocalLog('/state/job', '7', disk.fs)
+  let others = 0
+  disk.before = (call) => {
+    if (call === 'link' && others++ === 0)
+      disk.fs.closeSync(disk.fs.openSync('/state/job/log/.tmp-of-a-later-one', 'wx'))
+  }
+  assert.equal(next.append(0, Buffer.from('claim')), 'appended')
+  assert.equal(next.append(1, Buffer.from('more')), 'appended')
+  assert.deepEqual(disk.fs.readdirSync('/state/job/log').sort(), [
+    '.tmp-of-a-later-one',
+    '000000000000',
+    '000000000001',
+  ])
+})
+
+test('a sleeper whose temporary file was taken away finds its slot taken', () => {
+  const disk = new CrashFs()
+  const sleeper = new LocalLog('/state/job', 'a', disk.fs)
+  sleeper.append(0, Buffer.from('claim'))
+  let isAsleep = true
+  disk.before = (call) => {
+    if (call !== 'link' || !isAsleep) return
+    isAsleep = false
+    assert.equal(new LocalLog('/state/job', 'b', disk.fs).append(1, Buffer.from('twin')), 'appended')
+    assert.deepEqual(disk.fs.readdirSync('/state/job/log').sort(), ['000000000000', '000000000001'])
+  }
+  assert.equal(sleeper.append(1, Buffer.from('late')), 'exists')
+  assert.equal(String(sleeper.read(1)), 'twin')
+})
+
+test('a temporary file that vanished without a twin is an error of the store, not a lost race', () => {
+  const disk = new CrashFs()
+  const log = new LocalLog('/state/job', 'a', disk.fs)
+  disk.before = (call) => {
+    if (call === 'link')
+      for (const name of disk.fs.readdirSync('/state/job/log')) disk.fs.unlinkSync(`/state/job/log/${name}`)
+  }
+  assert.throws(() => log.append(0, Buffer.from('x')), { code: 'STORE_IO', retry: 'halt' })
+})
+
 /** A claim, three checkpoints with their confirmations, and garbage collection; `acked` after each change. */
 async function threeCheckpoints(disk: CrashFs): Promise<{ at: number; seq: number; bytes: string }[]> {
   const acked: { at: number; seq: number; bytes: string }[] = []
@@ -77,10 +130,10 @@ for (const code of ['EIO', 'ENOSPC']) {
       disk.before = (name) => {
         if (call++ === nth) throw Object.assign(new Error(`${code}: ${name}`), { code })
       }
-      const isCleanUp = failing === 'unlink'
+      const isCleanUp = failing === 'unlink' || failing === 'readdir'
       if (isCleanUp) assert.equal(log.append(0, Buffer.from('entry')), 'appended')
       else assert.throws(() => log.append(0, Buffer.from('entry')), { code: 'STORE_IO' }, failing)
-      const isNamed = calls.slice(0, nth).includes('link')
+      const isNamed = isCleanUp || calls.slice(0, nth).includes('link')
       assert.deepEqual(log.list(), isNamed ? [0] : [], failing)
       if (isNamed) assert.equal(String(log.read(0)), 'entry')
     }

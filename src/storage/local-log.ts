@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import * as nodeFs from 'node:fs'
 import { join } from 'node:path'
 import { MillraceError, type Retry } from '../core/errors.ts'
@@ -26,20 +27,23 @@ export type LogFs = Pick<
 >
 
 const SLOT = /^\d{12}$/
+const TEMPORARY = '.tmp-'
 
 export class LocalLog {
   readonly #fs: LogFs
   readonly #directory: string
   readonly #nonce: string
   #temporaries = 0
+  /** Temporary files that were there before our first entry; `undefined` before that was tried. */
+  #leftovers: readonly string[] | undefined
   /** The first sync that failed: nothing is appended after it. */
   #broken: MillraceError | undefined
 
-  /** `nonce` keeps the temporary files of two processes apart. */
-  constructor(directory: string, nonce: string, fs: LogFs = nodeFs) {
+  /** `owner` names temporary files for people. It need not be unique: in a container every process has the same id. */
+  constructor(directory: string, owner: string, fs: LogFs = nodeFs) {
     this.#fs = fs
     this.#directory = join(directory, 'log')
-    this.#nonce = nonce
+    this.#nonce = `${owner}-${randomUUID()}`
     this.#do('creating the checkpoint log', () => makeDurableDirectory(fs, this.#directory))
   }
 
@@ -60,16 +64,24 @@ export class LocalLog {
     }
   }
 
+  /**
+   * The first entry of a process is its claim, and takes away the temporary files that were there before it. Whoever
+   * made them is dead or was fenced by this entry: one that wakes up finds its slot taken, with or without its file.
+   */
   append(seq: number, bytes: Uint8Array): 'appended' | 'exists' {
     if (this.#broken !== undefined) throw this.#broken
-    const temporary = join(this.#directory, `.tmp-${this.#nonce}-${this.#temporaries++}`)
+    this.#leftovers ??= this.#temporaryFiles()
+    const temporary = join(this.#directory, `${TEMPORARY}${this.#nonce}-${this.#temporaries++}`)
     try {
       this.#writeDurably(temporary, bytes)
       failpoint('store.manifest.publish', 'before')
       const won = this.#link(temporary, seq)
       failpoint('store.manifest.publish', 'after')
-      if (won) this.#syncDirectory()
-      return won ? 'appended' : 'exists'
+      if (!won) return 'exists'
+      this.#syncDirectory()
+      for (const leftover of this.#leftovers) this.#unlinkQuietly(leftover)
+      this.#leftovers = []
+      return 'appended'
     } finally {
       this.#unlinkQuietly(temporary)
     }
@@ -104,6 +116,8 @@ export class LocalLog {
       return true
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false
+      // Whoever claimed since took our file away; its entry stands in this slot.
+      if (codeOf(error) === 'ENOENT' && this.read(seq) !== undefined) return false
       throw storeError(`publishing checkpoint log entry ${seq}`, error)
     }
   }
@@ -112,6 +126,15 @@ export class LocalLog {
     failpoint('store.dirsync', 'before')
     this.#orBreak('syncing the directory of the checkpoint log', () => syncDirectory(this.#fs, this.#directory))
     failpoint('store.dirsync', 'after')
+  }
+
+  #temporaryFiles(): string[] {
+    try {
+      const names = this.#fs.readdirSync(this.#directory)
+      return names.filter((name) => name.startsWith(TEMPORARY)).map((name) => join(this.#directory, name))
+    } catch {
+      return []
+    }
   }
 
   #unlinkQuietly(path: string): void {

@@ -1,3 +1,4 @@
+import { assert } from '../core/assert.ts'
 import { MillraceError } from '../core/errors.ts'
 
 /**
@@ -17,6 +18,12 @@ export function checkStorePath(path: string): void {
 export function checkStorePrefix(prefix: string): void {
   const path = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
   if (prefix !== '') checkStorePath(path)
+}
+
+/** Refuses what is no range of bytes: a caller that asks for one has computed it wrong. */
+export function checkRange(path: string, start: number, end: number): void {
+  const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start
+  assert(isRange, `bytes ${start} to ${end} of ${path} are no range`)
 }
 
 export function refused(path: string, why: string): MillraceError {

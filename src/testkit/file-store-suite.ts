@@ -65,6 +65,27 @@ function contentTests(open: () => Promise<OpenedFileStore>): void {
     await opened.store.remove('no/such')
   })
 
+  test('a range is the bytes from start up to end, and ends where the file ends', async () => {
+    await using opened = await open()
+    await opened.store.create('r', text('0123456789'))
+    const range = async (start: number, end: number): Promise<string | undefined> => {
+      const bytes = await opened.store.readRange('r', start, end)
+      return bytes === undefined ? undefined : Buffer.from(bytes).toString()
+    }
+    assert.equal(await range(0, 3), '012')
+    assert.equal(await range(4, 5), '4')
+    assert.equal(await range(7, 20), '789')
+    assert.equal(await range(10, 20), '')
+    assert.equal(await range(30, 40), '')
+    assert.equal(await range(2, 2), '')
+    assert.equal(await opened.store.readRange('no/such', 0, 3), undefined)
+    assert.equal(await opened.store.readRange('no/such', 3, 3), undefined)
+    await opened.store.create('empty', text(''))
+    assert.equal((await opened.store.readRange('empty', 0, 5))?.byteLength, 0)
+    await assert.rejects(opened.store.readRange('r', 5, 4), isMillraceError)
+    await assert.rejects(opened.store.readRange('../r', 0, 1), isMillraceError)
+  })
+
   test('a removed file is gone and may be created again', async () => {
     await using opened = await open()
     await opened.store.create('d/a', text('1'))

@@ -17,14 +17,20 @@ const times = { intervalMs: 10_000, timeoutMs: 60_000, maxDowntimeMs: 3_600_000,
 
 /** What a connector's test needs of the engine on the coordinator's side. */
 export function testSourceContext(overrides: Partial<SourceContext> = {}): SourceContext {
-  return { job: 'test', id: 'test', baseDirectory: '/', log: silentLog, clock: realClock, times, ...overrides }
+  return {
+    job: 'test',
+    id: 'test',
+    baseDirectory: '/',
+    log: silentLog,
+    clock: realClock,
+    times,
+    openStore: absent('store'),
+    ...overrides,
+  }
 }
 
 /** What a connector's test needs of the engine in a lane: JSON bytes, no store, no database. */
 export function testLaneContext(overrides: Partial<LaneContext> = {}): LaneContext {
-  const absent = (what: string) => async (): Promise<never> => {
-    throw new MillraceError(`this test gave no ${what}`, { code: 'INTERNAL' })
-  }
   return {
     ...testSourceContext(),
     lane: 0,
@@ -34,7 +40,6 @@ export function testLaneContext(overrides: Partial<LaneContext> = {}): LaneConte
     format: { kind: 'bytes', format: 'json', separator: 0x0a },
     schema: undefined,
     metadata: [],
-    openStore: absent('store'),
     database: absent('database'),
     ...overrides,
   }
@@ -42,8 +47,11 @@ export function testLaneContext(overrides: Partial<LaneContext> = {}): LaneConte
 
 /** What a sink's test needs of the engine on the coordinator's side. */
 export function testCoordinatorContext(overrides: Partial<CoordinatorContext> = {}): CoordinatorContext {
-  const openStore = async (): Promise<never> => {
-    throw new MillraceError('this test gave no store', { code: 'INTERNAL' })
+  return { ...testSourceContext(), schema: undefined, lanes: 1, delivery: 'two-phase', ...overrides }
+}
+
+function absent(what: string): () => Promise<never> {
+  return async () => {
+    throw new MillraceError(`this test gave no ${what}`, { code: 'INTERNAL' })
   }
-  return { ...testSourceContext(), schema: undefined, lanes: 1, delivery: 'two-phase', openStore, ...overrides }
 }

@@ -1,6 +1,6 @@
 import { MillraceError } from '../core/errors.ts'
 import type { FileEntry, FileStore, FileWriter } from '../core/file-store.ts'
-import { checkStorePath, checkStorePrefix } from '../storage/store-path.ts'
+import { checkRange, checkStorePath, checkStorePrefix } from '../storage/store-path.ts'
 
 /**
  * A file store in memory that can die: after `stopAfter(k)` it carries out `k` more changes and then fails every call,
@@ -25,6 +25,11 @@ export class MemoryFileStore implements FileStore {
     this.#alive(path)
     const bytes = this.files.get(path)
     return bytes === undefined ? undefined : new Uint8Array(bytes)
+  }
+
+  async readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+    checkRange(path, start, end)
+    return (await this.read(path))?.subarray(start, end)
   }
 
   async create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {

@@ -10,6 +10,7 @@ import { findingsText } from '../../src/cli/findings-text.ts'
 import { renderText } from '../../src/cli/terminal.ts'
 import { explain, explanationText } from '../../src/plan/explain.ts'
 import { loadPipeline } from '../../src/plan/load-pipeline.ts'
+import { storeOpener } from '../../src/storage/open-store.ts'
 import { PLAN_CONNECTORS } from '../../src/testkit/plan-connectors.ts'
 
 const directory = path.join(import.meta.dirname, 'plan')
@@ -20,6 +21,7 @@ async function planned(file: string): Promise<string> {
   const loaded = await loadPipeline(path.join(directory, file), {
     connectors: PLAN_CONNECTORS,
     environment,
+    storeOpener,
     secrets: 'leave',
   })
   const text =

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { s3, type S3Options } from '../../core/options.ts'
 
 const csvFormat = z.strictObject({
   type: z.literal('csv'),
@@ -31,6 +32,7 @@ export const fileSourceOptions: z.ZodType<FileSourceOptions> = z.strictObject({
     .boolean()
     .default(false)
     .describe('Keep running: read files that appear and what is appended to files that are there.'),
+  s3: s3().optional(),
 })
 
 export interface FileSourceOptions {
@@ -46,6 +48,7 @@ export interface FileSourceOptions {
     | undefined
   readonly schema?: Readonly<Record<string, string>> | undefined
   readonly follow: boolean
+  readonly s3?: S3Options | undefined
 }
 
 /** How CSV records are written. */

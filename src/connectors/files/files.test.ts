@@ -12,7 +12,7 @@ import type { Schema } from '../../core/schema.ts'
 import type { SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import { openLaneDatabase, type LaneDatabase } from '../../dataplane/index.ts'
 import { bytesBatch, testBatch } from '../../testkit/bytes-batch.ts'
-import { realClock, silentLog, testLaneContext } from '../../testkit/lane-context.ts'
+import { realClock, silentLog, testLaneContext, testSourceContext } from '../../testkit/lane-context.ts'
 import { connector } from './index.ts'
 import { filesSinkOptions } from './options.ts'
 import { FilesSink } from './sink.ts'
@@ -277,7 +277,7 @@ test('the check names a directory that cannot be used', async () => {
   await writeFile(join(target.root, 'file'), '')
   const check = async (path: string) => {
     const times = { intervalMs: 1, timeoutMs: 1, maxDowntimeMs: 1, retained: 3 }
-    const context = { job: 'j', id: 's', baseDirectory: target.root, log: silentLog, clock: realClock, times }
+    const context = testSourceContext({ job: 'j', id: 's', baseDirectory: target.root, times })
     return (await target.sink({ path }).check({ ...context, schema: SCHEMA, lanes: 1 })).map(({ code }) => code)
   }
   assert.deepEqual(await check('new/deep'), [])

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { path, size } from '../../core/options.ts'
+import { path, s3, size, type S3Options } from '../../core/options.ts'
 
 const csvFormat = z.strictObject({
   type: z.literal('csv'),
@@ -21,6 +21,7 @@ export interface FilesSinkOptions {
   readonly format: 'json' | 'ndjson' | 'csv' | 'parquet' | (CsvLayout & { readonly type: 'csv' })
   readonly compression?: FilesCompression | undefined
   readonly rollBytes: number
+  readonly s3?: S3Options | undefined
 }
 
 /** The options of the sink `files`. */
@@ -34,6 +35,7 @@ export const filesSinkOptions: z.ZodType<FilesSinkOptions> = z.strictObject({
   rollBytes: size({ minBytes: 1024 })
     .default(512 * 1024 * 1024)
     .describe('A larger file is ended before the checkpoint, and the next one begun.'),
+  s3: s3().optional(),
 })
 
 export type FilesLayout =

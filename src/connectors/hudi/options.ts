@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { identifier, path, size } from '../../core/options.ts'
+import { identifier, path, s3, size, type S3Options } from '../../core/options.ts'
 
 /** The options of the sink `hudi`. */
 export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
   path: path()
-    .describe('Directory of the table; made if it is missing.')
-    .meta({ examples: ['./lake/clicks', '/data/lake/clicks'] }),
+    .describe('Directory or s3://bucket/prefix of the table; made if it is missing.')
+    .meta({ examples: ['./lake/clicks', 's3://lake/clicks'] }),
   table: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a letter or underscore, then letters, digits and underscores')
@@ -25,6 +25,7 @@ export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
     .default(128 * 1024 * 1024)
     .describe('A data file that has reached this size is ended and the next one begun.'),
   compression: z.enum(['snappy', 'zstd']).default('snappy').describe('Codec of the Parquet files.'),
+  s3: s3().optional(),
 })
 
 export interface HudiSinkOptions {
@@ -36,4 +37,5 @@ export interface HudiSinkOptions {
   /** Bytes. */
   readonly targetFileSize: number
   readonly compression: 'snappy' | 'zstd'
+  readonly s3?: S3Options | undefined
 }

@@ -27,12 +27,17 @@ export class HudiSink implements Sink {
   writer(context: LaneContext): SinkWriter {
     const { targetFileSize, compression } = this.#options
     const stored = this.#stored(context.schema)
-    return new HudiWriter(context, { address: this.#address(context), stored, targetFileSize, compression })
+    return new HudiWriter(this.#onStore(context), {
+      address: this.#address(context),
+      stored,
+      targetFileSize,
+      compression,
+    })
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
     const target = { address: this.#address(context), table: this.#table(), stored: this.#stored(context.schema) }
-    return new HudiCoordinator(context, target)
+    return new HudiCoordinator(this.#onStore(context), target)
   }
 
   #stored(schema: Schema | undefined): StoredSchema {
@@ -40,6 +45,12 @@ export class HudiSink implements Sink {
     const stored = storedSchema(this.#options.table, schema)
     assert('avro' in stored, 'the plan refuses columns that cannot be stored')
     return stored
+  }
+
+  /** The context with the object storage of this sink. */
+  #onStore<C extends ConnectorContext>(context: C): C {
+    const { s3 } = this.#options
+    return { ...context, openStore: (address) => context.openStore(address, { s3 }) }
   }
 
   #table(): HudiTable {
