@@ -35,7 +35,11 @@ export const verb: Verb = {
     command
       .argument('<server>', KINDS.join(' or '))
       .option('--port <port>', 'port of the frontend on 127.0.0.1; default: a free one', '0')
-      .option('--query-port <port>', 'port of the MySQL protocol, to look at tables with any client; default: a free one', '0')
+      .option(
+        '--query-port <port>',
+        'port of the MySQL protocol, to look at tables with any client; default: a free one',
+        '0',
+      )
       .option('--backends <count>', 'number of backends', '2')
       .option('--table-file <file>', 'YAML or JSON: a list of {database, table, columns: [{name, type}], model, keys}')
       .option('--create-tables', 'create unknown tables at their first load; their columns hold text')

@@ -1,32 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { bytesBatch } from '../../testkit/bytes-batch.ts'
-import { startDorisEmulator } from '../../testkit/emulators/doris/index.ts'
 import { testCoordinatorContext, testLaneContext } from '../../testkit/lane-context.ts'
+import { emulatedTarget, realServer, realTarget, type LoadTarget } from '../../testkit/load-target.ts'
 import { sinkSuite, type OpenedSink } from '../../testkit/sink-suite.ts'
 import { dorisSinkOptions } from './options.ts'
 import { DorisSink } from './sink.ts'
 
-async function open(): Promise<OpenedSink> {
-  const columns = [{ name: 'id', type: 'BIGINT' }]
-  const server = await startDorisEmulator({
-    password: 'canary',
-    tables: [{ database: 'shop', table: 'events', columns, model: 'duplicate' }],
-  })
-  const { urls: url, backends } = server
-  const options = { url, backends, database: 'shop', table: 'events', password: 'canary', writers: 2 }
-  const sink = new DorisSink(dorisSinkOptions.parse(options))
+async function open(opening: Promise<LoadTarget>): Promise<OpenedSink> {
+  const { ids, [Symbol.asyncDispose]: dispose, ...target } = await opening
+  const sink = new DorisSink(dorisSinkOptions.parse({ ...target, writers: 2 }))
   const names = { job: randomUUID(), id: 'out' }
   return {
     coordinator: () => sink.coordinator(testCoordinatorContext({ ...names, lanes: 2 })),
     writer: (lane) => sink.writer(testLaneContext({ ...names, lane, lanes: 2 })),
     batch: (from, to) => bytesBatch(Array.from({ length: to - from }, (_, at) => `{"id":${from + at}}`)),
-    visible: async () =>
-      server
-        .rows('shop', 'events')
-        .map((row) => Number(row['id']))
-        .sort((a, b) => a - b),
-    [Symbol.asyncDispose]: () => server.close(),
+    visible: ids,
+    [Symbol.asyncDispose]: dispose,
   }
 }
 
-sinkSuite('Doris', open)
+sinkSuite('Doris', () => open(emulatedTarget('doris')))
+
+const address = realServer('doris')
+if (address !== undefined) sinkSuite('Doris, the real server', () => open(realTarget('doris', address)))

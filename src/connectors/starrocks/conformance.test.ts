@@ -1,20 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { bytesBatch } from '../../testkit/bytes-batch.ts'
-import { startStarRocksEmulator } from '../../testkit/emulators/starrocks/index.ts'
 import { testCoordinatorContext, testLaneContext } from '../../testkit/lane-context.ts'
+import { emulatedTarget, realServer, realTarget, type LoadTarget } from '../../testkit/load-target.ts'
 import { sinkSuite, type OpenedSink } from '../../testkit/sink-suite.ts'
 import { starrocksSinkOptions } from './options.ts'
 import { StarRocksSink } from './sink.ts'
 
-async function open(): Promise<OpenedSink> {
-  const columns = [{ name: 'id', type: 'BIGINT' }]
-  const server = await startStarRocksEmulator({
-    password: 'canary',
-    tables: [{ database: 'shop', table: 'events', columns, model: 'duplicate' }],
-  })
-  const { urls: url, backends } = server
-  const options = { url, backends, database: 'shop', table: 'events', password: 'canary', writers: 2 }
-  const sink = new StarRocksSink(starrocksSinkOptions.parse(options))
+async function open(opening: Promise<LoadTarget>): Promise<OpenedSink> {
+  const { ids, [Symbol.asyncDispose]: dispose, ...target } = await opening
+  const sink = new StarRocksSink(starrocksSinkOptions.parse({ ...target, writers: 2 }))
   const names = { job: randomUUID(), id: 'out' }
   return {
     coordinator: () => sink.coordinator(testCoordinatorContext({ ...names, lanes: 2 })),
@@ -24,13 +18,12 @@ async function open(): Promise<OpenedSink> {
         Array.from({ length: to - from }, (_, at) => `{"id":${from + at}}`),
         { separator: 0x2c },
       ),
-    visible: async () =>
-      server
-        .rows('shop', 'events')
-        .map((row) => Number(row['id']))
-        .sort((a, b) => a - b),
-    [Symbol.asyncDispose]: () => server.close(),
+    visible: ids,
+    [Symbol.asyncDispose]: dispose,
   }
 }
 
-sinkSuite('StarRocks', open)
+sinkSuite('StarRocks', () => open(emulatedTarget('starrocks')))
+
+const address = realServer('starrocks')
+if (address !== undefined) sinkSuite('StarRocks, the real server', () => open(realTarget('starrocks', address)))

@@ -7,6 +7,7 @@ import { HttpListener, type Exchange } from './http-server.ts'
 import type { Emulator, EmulatorOptions, EmulatorTable, RequestView, TransactionView } from './options.ts'
 import { TableStore } from './table.ts'
 import { TransactionTable, viewOf, type TransactionSettings } from './transaction-table.ts'
+import type { QueryPort } from './query-port/query-port.ts'
 
 /** Seconds until a frontend notices that a backend is gone. */
 const HEARTBEAT_MS = 5_000
@@ -40,6 +41,8 @@ export class Cluster {
   readonly #backends: HttpListener[] = []
   readonly #killedAt = new Map<number, number>()
   readonly #tables = new Map<string, TableStore>()
+  readonly #databases = new Set<string>()
+  #queryPort: QueryPort | undefined
   #leader = 0
   #nextBackend = 0
 
@@ -56,6 +59,19 @@ export class Cluster {
     })
     this.#kind = makeKind(this)
     for (const table of options.tables ?? []) this.createTable(table)
+  }
+
+  get account(): { readonly username: string; readonly password: string } {
+    return { username: this.#options.username ?? 'root', password: this.#options.password ?? '' }
+  }
+
+  /** Port of the MySQL protocol; 0 when the options did not ask for one. */
+  get queryPort(): number {
+    return this.#queryPort?.port ?? 0
+  }
+
+  get databases(): readonly string[] {
+    return [...new Set([...this.#databases, ...this.tables.map(({ definition }) => definition.database)])]
   }
 
   get leader(): number {
@@ -90,15 +106,36 @@ export class Cluster {
       this.#backends.push(new HttpListener({ host, port: 0, drainBytesMax, answer }))
     }
     for (const listener of [...this.#frontends, ...this.#backends]) await listener.listen()
+    const { queryPort } = this.#options
+    if (queryPort === undefined) return
+    // Its libraries are loaded only where somebody asks.
+    const { startQueryPort } = await import('./query-port/query-port.ts')
+    this.#queryPort = await startQueryPort(this, host, queryPort)
   }
 
   checkCredentials(exchange: Exchange): CredentialCheck {
-    return checkCredentials(exchange.headers, this.#options.username ?? 'root', this.#options.password ?? '')
+    const { username, password } = this.account
+    return checkCredentials(exchange.headers, username, password)
   }
 
   hasDatabase(database: string): boolean {
     if (this.#options.createTables === true) return true
-    return this.tables.some((table) => table.definition.database === database)
+    return this.databases.includes(database)
+  }
+
+  createDatabase(database: string): void {
+    this.#databases.add(database)
+  }
+
+  dropDatabase(database: string): void {
+    for (const { definition } of this.tables) {
+      if (definition.database === database) this.dropTable(database, definition.table)
+    }
+    this.#databases.delete(database)
+  }
+
+  dropTable(database: string, table: string): void {
+    this.#tables.delete(`${database}.${table}`)
   }
 
   table(database: string, table: string): TableStore | undefined {
@@ -180,6 +217,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.transactions.close()
     this.#kind.onClose()
+    await this.#queryPort?.close()
     for (const listener of [...this.#frontends, ...this.#backends]) await listener.stop()
   }
 
@@ -206,6 +244,7 @@ export function emulatorOf(cluster: Cluster, control: { readonly url: string; cl
       return cluster.backends
     },
     controlUrl: control.url,
+    queryPort: cluster.queryPort,
     rows: (database, table) => rowsOf(database, table)?.rows() ?? [],
     rowCount: (database, table) => rowsOf(database, table)?.rowCount ?? 0,
     transactions: () => cluster.transactionViews(),

@@ -26,6 +26,8 @@ export interface EmulatorOptions<Settings extends object = object> {
   readonly host?: string
   /** 0 (the default) takes a free port. */
   readonly frontendPort?: number
+  /** Port of the MySQL protocol, for SELECT and CREATE TABLE; 0 takes a free one. Default: none is opened. */
+  readonly queryPort?: number
   /** Frontends beside the leader. Default 0. */
   readonly followerFrontends?: number
   /** Default 2. */
@@ -88,6 +90,8 @@ export interface Emulator extends AsyncDisposable {
   readonly backends: readonly string[]
   /** The control API of this emulator, for other processes. */
   readonly controlUrl: string
+  /** Port of the MySQL protocol; 0 when the options did not ask for one. */
+  readonly queryPort: number
   /** Visible rows with exact values: bigint for integers, text for decimals and dates. */
   rows(database: string, table: string): readonly Record<string, unknown>[]
   /** Visible rows; in `count` mode the only thing known of them. */
