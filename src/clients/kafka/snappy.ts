@@ -1,4 +1,4 @@
-import { copyMatch } from './lz4.ts'
+import { copyMatch } from '../../core/lz4-block.ts'
 
 /**
  * Snappy blocks (github.com/google/snappy, format_description.txt), bare or in the framing of the xerial library, which
