@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { authorityOf, canonicalHost, forbiddenAddress, isLoopback } from './address.ts'
+import { canonicalHost, forbiddenAddress, isLoopback } from '../../core/host-address.ts'
+import { authorityOf } from './address.ts'
 
 test('every spelling of one host becomes the same text', () => {
   const spellings: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../core/errors.ts'
-import { authorityOf, canonicalHost, forbiddenAddress, isLoopback, type Target } from './address.ts'
+import { canonicalHost, forbiddenAddress, isLoopback } from '../../core/host-address.ts'
+import { authorityOf, type Target } from './address.ts'
 import { isIP } from 'node:net'
 
 /** More hops than follower FE → leader FE → BE are never needed. */

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { MillraceError } from '../../core/errors.ts'
-import { authorityOf, forbiddenAddress, isLoopback, type Target } from './address.ts'
+import { forbiddenAddress, isLoopback } from '../../core/host-address.ts'
+import { authorityOf, type Target } from './address.ts'
 import { wireError } from './wire-error.ts'
 
 /** Every address of a name. `node:dns` by default; tests hand in their own. */
