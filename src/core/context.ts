@@ -15,6 +15,8 @@ export interface Clock {
   /** Milliseconds since the epoch, for names and alarms only, never for deciding who wins. */
   now(): number
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls `action` once, `ms` from now, unless the function that it returns is called before. */
+  after(ms: number, action: () => void): () => void
 }
 
 /** Counters that connectors report; the runtime turns them into metrics. */

@@ -1,31 +1,32 @@
+import type { Clock } from '../core/context.ts'
 import { checkpointPauseMs, FIRST_CHECKPOINT_MS } from '../checkpoint/schedule.ts'
 
 /** Rings when the next checkpoint is due: soon after the first rows of a run, then at growing pauses. */
 export class CheckpointTimer {
   readonly #intervalMs: number
-  readonly #now: () => number
+  readonly #clock: Pick<Clock, 'now' | 'after'>
   readonly #ring: () => void
   #ordinal = 0
   #lastBarrier = -Infinity
-  #timer: NodeJS.Timeout | undefined
+  #cancel: (() => void) | undefined
 
-  constructor(intervalMs: number, now: () => number, ring: () => void) {
+  constructor(intervalMs: number, clock: Pick<Clock, 'now' | 'after'>, ring: () => void) {
     this.#intervalMs = intervalMs
-    this.#now = now
+    this.#clock = clock
     this.#ring = ring
   }
 
   /** Rows have arrived: a checkpoint is due when the pause since the last barrier is over, at once if it long is. */
   rowsArrived(): void {
-    if (this.#timer !== undefined) return
+    if (this.#cancel !== undefined) return
     const pause = checkpointPauseMs(this.#ordinal, this.#intervalMs)
-    const since = this.#now() - this.#lastBarrier
+    const since = this.#clock.now() - this.#lastBarrier
     this.#set(Math.max(pause - since, Math.min(FIRST_CHECKPOINT_MS, pause)))
   }
 
   barrierSent(): void {
     this.#ordinal += 1
-    this.#lastBarrier = this.#now()
+    this.#lastBarrier = this.#clock.now()
     this.stop()
   }
 
@@ -43,14 +44,14 @@ export class CheckpointTimer {
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#cancel?.()
+    this.#cancel = undefined
   }
 
   #set(ms: number): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
+    this.#cancel = this.#clock.after(ms, () => {
+      this.#cancel = undefined
       this.#ring()
-    }, ms)
+    })
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { CommitOutcome, CommitPermit, Evidence, PendingCommittable } from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { SinkCoordinator } from '../core/sink.ts'
-import { silentLog } from '../testkit/lane-context.ts'
+import { realClock, silentLog } from '../testkit/lane-context.ts'
 import { Committer, CommitTrouble } from './committer.ts'
 
 type Answer = CommitOutcome['outcome'] | 'throws' | 'halts'
@@ -38,7 +38,7 @@ function openWorld(commits: Record<string, Answer[]>, evidence: Record<string, W
   }
   const committer = new Committer({
     sinks: new Map([['s', sink as SinkCoordinator]]),
-    clock: { now: () => 0, sleep: async () => undefined },
+    clock: { ...realClock, now: () => 0, sleep: async () => undefined },
     log: silentLog,
     random: () => 0,
     signal: end.signal,

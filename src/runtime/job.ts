@@ -12,7 +12,7 @@ import type { CheckpointLog } from '../storage/checkpoint-log.ts'
 import { Ledger } from '../storage/ledger.ts'
 import { Committer, CommitTrouble } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
-import { LaneGroup } from './lane-group.ts'
+import { LaneGroup, type OpenLane } from './lane-group.ts'
 import type { JobObserver } from './observer.ts'
 import { watchOwnership } from './ownership-watch.ts'
 import { ProgressWatch } from './progress-watch.ts'
@@ -29,6 +29,8 @@ export interface JobOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly observe: JobObserver
+  /** Default: a worker thread for each lane. */
+  readonly openLane?: OpenLane
 }
 
 /**
@@ -83,7 +85,7 @@ export class Job {
     const { plan, connectors, clock, logger, observe, random } = this.#options
     const early: { run?: Run; died?: MillraceError } = {}
     // Lanes boot while we claim and restore: a start is as long as the longer of the two.
-    const lanes = new LaneGroup(plan, connectors, {
+    const lanes = new LaneGroup(this.#options, {
       message: (lane, message) => early.run?.laneSays(lane, message),
       died: (error) => {
         early.died ??= error

@@ -1,10 +1,11 @@
 import { errorFromData, MillraceError } from '../core/errors.ts'
+import type { Clock } from '../core/context.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ConnectorModules } from './connectors.ts'
 import type { HandedRecords } from './handed-records.ts'
 import { shareWriters } from './share-writers.ts'
-import { LaneHandle } from './lane-handle.ts'
-import type { FromLane, ToLane } from './messages.ts'
+import { openLaneThread } from './lane-handle.ts'
+import type { FromLane, LaneData, ToLane } from './messages.ts'
 
 /** Rolling back open work asks servers, which may be away: their clients give up after some ten seconds. */
 const HALT_MS = 60_000
@@ -14,14 +15,37 @@ export interface LaneListener {
   died(error: MillraceError): void
 }
 
+/** The coordinator's end of a lane. */
+export interface LanePort {
+  send(message: ToLane): void
+  close(): Promise<void>
+}
+
+/** Starts a lane. `receive` gets every message of it; `died` is called when it ends without being asked to. */
+export type OpenLane = (
+  data: LaneData,
+  receive: (lane: number, message: FromLane) => void,
+  died: (error: MillraceError) => void,
+) => LanePort
+
+export interface LaneGroupOptions {
+  readonly plan: Plan
+  readonly connectors: ConnectorModules
+  readonly clock: Clock
+  /** Default: a worker thread. */
+  readonly openLane?: OpenLane
+}
+
 /** All lanes of a job. They boot while the coordinator claims its epoch and restores. */
 export class LaneGroup {
-  readonly #lanes: readonly LaneHandle[]
+  readonly #lanes: readonly LanePort[]
+  readonly #clock: Clock
   readonly #ready = Promise.withResolvers<void>()
   #waitingReady: number
   #halted: { left: number; handed: HandedRecords[]; done: (handed: HandedRecords[]) => void } | undefined
 
-  constructor(plan: Plan, connectors: ConnectorModules, listener: LaneListener) {
+  constructor({ plan, connectors, clock, openLane = openLaneThread }: LaneGroupOptions, listener: LaneListener) {
+    this.#clock = clock
     this.#waitingReady = plan.parallelism
     this.#ready.promise.catch(() => undefined)
     const receive = (lane: number, message: FromLane): void => {
@@ -33,7 +57,7 @@ export class LaneGroup {
     const shared = shareWriters(plan)
     this.#lanes = Array.from({ length: plan.parallelism }, (_, lane) => {
       const data = { plan, lane, lanes: plan.parallelism, connectors, shared: shared[lane] ?? [] }
-      return new LaneHandle(data, receive, (error) => listener.died(error))
+      return openLane(data, receive, (error) => listener.died(error))
     })
   }
 
@@ -57,9 +81,9 @@ export class LaneGroup {
   async halt(): Promise<readonly HandedRecords[]> {
     const late = new MillraceError(`a lane did not come to rest within ${HALT_MS / 1000} s`, { code: 'INTERNAL' })
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(late), HALT_MS)
+      const cancel = this.#clock.after(HALT_MS, () => reject(late))
       const done = (handed: HandedRecords[]): void => {
-        clearTimeout(timer)
+        cancel()
         resolve(handed)
       }
       this.#halted = { left: this.#lanes.length, handed: [], done }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import { threadUrl } from '../core/thread-url.ts'
+import type { LanePort, OpenLane } from './lane-group.ts'
 import type { FromLane, LaneData, ToLane } from './messages.ts'
 
 /** A drain that takes longer than this is ended with SIGKILL to ourselves: a native query does not let go. */
@@ -10,14 +11,16 @@ const BOOT_MS = 30_000
 /** Beyond the buffers, which live outside the heap, a lane needs little. */
 const LANE_HEAP_MB = 256
 
+/** A lane in a worker thread. */
+export const openLaneThread: OpenLane = (...all) => new LaneHandle(...all)
+
 /** The coordinator's end of a lane's thread. */
-export class LaneHandle {
+class LaneHandle implements LanePort {
   readonly #worker: Worker
   readonly #exited: Promise<void>
   #isClosing = false
   #isReady = false
 
-  /** `receive` gets every message; `died` is called when the thread ends without being asked to. */
   constructor(
     data: LaneData,
     receive: (lane: number, message: FromLane) => void,

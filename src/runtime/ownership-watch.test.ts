@@ -8,9 +8,10 @@ import { MillraceError } from '../core/errors.ts'
 import type { CheckpointLog } from '../storage/checkpoint-log.ts'
 import { Ledger } from '../storage/ledger.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
+import { realClock } from '../testkit/lane-context.ts'
 import { watchOwnership } from './ownership-watch.ts'
 
-const hasty: Clock = { now: () => 0, sleep: () => new Promise((resolve) => setImmediate(resolve)) }
+const hasty: Clock = { ...realClock, now: () => 0, sleep: () => new Promise((resolve) => setImmediate(resolve)) }
 
 function claim(log: CheckpointLog, nonce: string): Promise<Ledger> {
   return Ledger.claim(log, 'job', nonce, () => 0)

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import type { Clock, Logger } from '../core/context.ts'
 import { openStateDirectory } from '../storage/state-directory.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
+import { realClock } from '../testkit/lane-context.ts'
 import { MODEL_CONNECTORS, modelPlan } from '../testkit/model/model-plan.ts'
 import { Job } from './job.ts'
 import type { JobEvent } from './observer.ts'
@@ -20,6 +21,7 @@ const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: ()
 function fastClock(): Clock {
   let now = 0
   return {
+    ...realClock,
     now: () => now,
     sleep: async (ms, signal) => {
       await new Promise((resolve) => setImmediate(resolve))

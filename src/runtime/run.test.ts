@@ -5,7 +5,7 @@ import { NOTHING } from '../checkpoint/accounting.ts'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import { errorToData, MillraceError } from '../core/errors.ts'
 import { Ledger } from '../storage/ledger.ts'
-import { silentLog } from '../testkit/lane-context.ts'
+import { realClock, silentLog } from '../testkit/lane-context.ts'
 import { MemoryLog } from '../testkit/memory-log.ts'
 import { modelPlan } from '../testkit/model/model-plan.ts'
 import type { Committer } from './committer.ts'
@@ -73,7 +73,7 @@ class World implements AsyncDisposable {
       connectors: {},
       log,
       logger: silentLog,
-      clock: { now: () => 0, sleep: () => turn(undefined) },
+      clock: { ...realClock, now: () => 0, sleep: () => turn(undefined) },
       random: () => 0,
       observe: () => undefined,
       ledger,

@@ -54,8 +54,8 @@ export class Run {
   /** Tickets that were made ahead, and the checkpoint that they are for. */
   #next: { readonly checkpoint: number; readonly tickets: Promise<Tickets> } | undefined
   #triggeredAt = 0
-  #deadline: NodeJS.Timeout | undefined
-  #stopDeadline: NodeJS.Timeout | undefined
+  #cancelDeadline: () => void = () => undefined
+  #cancelStopDeadline: (() => void) | undefined
   /** Publishing must be over before a rewind knows where to go on. */
   #publishing: Promise<void> = Promise.resolve()
   readonly #commits: CommitQueue
@@ -69,9 +69,7 @@ export class Run {
   constructor(options: RunOptions) {
     this.#options = options
     this.#cycle = startCycle(options.plan.parallelism, options.ledger.lineage().nextCheckpoint, 0)
-    this.#timer = new CheckpointTimer(options.plan.times.intervalMs, options.clock.now, () =>
-      this.#step({ kind: 'due' }),
-    )
+    this.#timer = new CheckpointTimer(options.plan.times.intervalMs, options.clock, () => this.#step({ kind: 'due' }))
     this.#commits = new CommitQueue(options, (checkpoints) => this.#step({ kind: 'confirmed', checkpoints }))
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
@@ -98,13 +96,13 @@ export class Run {
   #stopInTime(): void {
     failpoint('stop.barrier', 'before')
     const { timeoutMs } = this.#options.plan.times
-    this.#stopDeadline ??= setTimeout(() => {
+    this.#cancelStopDeadline ??= this.#options.clock.after(timeoutMs, () => {
       this.fail(
         new MillraceError(`no last checkpoint within ${timeoutMs / 1000} s (checkpoint.timeout) after the stop`, {
           code: 'INTERRUPTED',
         }),
       )
-    }, timeoutMs)
+    })
   }
 
   fail(error: unknown): void {
@@ -118,8 +116,8 @@ export class Run {
   async close(): Promise<void> {
     this.#closing.abort()
     this.#timer.stop()
-    clearTimeout(this.#deadline)
-    clearTimeout(this.#stopDeadline)
+    this.#cancelDeadline()
+    this.#cancelStopDeadline?.()
     await this.#publishing.catch(() => undefined)
   }
 
@@ -206,7 +204,7 @@ export class Run {
     observe({ kind: 'triggered', checkpoint })
     lanes.send(() => ({ kind: 'barrier', checkpoint, next: { checkpoint: checkpoint + 1, tickets }, last }))
     failpoint('chk.trigger', 'after')
-    this.#deadline = setTimeout(() => {
+    this.#cancelDeadline = clock.after(plan.times.timeoutMs, () => {
       const seconds = plan.times.timeoutMs / 1000
       this.#rewind(
         new MillraceError(`checkpoint ${checkpoint} was not prepared within ${seconds} s (checkpoint.timeout).`, {
@@ -214,12 +212,12 @@ export class Run {
           retry: 'restart',
         }),
       )
-    }, plan.times.timeoutMs)
+    })
   }
 
   async #publish(checkpoint: number): Promise<void> {
     const { ledger, sinks, sources, plan, observe, clock, fingerprints } = this.#options
-    clearTimeout(this.#deadline)
+    this.#cancelDeadline()
     const acks = this.#acks
     const accounting = acks.map((ack) => ack.accounting).reduce(addAccounting, NOTHING)
     assertBalanced(accounting, checkpoint)
@@ -269,7 +267,7 @@ export class Run {
     if (this.#closing.signal.aborted || this.#isRewinding || this.#isSettling) return
     const decision = this.#rewinder.decide(error, this.#cycle.checkpoint)
     if (decision === 'halt') return this.#halt(error)
-    clearTimeout(this.#deadline)
+    this.#cancelDeadline()
     this.#timer.restart()
     // From here on, what lanes still say about the old attempt is not heard.
     this.#attempt = 0
@@ -282,7 +280,7 @@ export class Run {
   #halt(error: MillraceError): void {
     const isSearchable = isUnplaced(error) && this.#options.plan.mode === 'two-phase'
     if (!isSearchable || this.#search !== undefined) return this.fail(error)
-    clearTimeout(this.#deadline)
+    this.#cancelDeadline()
     this.#timer.stop()
     this.#attempt = 0
     this.#findPoison(error).then(

@@ -10,6 +10,10 @@ export const systemClock: Clock = {
       await pause(Math.min(left, TIMER_MAX_MS), signal)
     }
   },
+  after: (ms, action) => {
+    const timer = setTimeout(action, Math.min(ms, TIMER_MAX_MS))
+    return () => clearTimeout(timer)
+  },
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

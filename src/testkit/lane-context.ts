@@ -11,6 +11,10 @@ export const realClock: Clock = {
   sleep: async (ms, signal) => {
     await pause(ms, undefined, signal && { signal }).catch(() => undefined)
   },
+  after: (ms, action) => {
+    const timer = setTimeout(action, ms)
+    return () => clearTimeout(timer)
+  },
 }
 
 const times = { intervalMs: 10_000, timeoutMs: 60_000, maxDowntimeMs: 3_600_000, retained: 3 }
