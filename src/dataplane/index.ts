@@ -2,6 +2,7 @@
 export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'
 export type { NonFinite, QueryOutput, ZoneText } from './output.ts'
 export { ParquetAppender } from './parquet-append.ts'
+export { constantPages, countedPages, type MadeColumn, type MadePages } from './parquet-made.ts'
 export { openQuery, Query, type QueryDefinition, type QueryResult } from './query.ts'
 export type { CsvDialect, InputRelation } from './relation.ts'
 export type { BytesPiece } from './bytes-piece.ts'

@@ -1,4 +1,5 @@
 import { MillraceError } from '../core/errors.ts'
+import { madeChunk, madeSchemaElement, type MadeColumn } from './parquet-made.ts'
 import {
   BINARY,
   LIST,
@@ -18,21 +19,28 @@ import {
 const MAGIC = Buffer.from('PAR1')
 const TAIL_BYTES = 8
 
-const FILE = { schema: 2, rows: 3, rowGroups: 4, keyValues: 5 } as const
-const GROUP = { columns: 1, fileOffset: 5, ordinal: 7 } as const
+const FILE = { schema: 2, rows: 3, rowGroups: 4, keyValues: 5, columnOrders: 7 } as const
+const GROUP = { columns: 1, bytes: 2, rows: 3, fileOffset: 5, compressedBytes: 6, ordinal: 7 } as const
+const SCHEMA_CHILDREN = 5
 const CHUNK = { fileOffset: 2, metadata: 3, offsetIndex: 4, columnIndex: 6 } as const
 const META = { dataPage: 9, indexPage: 10, dictionaryPage: 11, bloomFilter: 14 } as const
 
 /**
  * Makes one Parquet file of fragments that were written one by one, without decoding them. The caller writes what
- * `append` and `finish` return, in order, to one file.
+ * `append` and `finish` return, in order, to one file. Made columns are put into every row group.
  */
 export class ParquetAppender {
+  readonly #made: readonly MadeColumn[]
   #bytes = 0
   #rows = 0
   #first: ThriftStruct | undefined
   #schema: Buffer = Buffer.alloc(0)
   readonly #rowGroups: ThriftValue[] = []
+
+  /** `made` in the order of their places. */
+  constructor(made: readonly MadeColumn[] = []) {
+    this.#made = made
+  }
 
   /** Bytes that were handed out so far; after `finish`, the size of the file. */
   get bytes(): number {
@@ -53,15 +61,26 @@ export class ParquetAppender {
     const footerStart = footerStartOf(bytes)
     const footer = new ThriftReader(Buffer.from(bytes.subarray(footerStart, bytes.length - TAIL_BYTES))).struct()
     this.#takeSchema(footer)
-    const from = this.#bytes === 0 ? 0 : MAGIC.length
-    const shift = BigInt(this.#bytes - from)
-    for (const group of structsOf(footer, FILE.rowGroups)) {
-      moveRowGroup(group, shift, this.#rowGroups.length)
+    const parts: Uint8Array[] = []
+    if (this.#bytes === 0) this.#hand(parts, MAGIC)
+    const groups = structsOf(footer, FILE.rowGroups)
+    const made: (readonly MadeChunk[])[] = []
+    const moves: Move[] = []
+    for (const [index, group] of groups.entries()) {
+      const from = index === 0 ? MAGIC.length : startOf(group)
+      const next = groups[index + 1]
+      const to = next === undefined ? footerStart : startOf(next)
+      made.push(this.#make(parts, Number(integerOf(group, GROUP.rows))))
+      moves.push({ from, shift: BigInt(this.#bytes - from) })
+      this.#hand(parts, bytes.subarray(from, to))
+    }
+    for (const [index, group] of groups.entries()) {
+      moveRowGroup(group, moves, this.#rowGroups.length)
+      addToRowGroup(group, made[index] ?? [])
       this.#rowGroups.push(group)
     }
     this.#rows += Number(integerOf(footer, FILE.rows))
-    this.#bytes += footerStart - from
-    return [bytes.subarray(from, footerStart)]
+    return parts
   }
 
   /** The footer, which ends the file. `keyValues` take the place of the first fragment's when given. */
@@ -82,11 +101,27 @@ export class ParquetAppender {
     return Buffer.concat([encoded, tail])
   }
 
+  #hand(parts: Uint8Array[], bytes: Uint8Array): void {
+    parts.push(bytes)
+    this.#bytes += bytes.length
+  }
+
+  /** The pages of the made columns for one row group. */
+  #make(parts: Uint8Array[], rows: number): readonly MadeChunk[] {
+    return this.#made.map((column) => {
+      const pages = column.pages(rows)
+      const chunk = madeChunk(column, pages, this.#bytes)
+      this.#hand(parts, pages.bytes)
+      return { at: column.at, chunk, bytes: pages.bytes.length, uncompressedBytes: pages.uncompressedBytes }
+    })
+  }
+
   #takeSchema(footer: ThriftStruct): void {
     const schema = encodeThrift(new Map([...footer].filter(([id]) => id === FILE.schema)))
     if (this.#first === undefined) {
       this.#first = footer
       this.#schema = schema
+      if (this.#made.length > 0) addToSchema(footer, this.#made)
     } else if (!schema.equals(this.#schema)) {
       throw new MillraceError('appending to a Parquet file: the new rows have other columns than the file', {
         code: 'SCHEMA',
@@ -105,21 +140,78 @@ function footerStartOf(bytes: Buffer): number {
   return start
 }
 
-function moveRowGroup(group: ThriftStruct, shift: bigint, ordinal: number): void {
-  move(group, GROUP.fileOffset, shift)
+/** How far the bytes from `from` on, up to the next such place, move. */
+interface Move {
+  readonly from: number
+  readonly shift: bigint
+}
+
+interface MadeChunk {
+  readonly at: number
+  readonly chunk: ThriftStruct
+  readonly bytes: number
+  readonly uncompressedBytes: number
+}
+
+function moveRowGroup(group: ThriftStruct, moves: readonly Move[], ordinal: number): void {
+  move(group, GROUP.fileOffset, moves)
   if (group.has(GROUP.ordinal)) set(group, GROUP.ordinal, BigInt(ordinal))
   for (const chunk of structsOf(group, GROUP.columns)) {
-    for (const field of [CHUNK.fileOffset, CHUNK.offsetIndex, CHUNK.columnIndex]) move(chunk, field, shift)
-    const metadata = chunk.get(CHUNK.metadata)?.value
-    if (!(metadata instanceof Map)) throw new MillraceError('reading a Parquet footer: no metadata', { code: 'DECODE' })
-    for (const field of Object.values(META)) move(metadata, field, shift)
+    for (const field of [CHUNK.fileOffset, CHUNK.offsetIndex, CHUNK.columnIndex]) move(chunk, field, moves)
+    for (const field of Object.values(META)) move(metadataOf(chunk), field, moves)
   }
 }
 
+function addToRowGroup(group: ThriftStruct, made: readonly MadeChunk[]): void {
+  const chunks = itemsOf(group, GROUP.columns)
+  for (const { at, chunk, bytes, uncompressedBytes } of made) {
+    chunks.splice(at, 0, chunk)
+    add(group, GROUP.bytes, uncompressedBytes)
+    add(group, GROUP.compressedBytes, bytes)
+  }
+  const [first] = chunks
+  if (made.length > 0 && group.has(GROUP.fileOffset) && first instanceof Map) {
+    set(group, GROUP.fileOffset, BigInt(startOfChunk(first)))
+  }
+}
+
+/** The root counts its children; there may be one order of values for each column. */
+function addToSchema(footer: ThriftStruct, made: readonly MadeColumn[]): void {
+  const elements = itemsOf(footer, FILE.schema)
+  const [root] = elements
+  if (!(root instanceof Map)) throw new MillraceError('reading a Parquet footer: no schema', { code: 'DECODE' })
+  for (const column of made) {
+    // The element of a top-level column stands behind those of all columns in front of it.
+    elements.splice(column.at + 1, 0, madeSchemaElement(column))
+    add(root, SCHEMA_CHILDREN, 1)
+  }
+  const [order] = itemsOf(footer, FILE.columnOrders)
+  if (order !== undefined) itemsOf(footer, FILE.columnOrders).push(...made.map(() => order))
+}
+
+function startOf(group: ThriftStruct): number {
+  return Math.min(...structsOf(group, GROUP.columns).map(startOfChunk))
+}
+
+function startOfChunk(chunk: ThriftStruct): number {
+  const metadata = metadataOf(chunk)
+  const dictionary = metadata.get(META.dictionaryPage)?.value
+  const data = Number(integerOf(metadata, META.dataPage))
+  return typeof dictionary === 'bigint' && dictionary > 0n ? Math.min(Number(dictionary), data) : data
+}
+
+function metadataOf(chunk: ThriftStruct): ThriftStruct {
+  const metadata = chunk.get(CHUNK.metadata)?.value
+  if (!(metadata instanceof Map)) throw new MillraceError('reading a Parquet footer: no metadata', { code: 'DECODE' })
+  return metadata
+}
+
 /** Offsets of 0 mean that there is no such thing: nothing lies in front of the magic bytes. */
-function move(fields: ThriftStruct, id: number, shift: bigint): void {
+function move(fields: ThriftStruct, id: number, moves: readonly Move[]): void {
   const value = fields.get(id)?.value
-  if (typeof value === 'bigint' && value > 0n) set(fields, id, value + shift)
+  if (typeof value !== 'bigint' || value <= 0n) return
+  const shift = moves.findLast(({ from }) => value >= from)?.shift ?? 0n
+  set(fields, id, value + shift)
 }
 
 function set(fields: ThriftStruct, id: number, value: ThriftValue): void {
@@ -134,10 +226,18 @@ function integerOf(fields: ThriftStruct, id: number): bigint {
   return value
 }
 
-function structsOf(fields: ThriftStruct, id: number): ThriftStruct[] {
+/** Adds to a number that may be absent. */
+function add(fields: ThriftStruct, id: number, by: number): void {
+  if (fields.has(id)) set(fields, id, integerOf(fields, id) + BigInt(by))
+}
+
+function itemsOf(fields: ThriftStruct, id: number): ThriftValue[] {
   const value = fields.get(id)?.value
-  const items = typeof value === 'object' && 'items' in value ? value.items : []
-  return items.filter((item): item is ThriftStruct => item instanceof Map)
+  return typeof value === 'object' && 'items' in value ? value.items : []
+}
+
+function structsOf(fields: ThriftStruct, id: number): ThriftStruct[] {
+  return itemsOf(fields, id).filter((item): item is ThriftStruct => item instanceof Map)
 }
 
 function keyValue(key: string, value: string): ThriftStruct {

@@ -1,4 +1,14 @@
-import { BINARY, I32, I64, LIST, STRUCT, encodeThrift, type ThriftStruct, type ThriftValue } from './thrift-compact.ts'
+import {
+  BINARY,
+  I32,
+  I64,
+  LIST,
+  STRUCT,
+  encodeThrift,
+  thriftStruct,
+  type ThriftStruct,
+  type ThriftValue,
+} from './thrift-compact.ts'
 import type { ColumnPage } from './column-page.ts'
 
 /*
@@ -54,12 +64,12 @@ export function plainParquet(columns: readonly PlainColumn[], pages: readonly Co
 
 function pageHeader(rows: number, bytes: number): Buffer {
   const size = BigInt(bytes)
-  const page = struct([1, I32, BigInt(rows)], [2, I32, PLAIN], [3, I32, RLE], [4, I32, RLE])
-  return encodeThrift(struct([1, I32, DATA_PAGE], [2, I32, size], [3, I32, size], [5, STRUCT, page]))
+  const page = thriftStruct([1, I32, BigInt(rows)], [2, I32, PLAIN], [3, I32, RLE], [4, I32, RLE])
+  return encodeThrift(thriftStruct([1, I32, DATA_PAGE], [2, I32, size], [3, I32, size], [5, STRUCT, page]))
 }
 
 function chunk({ name, physical }: PlainColumn, rows: number, at: number, bytes: number): ThriftStruct {
-  const metadata = struct(
+  const metadata = thriftStruct(
     [1, I32, BigInt(physical)],
     [2, LIST, { elementType: I32, items: [PLAIN, RLE] }],
     [3, LIST, { elementType: BINARY, items: [Buffer.from(name)] }],
@@ -69,7 +79,7 @@ function chunk({ name, physical }: PlainColumn, rows: number, at: number, bytes:
     [7, I64, BigInt(bytes)],
     [9, I64, BigInt(at)],
   )
-  return struct([2, I64, BigInt(at)], [3, STRUCT, metadata])
+  return thriftStruct([2, I64, BigInt(at)], [3, STRUCT, metadata])
 }
 
 function fileMetadata(
@@ -78,13 +88,13 @@ function fileMetadata(
   bytes: number,
   chunks: ThriftValue[],
 ): ThriftStruct {
-  const root = struct([4, BINARY, Buffer.from('rows')], [5, I32, BigInt(columns.length)])
-  const group = struct(
+  const root = thriftStruct([4, BINARY, Buffer.from('rows')], [5, I32, BigInt(columns.length)])
+  const group = thriftStruct(
     [1, LIST, { elementType: STRUCT, items: chunks }],
     [2, I64, BigInt(bytes)],
     [3, I64, BigInt(rows)],
   )
-  return struct(
+  return thriftStruct(
     [1, I32, 1n],
     [2, LIST, { elementType: STRUCT, items: [root, ...columns.map(schemaElement)] }],
     [3, I64, BigInt(rows)],
@@ -93,13 +103,9 @@ function fileMetadata(
 }
 
 function schemaElement({ name, physical, converted, scale, precision }: PlainColumn): ThriftStruct {
-  const element = struct([1, I32, BigInt(physical)], [3, I32, OPTIONAL], [4, BINARY, Buffer.from(name)])
+  const element = thriftStruct([1, I32, BigInt(physical)], [3, I32, OPTIONAL], [4, BINARY, Buffer.from(name)])
   if (converted !== undefined) element.set(6, { type: I32, value: BigInt(converted) })
   if (scale !== undefined) element.set(7, { type: I32, value: BigInt(scale) })
   if (precision !== undefined) element.set(8, { type: I32, value: BigInt(precision) })
   return element
-}
-
-function struct(...fields: readonly [number: number, type: number, value: ThriftValue][]): ThriftStruct {
-  return new Map(fields.map(([number, type, value]) => [number, { type, value }]))
 }

@@ -28,6 +28,12 @@ export interface ThriftList {
 /** Fields by number, in the order of the bytes. */
 export type ThriftStruct = Map<number, { readonly type: number; readonly value: ThriftValue }>
 
+export function thriftStruct(
+  ...fields: readonly (readonly [id: number, type: number, value: ThriftValue])[]
+): ThriftStruct {
+  return new Map(fields.map(([id, type, value]) => [id, { type, value }]))
+}
+
 export class ThriftReader {
   readonly #bytes: Buffer
   #at = 0
