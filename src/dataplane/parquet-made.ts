@@ -97,7 +97,7 @@ function countedTexts(prefix: Buffer, first: number, rows: number): { compressed
       text.writeUInt32LE(end - 4, 0)
       stream.literal(text, 0, end)
     } else {
-      text[changed]!++
+      text[changed] = (text[changed] ?? ZERO) + 1
       stream.copy(end, changed)
       stream.literal(text, changed, end)
     }
@@ -130,7 +130,7 @@ class SnappyStream {
       out[this.#at++] = 60 << 2
       out[this.#at++] = length - 1
     }
-    for (let at = from; at < to; at++) out[this.#at++] = bytes[at]!
+    for (let at = from; at < to; at++) out[this.#at++] = bytes[at] ?? 0
     this.#length += length
   }
 
