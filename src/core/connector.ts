@@ -73,5 +73,13 @@ export interface SinkDescription {
   readonly takes: readonly BodyFormat[]
   /** How many writers the sink wants; `lanes`: one in each lane. */
   readonly writers: number | 'lanes'
+  /** What the sink will compute of its rows: the plan makes sure that each is one row-wise SQL expression over them. */
+  readonly expressions?: readonly SinkExpression[]
   readonly findings: readonly Finding[]
+}
+
+export interface SinkExpression {
+  readonly sql: string
+  /** Where it stands in the sink's options. */
+  readonly path: readonly (string | number)[]
 }

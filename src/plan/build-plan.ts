@@ -17,6 +17,7 @@ import { buildGraph, type Graph, type Port } from './graph.ts'
 import { resolveModule } from './module-path.ts'
 import { configError } from './parsed-file.ts'
 import type { Plan } from './plan.ts'
+import { checkRowExpression } from './queries.ts'
 import type { SqlChecker } from './sql-checker.ts'
 
 /** What planning needs from outside. */
@@ -66,7 +67,7 @@ export async function buildPlan(
   const sources = describeSources(draft, findings)
   const flow = await resolveFlow(draft, graph, sources, context.sql)
   findings.push(...flow.findings)
-  const sinks = describeSinks(draft, flow, { times, lanes }, findings)
+  const sinks = await describeSinks(draft, flow, { times, lanes, checker: context.sql }, findings)
   const moduleFiles = await resolveModules(draft, context.baseDirectory, findings)
   const parts = deliveryParts(draft, sources, sinks)
   const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)
@@ -135,12 +136,13 @@ function describeSources(draft: Draft, findings: Finding[]): Map<string, SourceD
   return described
 }
 
-function describeSinks(
+async function describeSinks(
   draft: Draft,
   flow: Flow,
-  { times, lanes }: { readonly times: CheckpointTimes; readonly lanes: number },
+  context: { readonly times: CheckpointTimes; readonly lanes: number; readonly checker: SqlChecker },
   findings: Finding[],
-): Map<string, SinkDescription> {
+): Promise<Map<string, SinkDescription>> {
+  const { times, lanes, checker } = context
   const described = new Map<string, SinkDescription>()
   for (const sink of draft.sinks) {
     if (!sink.from.every((name) => flow.schemas.has(name))) continue
@@ -149,6 +151,10 @@ function describeSinks(
     const description = sink.connector.describe(sink.checked, ask)
     described.set(sink.id, description)
     findings.push(...placed(description.findings, 'sinks', sink.id))
+    if (schema === undefined) continue
+    for (const { sql, path } of description.expressions ?? []) {
+      findings.push(...placed(await checkRowExpression(checker, sql, schema, path), 'sinks', sink.id))
+    }
   }
   return described
 }

@@ -109,6 +109,19 @@ function condition(expression: string): string {
   return expression.includes('--') ? `(${expression.trim()}\n)` : `(${expression.trim()})`
 }
 
+/** What is wrong with an SQL expression over rows of a schema; nothing, when it gives one value for each of them. */
+export async function checkRowExpression(
+  checker: SqlChecker,
+  expression: string,
+  schema: Schema,
+  at: Path,
+): Promise<readonly Finding[]> {
+  if (closesForeignBracket(expression)) return [configError('there is a closing bracket too many', at)]
+  const sql = `SELECT ${condition(expression)} AS value FROM ${quoteName('rows')}`
+  const result = await checkSelect(checker, { name: 'rows', sql, at, columns: ['value'] }, 'rows', schema, [])
+  return 'schema' in result ? [] : result
+}
+
 export async function checkSelect(
   checker: SqlChecker,
   select: Select,
