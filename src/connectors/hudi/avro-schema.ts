@@ -1,6 +1,7 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Column, Schema } from '../../core/schema.ts'
 import { type ColumnType, type IntegerName, parseColumnType, quoteName } from '../../dataplane/index.ts'
+import type { PartitionColumn } from './partition-columns.ts'
 
 /** How a column is stored: its Avro type in the commit, and the SQL that makes the value the Parquet file needs. */
 export interface StoredColumn {
@@ -8,6 +9,8 @@ export interface StoredColumn {
   readonly avro: object | string
   /** DuckDB SQL over the quoted column. */
   readonly sql: string
+  /** Row-wise SQL over the incoming rows that makes the column, where they do not have it. */
+  readonly computed?: string
 }
 
 interface StoredType {
@@ -74,9 +77,15 @@ export interface StoredSchema {
 /**
  * The stored form of a schema, or findings about columns that Hudi cannot hold. Names follow what Spark writes, because
  * Hudi 0.15 compares them: record `<table>_record` in `hoodie.<table>`, fixed types in a namespace for each column.
+ * Partition columns that are computed come last, as text: every reader then finds in the rows what the directory says.
  */
-export function storedSchema(table: string, schema: Schema): StoredSchema | { readonly findings: readonly Finding[] } {
-  const findings = [...nameFindings(schema)]
+export function storedSchema(
+  table: string,
+  schema: Schema,
+  partitionBy: readonly PartitionColumn[] = [],
+): StoredSchema | { readonly findings: readonly Finding[] } {
+  const computed = partitionBy.filter(({ expression }) => expression !== undefined)
+  const findings = [...nameFindings([...schema, ...computed])]
   const columns: StoredColumn[] = []
   for (const column of schema) {
     const type = parse(column.type)
@@ -88,6 +97,9 @@ export function storedSchema(table: string, schema: Schema): StoredSchema | { re
     }
   }
   if (findings.length > 0) return { findings }
+  for (const { name, expression } of computed) {
+    columns.push({ name, avro: 'string', sql: quoteName(name), computed: `CAST((${expression}\n) AS VARCHAR)` })
+  }
   return { columns, avro: recordSchema(table, columns) }
 }
 
@@ -142,9 +154,9 @@ function decimal(scale: number): StoredType {
   }
 }
 
-function* nameFindings(schema: Schema): Generator<Finding> {
+function* nameFindings(columns: readonly Pick<Column, 'name'>[]): Generator<Finding> {
   const seen = new Set<string>()
-  for (const { name } of schema) {
+  for (const { name } of columns) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       yield finding(`column ${JSON.stringify(name)} cannot be a column of a Hudi table`, NAME_HINT)
     } else if (name.toLowerCase().startsWith('_hoodie_')) {

@@ -7,7 +7,7 @@ import { judge, type PreparedCommit, readMetadata } from './evidence.ts'
 import type { Instant } from './instant.ts'
 import { removeMarkers } from './markers.ts'
 import { isSameOwner, isSameSink, type Owner } from './owner.ts'
-import { checkProperties, hasMetadataTable, readProperties } from './table.ts'
+import { refuseChangedTable } from './table.ts'
 import { loadTimeline, type Timeline } from './timeline.ts'
 import { timelinePath } from './timeline-file.ts'
 
@@ -35,35 +35,34 @@ export async function requestInstant(store: FileStore, instant: Instant, owner: 
 /**
  * Makes the files of a published checkpoint visible, once, however often it is called:
  *
- *   fence → table still ours to write? → what became of it? → nothing older open → strays away → fence → <t>.commit
+ *   table still ours to write? → what became of it? → nothing older open → strays away → <t>.commit
  *
- * `fence` throws when another run has taken over. Creating `<t>.commit` is the commit: its name depends on nothing but
- * the instant, so of two who try only one can succeed.
+ * Creating `<t>.commit` is the commit: its name depends on nothing but the instant, so of two who try only one can
+ * succeed, and both want the same content, for a published checkpoint lists it. Throws SCHEMA when another writer
+ * changed the table so that readers would not see the commit.
  */
 export async function commitInstant(
   store: FileStore,
   prepared: PreparedCommit,
-  fence: () => Promise<void> = async () => undefined,
+  timeline?: Timeline,
 ): Promise<CommitResult> {
   const { instant, owner, stats, avroSchema } = prepared
   assert(stats.length > 0, `instant ${instant} has files: an empty commit makes some readers see an empty table`)
-  await fence()
-  const refusal = await tableRefusal(store)
-  if (refusal !== undefined) return { result: 'halt', reason: refusal }
-  const timeline = await loadTimeline(store)
-  const decision = await judge(store, timeline, prepared)
+  await refuseChangedTable(store)
+  const before = timeline?.find(instant) === undefined ? await loadTimeline(store) : timeline
+  const decision = await judge(store, before, prepared)
   if (decision.act === 'lost' || decision.act === 'halt') return { result: decision.act, reason: decision.reason }
   if (decision.act === 'done') {
     await removeMarkers(store, instant)
     return { result: 'already-committed' }
   }
-  const older = await olderPending(store, timeline, prepared)
+  const older = await olderPending(store, before, prepared)
   if (older.length > 0) return { result: 'blocked', older }
-  if ((await requestInstant(store, instant, owner)) === 'taken') {
+  const isWhole = before.find(instant)?.files.length === 2
+  if (!isWhole && (await requestInstant(store, instant, owner)) === 'taken') {
     return { result: 'halt', reason: 'somebody else requested an instant of the same time' }
   }
   await removeStrays(store, instant, new Set(stats.map(({ path }) => path)))
-  await fence()
   const created = await createCommit(store, prepared, encodeCommit(owner, avroSchema, stats))
   if (created.result === 'committed' || created.result === 'already-committed') await removeMarkers(store, instant)
   return created
@@ -84,19 +83,6 @@ async function createCommit(store: FileStore, prepared: PreparedCommit, bytes: U
     throw wrapError(failure, `committing instant ${prepared.instant}`)
   if (decision.act === 'commit') return { result: 'halt', reason: 'its commit file was there and is gone again' }
   return { result: decision.act, reason: decision.reason }
-}
-
-/**
- * Why nothing may be committed to the table any more, or `undefined`. Another writer may have upgraded it or given it a
- * metadata table since we looked last.
- */
-export async function tableRefusal(store: FileStore): Promise<string | undefined> {
-  const properties = await readProperties(store)
-  if (properties === undefined) return 'hoodie.properties is gone'
-  const findings = checkProperties(properties, await hasMetadataTable(store))
-  const errors = findings.filter(({ severity }) => severity === 'error')
-  if (errors.length === 0) return undefined
-  return errors.map(({ message, hint }) => (hint === undefined ? message : `${message}. ${hint}`)).join('; ')
 }
 
 async function olderPending(

@@ -1,33 +1,59 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 
+export interface ComparedSchemas {
+  readonly findings: readonly Finding[]
+  /** The schema of commits from now on, as JSON text: the table's, with new columns at its end. */
+  readonly schema: string
+  /** Names of the new columns. */
+  readonly added: readonly string[]
+}
+
+interface Field {
+  readonly name: string
+  readonly type: unknown
+}
+
 /**
  * Whether files of the schema `ours` may be added to a table of the schema `theirs` (both Avro, as JSON text). Names
- * and types have to agree; the names inside of types, the order and whether null is allowed need not.
+ * and types have to agree; the names inside of types, the order and whether null is allowed need not. With `evolve`,
+ * columns that only we have are added: ours may always be null, which is what older files then read as.
  */
-export function compareSchemas(ours: string, theirs: string | undefined): readonly Finding[] {
-  if (theirs === undefined) return []
+export function compareSchemas(
+  ours: string,
+  theirs: string | undefined,
+  schemaChange: 'fail' | 'evolve',
+): ComparedSchemas {
+  if (theirs === undefined) return { findings: [], schema: ours, added: [] }
+  const table = JSON.parse(theirs) as { readonly fields?: readonly Field[] }
   const have = fieldsOf(theirs)
+  const wanted = fieldsOf(ours)
   const findings: Finding[] = []
   const refuse = (message: string, hint: string): void => {
     findings.push({ severity: 'error', code: 'SCHEMA', message, hint })
   }
-  const wanted = fieldsOf(ours)
-  for (const [name, type] of wanted) {
+  const added = [...wanted.values()].filter(({ name }) => !have.has(name))
+  for (const { name, type } of wanted.values()) {
     const found = have.get(name)
-    if (found === undefined) refuse(`the table has no column ${name}`, 'Leave it out, or add it to the table.')
-    else if (found !== type)
-      refuse(`the column ${name} is ${found} in the table, ${type} here`, 'Cast it in a transform.')
+    const [is, there] = [typeText(type), found === undefined ? undefined : typeText(found.type)]
+    if (there === undefined && schemaChange === 'fail') refuse(`the table has no column ${name}`, ADD_HINT)
+    if (there !== undefined && there !== is) {
+      refuse(`the column ${name} is ${there} in the table, ${is} here`, 'Cast it in a transform.')
+    }
   }
   for (const name of have.keys()) {
     if (!wanted.has(name))
       refuse(`the rows have no column ${name}`, `Add it in a transform, for example NULL AS ${name}.`)
   }
-  return findings
+  if (added.length === 0) return { findings, schema: theirs, added: [] }
+  const schema = JSON.stringify({ ...table, fields: [...(table.fields ?? []), ...added] })
+  return { findings, schema, added: added.map(({ name }) => name) }
 }
 
-function fieldsOf(schema: string): ReadonlyMap<string, string> {
-  const { fields } = JSON.parse(schema) as { readonly fields?: readonly { name: string; type: unknown }[] }
-  return new Map((fields ?? []).map(({ name, type }) => [name, typeText(type)]))
+const ADD_HINT = 'Leave it out, or set `schemaChange: evolve` to add it to the table.'
+
+function fieldsOf(schema: string): ReadonlyMap<string, Field> {
+  const { fields } = JSON.parse(schema) as { readonly fields?: readonly Field[] }
+  return new Map((fields ?? []).map((field) => [field.name, field]))
 }
 
 function typeText(type: unknown): string {

@@ -15,20 +15,29 @@ import type { FileStore } from '../../core/file-store.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
 import type { StoredSchema } from './avro-schema.ts'
-import { commitInstant, type CommitResult, tableRefusal } from './commit.ts'
+import { commitInstant, type CommitResult } from './commit.ts'
 import { partFromJson, preparedFromJson, preparedToJson, ticketToJson, type Ticket } from './committable.ts'
 import { judge, type PreparedCommit } from './evidence.ts'
 import type { Instant } from './instant.ts'
 import { openTable } from './open-table.ts'
 import { rollback } from './rollback.ts'
 import { sweepTable } from './sweep.ts'
-import type { HudiTable } from './table.ts'
+import { type HudiTable, refuseChangedTable } from './table.ts'
 import { loadTimeline } from './timeline.ts'
+import { TimelineWatch } from './timeline-watch.ts'
 
 export interface HudiTarget {
   readonly address: string
   readonly table: HudiTable
   readonly stored: StoredSchema
+  readonly schemaChange: 'fail' | 'evolve'
+}
+
+interface OpenedTable {
+  readonly store: FileStore
+  readonly timeline: TimelineWatch
+  /** Of commits from now on. */
+  readonly avroSchema: string
 }
 
 /**
@@ -40,7 +49,7 @@ export class HudiCoordinator implements SinkCoordinator {
   readonly #target: HudiTarget
   /** The newest instant that was kept for a checkpoint; it may not be on the timeline yet. */
   #last: Instant | undefined
-  #store: Promise<FileStore> | undefined
+  #opened: Promise<OpenedTable> | undefined
 
   constructor(context: CoordinatorContext, target: HudiTarget) {
     this.#context = context
@@ -48,8 +57,10 @@ export class HudiCoordinator implements SinkCoordinator {
   }
 
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
-    const store = await this.#open()
-    const instant = (await loadTimeline(store)).next(this.#context.clock.now(), this.#last)
+    const { store, timeline } = await this.#open()
+    await refuseChangedTable(store)
+    const now = this.#context.clock.now()
+    const instant = (await timeline.read(now)).next(now, this.#last)
     this.#last = instant
     const { job, id: sink } = this.#context
     return ticketToJson({ instant, owner: { job, sink, epoch, checkpoint } })
@@ -63,7 +74,8 @@ export class HudiCoordinator implements SinkCoordinator {
     for (const { ticket } of decoded) assert(ticket.instant === instant, 'all lanes wrote for the same instant')
     const stats = decoded.flatMap((part) => part.stats)
     const rows = stats.reduce((sum, stat) => sum + stat.rows, 0)
-    const prepared = { instant, owner, stats, avroSchema: this.#target.stored.avro }
+    const { avroSchema } = await this.#open()
+    const prepared = { instant, owner, stats, avroSchema }
     // One table is one order: instants have to complete in the order of their times.
     return [{ orderKey: 'table', rows, committable: preparedToJson(prepared) }]
   }
@@ -71,28 +83,27 @@ export class HudiCoordinator implements SinkCoordinator {
   async commit(_permit: CommitPermit, committable: JsonObject): Promise<CommitOutcome> {
     const prepared = preparedFromJson(committable)
     try {
-      const store = await this.#open()
-      let result = await commitInstant(store, prepared)
+      const { store, timeline } = await this.#open()
+      let result = await commitInstant(store, prepared, await timeline.read(this.#context.clock.now()))
       if (result.result === 'blocked') result = await this.#unblock(store, prepared, result.older)
       failpoint('commit', 'sent')
       return outcomeOf(result)
     } catch (thrown) {
       const error = toMillraceError(thrown)
+      // What another writer made of the table is no open question: nothing was committed, and the run has to end.
+      if (error.code === 'SCHEMA' || error.code === 'PREFLIGHT') throw error
       return { outcome: error.retry === 'retry' ? 'retry' : 'unknown', reason: error.message }
     }
   }
 
   async evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]> {
-    const store = await this.#open()
+    const { store } = await this.#open()
     const timeline = await loadTimeline(store)
-    const refusal = await tableRefusal(store)
     return await Promise.all(
       committables.map(async (committable): Promise<Evidence> => {
         const decision = await judge(store, timeline, preparedFromJson(committable))
         if (decision.act === 'done') return { state: 'committed' }
-        if (decision.act === 'commit') {
-          return refusal === undefined ? { state: 'committable' } : { state: 'unknown', reason: refusal }
-        }
+        if (decision.act === 'commit') return { state: 'committable' }
         if (decision.act === 'halt') return { state: 'unknown', reason: decision.reason }
         return { state: 'lost', reason: decision.reason, expired: false }
       }),
@@ -100,7 +111,7 @@ export class HudiCoordinator implements SinkCoordinator {
   }
 
   async abort(committable: JsonObject): Promise<'aborted' | 'committed' | 'unknown'> {
-    const store = await this.#open()
+    const { store } = await this.#open()
     const { instant, owner, ...rest } = preparedFromJson(committable)
     const decision = await judge(store, await loadTimeline(store), { instant, owner, ...rest })
     if (decision.act === 'done') return 'committed'
@@ -110,7 +121,7 @@ export class HudiCoordinator implements SinkCoordinator {
   }
 
   async sweep(scope: SweepScope): Promise<SweepReport> {
-    const store = await this.#open()
+    const { store, timeline } = await this.#open()
     const aborted = await sweepTable(store, {
       sink: { job: this.#context.job, sink: this.#context.id },
       below: scope.below,
@@ -118,6 +129,7 @@ export class HudiCoordinator implements SinkCoordinator {
       nowMs: this.#context.clock.now(),
       ...(this.#last === undefined ? {} : { after: this.#last }),
     })
+    timeline.forget()
     return { aborted, found: aborted.length }
   }
 
@@ -127,22 +139,22 @@ export class HudiCoordinator implements SinkCoordinator {
   }
 
   async close(): Promise<void> {
-    this.#store = undefined
+    this.#opened = undefined
   }
 
-  /** The table's store. The table is made, or checked against the pipeline, the first time. */
-  #open(): Promise<FileStore> {
-    this.#store ??= this.#openOnce().catch((thrown: unknown) => {
-      this.#store = undefined
+  /** The table, made, or checked against the pipeline, the first time. */
+  #open(): Promise<OpenedTable> {
+    this.#opened ??= this.#openOnce().catch((thrown: unknown) => {
+      this.#opened = undefined
       throw thrown
     })
-    return this.#store
+    return this.#opened
   }
 
-  async #openOnce(): Promise<FileStore> {
+  async #openOnce(): Promise<OpenedTable> {
     const store = await this.#context.openStore(this.#target.address)
-    await openTable(store, this.#target, this.#context.log)
-    return store
+    const avroSchema = await openTable(store, this.#target, this.#context.log)
+    return { store, timeline: new TimelineWatch(store), avroSchema }
   }
 
   /**

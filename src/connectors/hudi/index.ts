@@ -2,6 +2,7 @@ import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import { storedSchema } from './avro-schema.ts'
 import { hudiSinkOptions, type HudiSinkOptions } from './options.ts'
+import { partitionColumns } from './partition-columns.ts'
 
 const sink: SinkConnector<HudiSinkOptions> = {
   options: hudiSinkOptions,
@@ -28,6 +29,9 @@ function describe(options: HudiSinkOptions, ask: SinkAsk): SinkDescription {
     },
     takes: [{ kind: 'table' }],
     writers: 'lanes',
+    expressions: partitionColumns(options.partitionBy).flatMap(({ expression }, at) =>
+      expression === undefined ? [] : [{ sql: expression, path: ['partitionBy', at] }],
+    ),
     findings: [...findingsOf(options, ask)],
   }
 }
@@ -38,18 +42,20 @@ function* findingsOf(options: HudiSinkOptions, { schema }: SinkAsk): Iterable<Fi
     yield { severity: 'error', code: 'SCHEMA', message, hint: 'Give the source a `schema`.' }
     return
   }
-  const stored = storedSchema(options.table, schema)
+  const partitionBy = partitionColumns(options.partitionBy)
+  const stored = storedSchema(options.table, schema, partitionBy)
   if ('findings' in stored) yield* stored.findings
-  for (const field of options.partitionBy) {
+  for (const [at, { name: field, expression }] of partitionBy.entries()) {
+    if (expression !== undefined) continue
     const column = schema.find(({ name }) => name === field)
     if (column === undefined) {
       const message = `there is no column ${field} to partition by`
-      const hint = "Add it in a transform, for example `SELECT *, strftime(ts, '%Y-%m-%d') AS dt FROM …`."
-      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy'] }
+      const hint = `Say how it is computed, for example "strftime(ts, '%Y-%m-%d') AS ${field}".`
+      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy', at] }
     } else if (!/^(varchar|text|string|tinyint|smallint|integer|int|bigint|date|boolean)/i.test(column.type)) {
       const message = `the column ${field} has the type ${column.type}, whose directories readers name differently`
-      const hint = 'Partition by text, whole numbers, booleans or dates.'
-      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy'] }
+      const hint = `Partition by text, whole numbers, booleans or dates; for example "strftime(${field}, '%Y-%m-%d') AS dt".`
+      yield { severity: 'error', code: 'SCHEMA', message, hint, path: ['partitionBy', at] }
     }
   }
 }

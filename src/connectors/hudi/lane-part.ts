@@ -125,26 +125,35 @@ export class LanePart {
   async #copy(batch: Batch): Promise<void> {
     const database = await this.#options.database()
     this.#refuseIfAborted()
-    const select = `SELECT ${this.#columns()} FROM ${relationOf(batch)}`
-    await database.run(
-      this.#rowsCopied === 0
-        ? `CREATE OR REPLACE TEMP TABLE ${this.#gathered} AS ${select}`
-        : `INSERT INTO ${this.#gathered} ${select}`,
+    const select = `SELECT ${this.#columns('incoming')} FROM ${relationOf(batch)}`
+    await encoding(
+      database.run(
+        this.#rowsCopied === 0
+          ? `CREATE OR REPLACE TEMP TABLE ${this.#gathered} AS ${select}`
+          : `INSERT INTO ${this.#gathered} ${select}`,
+      ),
     )
     this.#rowsCopied += batch.rows
   }
 
-  #columns(): string {
-    return this.#options.stored.columns.map(({ name }) => quoteName(name)).join(', ')
+  /** The columns of the table, of rows as they come in or of rows that were copied. */
+  #columns(rows: 'incoming' | 'copied'): string {
+    const { columns } = this.#options.stored
+    const item = (name: string, computed: string | undefined): string =>
+      rows === 'copied' || computed === undefined ? quoteName(name) : `${computed} AS ${quoteName(name)}`
+    return columns.map(({ name, computed }) => item(name, computed)).join(', ')
   }
 
   /** All rows that are in no file yet, numbered, as a relation. */
   #gatheredRows(): string {
-    const tables = this.#kept.map((batch) => ({ table: relationOf(batch), rows: batch.rows }))
-    if (this.#rowsCopied > 0) tables.push({ table: this.#gathered, rows: this.#rowsCopied })
+    const incoming = this.#columns('incoming')
+    const tables = this.#kept.map((batch) => ({ table: relationOf(batch), rows: batch.rows, columns: incoming }))
+    if (this.#rowsCopied > 0) {
+      tables.push({ table: this.#gathered, rows: this.#rowsCopied, columns: this.#columns('copied') })
+    }
     let first = 0
-    const selects = tables.map(({ table, rows }) => {
-      const select = `SELECT ${this.#columns()}, rowid + ${first} AS ${ROW} FROM ${table}`
+    const selects = tables.map(({ table, rows, columns }) => {
+      const select = `SELECT ${columns}, rowid + ${first} AS ${ROW} FROM ${table}`
       first += rows
       return select
     })
@@ -212,7 +221,8 @@ export class LanePart {
   ): Promise<readonly { readonly path: string; readonly where: string }[]> {
     if (table.partitionFields.length === 0) return [{ path: '', where: '' }]
     const texts = table.partitionFields.map((field) => `CAST(${quoteName(field)} AS VARCHAR)`)
-    const rows = await database.run(`SELECT DISTINCT ${texts.join(', ')} FROM ${this.#gatheredRows()} ORDER BY ALL`)
+    const distinct = `SELECT DISTINCT ${texts.join(', ')} FROM ${this.#gatheredRows()} ORDER BY ALL`
+    const rows = await encoding(database.run(distinct))
     return rows.map((row) => {
       const values = row.map((value) => (value === null ? null : String(value)))
       // Field by field: joined values of two partitions may look the same.
@@ -261,11 +271,7 @@ export class LanePart {
       `COPY (${select}) TO ${quoteText(database.output.path)} ` +
       `(FORMAT parquet, COMPRESSION ${compression}, ${PARQUET_OPTIONS})`
     return await database.exclusive(async () => {
-      try {
-        await database.connection.run(copy)
-      } catch (thrown) {
-        throw encodingFailed(thrown)
-      }
+      await encoding(database.connection.run(copy))
       const { buffer, length } = database.output.read(this.#buffer)
       this.#buffer = buffer
       database.output.shrink()
@@ -283,15 +289,27 @@ function relationOf({ body }: Batch): string {
   return quoteName(body.relation)
 }
 
+async function encoding<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (thrown) {
+    throw encodingFailed(thrown)
+  }
+}
+
 /** DuckDB's text holds values; its class is enough. */
 function encodingFailed(thrown: unknown): MillraceError {
   const error = toMillraceError(thrown)
+  if (error.code === 'INTERRUPTED') return error
   const kind = /^[A-Za-z ]{1,40}(?=:)/.exec(error.message)?.[0] ?? 'error'
   const isMachine = /^(IO|Out of Memory|INTERRUPT)/i.test(kind)
-  return new MillraceError(`writing rows as Parquet: ${kind}; a value does not fit its column's stored type`, {
-    code: isMachine ? 'UNAVAILABLE' : 'POISON',
-    retry: isMachine ? 'restart' : 'halt',
-  })
+  return new MillraceError(
+    `writing rows as Parquet: ${kind}; a value does not fit its column's stored type or a partition expression`,
+    {
+      code: isMachine ? 'UNAVAILABLE' : 'POISON',
+      retry: isMachine ? 'restart' : 'halt',
+    },
+  )
 }
 
 function textOrNull(value: string | null | undefined): string {

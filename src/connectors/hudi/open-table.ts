@@ -17,30 +17,56 @@ import {
 } from './table.ts'
 import { loadTimeline, readInstant } from './timeline.ts'
 
-/** Makes the table if it is missing; refuses one that we may not append to, with all reasons at once. */
-export async function openTable(
-  store: FileStore,
-  target: { readonly table: HudiTable; readonly stored: StoredSchema },
-  log: Logger,
-): Promise<void> {
-  if ((await createTable(store, target.table, target.stored.avro)) === 'created') {
-    log.info(`made the Hudi table ${target.table.name} in ${store.root}`)
-    return
-  }
-  const properties = (await readProperties(store)) ?? {}
-  const findings = [
-    ...checkProperties(properties, await hasMetadataTable(store)),
-    ...compareTables(target.table, tableOf(properties)),
-    ...compareSchemas(target.stored.avro, await currentSchema(store, properties)),
-  ]
-  for (const { severity, message, hint } of findings) if (severity === 'warning') log.warn(message, { hint })
-  refuse(
-    store,
-    findings.filter(({ severity }) => severity === 'error'),
-  )
+interface Wanted {
+  readonly table: HudiTable
+  readonly stored: StoredSchema
+  readonly schemaChange: 'fail' | 'evolve'
 }
 
-function refuse(store: FileStore, errors: readonly Finding[]): void {
+export interface ExaminedTable {
+  readonly findings: readonly Finding[]
+  /** The Avro schema of commits from now on, as JSON text. */
+  readonly schema: string
+  /** Columns that the table does not have yet. */
+  readonly added: readonly string[]
+}
+
+/** Whether rows of this shape may be appended to the table that is there, if there is one. Changes nothing. */
+export async function examineTable(store: FileStore, { table, stored, schemaChange }: Wanted): Promise<ExaminedTable> {
+  const properties = await readProperties(store)
+  if (properties === undefined) return { findings: [], schema: stored.avro, added: [] }
+  const findings = [
+    ...checkProperties(properties, await hasMetadataTable(store)),
+    ...compareTables(table, tableOf(properties)),
+  ]
+  // The timeline of another version means something else.
+  if (isRefused(findings)) return { findings, schema: stored.avro, added: [] }
+  const compared = compareSchemas(stored.avro, await currentSchema(store, properties), schemaChange)
+  return { ...compared, findings: [...findings, ...compared.findings] }
+}
+
+/**
+ * Makes the table if it is missing; refuses one that we may not append to, with all reasons at once. Returns the Avro
+ * schema of commits from now on.
+ */
+export async function openTable(store: FileStore, wanted: Wanted, log: Logger): Promise<string> {
+  if ((await createTable(store, wanted.table, wanted.stored.avro)) === 'created') {
+    log.info(`made the Hudi table ${wanted.table.name} in ${store.root}`)
+    return wanted.stored.avro
+  }
+  const { findings, schema, added } = await examineTable(store, wanted)
+  for (const { severity, message, hint } of findings) if (severity === 'warning') log.warn(message, { hint })
+  refuse(store, findings)
+  if (added.length > 0) log.info(`the next commit adds columns to the Hudi table ${wanted.table.name}: ${added.join()}`)
+  return schema
+}
+
+function isRefused(findings: readonly Finding[]): boolean {
+  return findings.some(({ severity }) => severity === 'error')
+}
+
+function refuse(store: FileStore, findings: readonly Finding[]): void {
+  const errors = findings.filter(({ severity }) => severity === 'error')
   const [first] = errors
   if (first === undefined) return
   const reasons = errors.map(({ message, hint }) => (hint === undefined ? message : `${message} → ${hint}`))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { identifier, path, s3, size, type S3Options } from '../../core/options.ts'
+import { path, s3, size, type S3Options } from '../../core/options.ts'
+import { parsePartitionColumn } from './partition-columns.ts'
 
 /** The options of the sink `hudi`. */
 export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
@@ -16,15 +17,33 @@ export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
     .default('')
     .describe('Database of the table, for engines that use one.'),
   partitionBy: z
-    .array(identifier())
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => parsePartitionColumn(text) !== undefined,
+          'must be a column, or an expression with a name: `… AS dt`',
+        ),
+    )
     .default([])
-    .describe('Columns whose values make the directories, outermost first. Compute them in a transform.')
-    .meta({ examples: [['dt'], ['dt', 'country']] }),
-  hiveStyle: z.boolean().default(true).describe('Directories are called `dt=2026-11-21` instead of `2026-11-21`.'),
+    .describe(
+      'Columns whose values make the directories, outermost first; or row-wise SQL expressions with a name, whose text becomes a further column of the table.',
+    )
+    .meta({ examples: [["strftime(ts, '%Y-%m-%d') AS dt"], ['dt', 'country']] }),
+  hiveStyle: z
+    .boolean()
+    .default(true)
+    .describe('Directories of a new table are called `dt=2026-11-21` instead of `2026-11-21`.'),
   targetFileSize: size({ minBytes: 64 * 1024 })
     .default(128 * 1024 * 1024)
     .describe('A data file that has reached this size is ended and the next one begun.'),
   compression: z.enum(['snappy', 'zstd']).default('snappy').describe('Codec of the Parquet files.'),
+  schemaChange: z
+    .enum(['fail', 'evolve'])
+    .default('fail')
+    .describe(
+      'When the rows have columns that the table lacks: refuse to start, or add them (older rows have null there).',
+    ),
   s3: s3().optional(),
 })
 
@@ -37,5 +56,6 @@ export interface HudiSinkOptions {
   /** Bytes. */
   readonly targetFileSize: number
   readonly compression: 'snappy' | 'zstd'
+  readonly schemaChange: 'fail' | 'evolve'
   readonly s3?: S3Options | undefined
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { Batch } from '../../core/batch.ts'
 import type { CommitPermit } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext } from '../../core/context.ts'
+import type { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { SinkCoordinator, SinkWriter } from '../../core/sink.ts'
@@ -12,9 +13,11 @@ import { type LaneDatabase, openLaneDatabase } from '../../dataplane/index.ts'
 import { viewHudiTable } from '../../testkit/hudi-checker.ts'
 import { testLaneContext, testSourceContext } from '../../testkit/lane-context.ts'
 import { openTemporaryStore, type TemporaryStore } from '../../testkit/temporary-store.ts'
+import { decodeCommit } from './commit-metadata.ts'
 import { connector } from './index.ts'
 import { hudiSinkOptions, type HudiSinkOptions } from './options.ts'
 import { HudiSink } from './sink.ts'
+import { loadTimeline, readInstant } from './timeline.ts'
 
 const SCHEMA: Schema = [
   { name: 'id', type: 'bigint', nullable: false },
@@ -29,7 +32,28 @@ interface World extends AsyncDisposable {
   readonly database: LaneDatabase
   readonly coordinator: SinkCoordinator
   writer(lane: number): SinkWriter
-  batch(from: number, to: number): Promise<Batch>
+  batch(from: number, to: number, schema?: Schema, extra?: string): Promise<Batch>
+}
+
+async function commitCut(world: World, writer: SinkWriter, checkpoint: number): Promise<void> {
+  const { coordinator } = world
+  const next = { checkpoint: checkpoint + 1, ticket: await coordinator.begin(checkpoint + 1, checkpoint) }
+  const { committables } = await writer.cut(next)
+  const [combined] = await coordinator.combine(checkpoint, committables)
+  const json = JSON.parse(JSON.stringify(combined?.committable)) as JsonObject
+  assert.deepEqual(await coordinator.commit(PERMIT, json), { outcome: 'committed' })
+}
+
+/** The schemas of all commits, oldest first. */
+async function commitSchemas({ temporary: { store } }: World): Promise<string[]> {
+  const { completedWrites } = await loadTimeline(store)
+  const files = completedWrites.map((instant) => readInstant(store, instant, 'completed'))
+  return (await Promise.all(files)).map((bytes) => decodeCommit(bytes ?? Buffer.from(''), '').extra['schema'] ?? '')
+}
+
+function fieldNames(schema: string | undefined): string[] {
+  const { fields } = JSON.parse(schema ?? '{}') as { fields?: { name: string }[] }
+  return (fields ?? []).map(({ name }) => name)
 }
 
 async function openWorld(options: Partial<HudiSinkOptions> = {}, schema: Schema = SCHEMA): Promise<World> {
@@ -45,15 +69,22 @@ async function openWorld(options: Partial<HudiSinkOptions> = {}, schema: Schema 
     coordinator: sink.coordinator({ ...testSourceContext(), schema, lanes: 2, delivery: 'two-phase', openStore }),
     writer: (lane) =>
       sink.writer(testLaneContext({ lane, lanes: 2, schema, openStore, database: async () => database })),
-    batch: async (from, to) => {
+    batch: async (from, to, columns = schema, extra = '1 AS unused') => {
       const relation = `batch ${++tables}`
       await database.run(
-        `CREATE TEMP TABLE "${relation}" AS SELECT i::BIGINT AS id, (i * 1.25)::DECIMAL(12,2) AS amount,
+        `CREATE TEMP TABLE "${relation}" AS SELECT ${extra}, i::BIGINT AS id, (i * 1.25)::DECIMAL(12,2) AS amount,
          TIMESTAMP_MS '2026-11-21 10:00:00.123' AS ts, '2026-11-' || (19 + i % 2) AS dt FROM range(${from}, ${to}) AS r(i)`,
       )
       const release = (): void => void database.run(`DROP TABLE "${relation}"`)
       const at = { split: 's', from: {}, next: {} }
-      return { kind: 'batch', ...at, body: { kind: 'table', relation, schema }, rows: to - from, bytes: 100, release }
+      return {
+        kind: 'batch',
+        ...at,
+        body: { kind: 'table', relation, schema: columns },
+        rows: to - from,
+        bytes: 100,
+        release,
+      }
     },
     [Symbol.asyncDispose]: async () => {
       await database.close()
@@ -274,19 +305,81 @@ test('an aborted committable is lost afterwards, and says so', async () => {
   assert.equal((await world.coordinator.evidence([json]))[0]?.state, 'lost')
 })
 
-test('a table that got a metadata table meanwhile is not committed to, and the evidence says why', async () => {
+test('a table that got a metadata table meanwhile ends the run, and is committed to when that is gone', async () => {
   await using world = await openWorld()
+  const { store } = world.temporary
   const writer = world.writer(0)
   writer.begin(1, await world.coordinator.begin(1, 1))
   await writer.write(await world.batch(0, 10))
   const cut = await writer.cut({ checkpoint: 2, ticket: await world.coordinator.begin(2, 1) })
   const [committable] = await world.coordinator.combine(1, cut.committables)
-  await world.temporary.store.create('.hoodie/metadata/.hoodie/hoodie.properties', Buffer.from(''))
+  await store.create('.hoodie/metadata/.hoodie/hoodie.properties', Buffer.from(''))
   const json = committable?.committable ?? {}
-  assert.equal((await world.coordinator.commit(PERMIT, json)).outcome, 'unknown')
-  const [evidence] = await world.coordinator.evidence([json])
-  assert.equal(evidence?.state, 'unknown')
-  assert.match(evidence?.state === 'unknown' ? evidence.reason : '', /metadata table/)
+  const refused = { code: 'SCHEMA', message: /metadata table.*hoodie\.metadata\.enable=false/ }
+  await assert.rejects(world.coordinator.commit(PERMIT, json), refused)
+  await assert.rejects(world.coordinator.begin(3, 1), refused)
+  await store.remove('.hoodie/metadata/.hoodie/hoodie.properties')
+  assert.deepEqual(await world.coordinator.commit(PERMIT, json), { outcome: 'committed' })
+})
+
+test('columns that the rows have and the table lacks are added when that is wanted', async () => {
+  await using world = await openWorld()
+  const first = world.writer(0)
+  first.begin(1, await world.coordinator.begin(1, 1))
+  await first.write(await world.batch(0, 10))
+  await commitCut(world, first, 1)
+  const schema = [{ name: 'extra', type: 'integer', nullable: true }, ...SCHEMA]
+  const sink = new HudiSink({
+    ...hudiSinkOptions.parse({ path: world.temporary.path, table: 'lake', partitionBy: ['dt'] }),
+    schemaChange: 'evolve',
+  })
+  const openStore = async (): Promise<TemporaryStore['store']> => world.temporary.store
+  const grown = sink.coordinator({ ...testSourceContext(), schema, lanes: 1, delivery: 'two-phase', openStore })
+  const { database } = world
+  const writer = sink.writer(testLaneContext({ lane: 0, lanes: 1, schema, openStore, database: async () => database }))
+  writer.begin(2, await grown.begin(2, 2))
+  await writer.write(await world.batch(10, 30, schema, '7::INTEGER AS extra'))
+  await commitCut({ ...world, coordinator: grown }, writer, 2)
+  const names = (await commitSchemas(world)).map((text) => fieldNames(text))
+  assert.deepEqual(names, [SCHEMA.map(({ name }) => name), [...SCHEMA.map(({ name }) => name), 'extra']])
+  assert.equal((await read(world)).rows, 30n)
+})
+
+test('a partition may be an expression, whose text is a column of the table', async () => {
+  const partitionBy = ["strftime(ts, '%Y-%m-%d %H') AS hour", 'dt', 'id % 2 = 0 AS even']
+  await using world = await openWorld({ partitionBy })
+  const writer = world.writer(0)
+  writer.begin(1, await world.coordinator.begin(1, 1))
+  await writer.write(await world.batch(0, 10))
+  await writer.write(await world.batch(10, 5010))
+  await commitCut(world, writer, 1)
+  const { snapshot } = await viewHudiTable(world.temporary.store)
+  assert.deepEqual(
+    snapshot.map((path) => path.slice(0, path.lastIndexOf('/'))),
+    ['hour=2026-11-21 10/dt=2026-11-19/even=true', 'hour=2026-11-21 10/dt=2026-11-20/even=false'],
+  )
+  const [schema] = await commitSchemas(world)
+  assert.deepEqual(fieldNames(schema), ['id', 'amount', 'ts', 'dt', 'hour', 'even'])
+  const bytes = (await world.temporary.store.read(snapshot[0] ?? '')) ?? Buffer.from('')
+  world.database.input.write(bytes, bytes.byteLength)
+  const values = await world.database.run(
+    `SELECT DISTINCT hour, even, _hoodie_partition_path FROM read_parquet('${world.database.input.path}')`,
+  )
+  assert.deepEqual(values, [['2026-11-21 10', 'true', 'hour=2026-11-21 10/dt=2026-11-19/even=true']])
+})
+
+test('a row whose partition cannot be computed is poison, and its value is not told', async () => {
+  await using world = await openWorld({ partitionBy: ["strptime(dt || 'x', '%Y') AS year"] })
+  const writer = world.writer(0)
+  writer.begin(1, await world.coordinator.begin(1, 1))
+  await assert.rejects(
+    async () => writer.write(await world.batch(0, 10)),
+    (thrown: MillraceError) => {
+      assert.equal(thrown.code, 'POISON')
+      assert.doesNotMatch(thrown.message, /2026/)
+      return true
+    },
+  )
 })
 
 test('a table of another shape is refused before anything is written', async () => {

@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { assert } from '../../core/assert.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { ConnectorContext, CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
-import { type StoredSchema, storedSchema } from './avro-schema.ts'
-import { HudiCoordinator } from './coordinator.ts'
+import { storedSchema } from './avro-schema.ts'
+import { HudiCoordinator, type HudiTarget } from './coordinator.ts'
+import { examineTable } from './open-table.ts'
 import type { HudiSinkOptions } from './options.ts'
+import { partitionColumns } from './partition-columns.ts'
 import type { HudiTable } from './table.ts'
 import { HudiWriter } from './writer.ts'
 
@@ -18,45 +21,49 @@ export class HudiSink implements Sink {
     this.#options = options
   }
 
-  /** Nothing is opened here, for opening a store makes its directory: the coordinator looks before the first row. */
   async check(context: PreflightContext): Promise<readonly Finding[]> {
-    const stored = context.schema === undefined ? undefined : storedSchema(this.#options.table, context.schema)
-    return stored !== undefined && 'findings' in stored ? stored.findings : []
+    const { schema } = context
+    // What the rows lack was said when planning.
+    if (schema === undefined || 'findings' in this.#storedOrFindings(schema)) return []
+    const target = this.#target(context, schema)
+    // Opening a store of the local disk would make its directory.
+    if (!target.address.includes('://') && !existsSync(target.address)) return []
+    const { findings } = await examineTable(await this.#withStore(context).openStore(target.address), target)
+    return findings.map((finding) => ({ ...finding, path: ['path'] }))
   }
 
   writer(context: LaneContext): SinkWriter {
     const { targetFileSize, compression } = this.#options
-    const stored = this.#stored(context.schema)
-    return new HudiWriter(this.#onStore(context), {
-      address: this.#address(context),
-      stored,
-      targetFileSize,
-      compression,
-    })
+    const { address, stored } = this.#target(context, context.schema)
+    return new HudiWriter(this.#withStore(context), { address, stored, targetFileSize, compression })
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    const target = { address: this.#address(context), table: this.#table(), stored: this.#stored(context.schema) }
-    return new HudiCoordinator(this.#onStore(context), target)
+    return new HudiCoordinator(this.#withStore(context), this.#target(context, context.schema))
   }
 
-  #stored(schema: Schema | undefined): StoredSchema {
-    assert(schema !== undefined, 'the plan refuses a hudi sink without a schema')
-    const stored = storedSchema(this.#options.table, schema)
-    assert('avro' in stored, 'the plan refuses columns that cannot be stored')
-    return stored
-  }
-
-  /** The context with the object storage of this sink. */
-  #onStore<C extends ConnectorContext>(context: C): C {
+  #withStore<C extends ConnectorContext>(context: C): C {
     const { s3 } = this.#options
     return { ...context, openStore: (address) => context.openStore(address, { s3 }) }
+  }
+
+  #target(context: ConnectorContext, schema: Schema | undefined): HudiTarget {
+    assert(schema !== undefined, 'the plan refuses a hudi sink without a schema')
+    const stored = this.#storedOrFindings(schema)
+    assert('avro' in stored, 'the plan refuses columns that cannot be stored')
+    return { address: this.#address(context), table: this.#table(), stored, schemaChange: this.#options.schemaChange }
+  }
+
+  #storedOrFindings(schema: Schema): ReturnType<typeof storedSchema> {
+    const { table, partitionBy } = this.#options
+    return storedSchema(table, schema, partitionColumns(partitionBy))
   }
 
   #table(): HudiTable {
     const { table: name, database, partitionBy, hiveStyle } = this.#options
     // Encoded paths: a value with a slash in it would otherwise stop the job.
-    return { name, database, partitionFields: partitionBy, recordKeyFields: [], hiveStyle, urlEncode: true }
+    const partitionFields = partitionColumns(partitionBy).map((column) => column.name)
+    return { name, database, partitionFields, recordKeyFields: [], hiveStyle, urlEncode: true }
   }
 
   #address({ baseDirectory }: ConnectorContext): string {

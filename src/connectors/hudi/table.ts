@@ -1,4 +1,5 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
+import { MillraceError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import { formatProperties, parseProperties, type Properties, tableChecksum } from './properties-file.ts'
 
@@ -146,6 +147,25 @@ function warnings(properties: Properties): readonly Finding[] {
   return [{ severity: 'warning', code: 'PREFLIGHT', message, hint: 'Set it to UTC before anybody else writes.' }]
 }
 
+/**
+ * Throws SCHEMA when nothing may be committed to the table any more: another writer may have upgraded it or given it a
+ * metadata table since we looked last. Costs one small file and the first entry of a listing.
+ */
+export async function refuseChangedTable(store: FileStore): Promise<void> {
+  const properties = await readProperties(store)
+  const findings =
+    properties === undefined
+      ? [{ message: 'hoodie.properties is gone', hint: 'Restore the table: its data files are still there.' }]
+      : checkProperties(properties, await hasMetadataTable(store)).filter(({ severity }) => severity === 'error')
+  if (findings.length === 0) return
+  const reasons = findings.map(({ message, hint }) => (hint === undefined ? message : `${message}. ${hint}`))
+  throw new MillraceError(
+    `the Hudi table ${store.root} was changed by another writer: ${reasons.join('; ')} Then start again: ` +
+      'what is published and not yet visible is committed first.',
+    { code: 'SCHEMA' },
+  )
+}
+
 /** Whether an existing table is the one that the options describe. */
 export function compareTables(wanted: HudiTable, found: HudiTable): readonly Finding[] {
   const findings: Finding[] = []
@@ -156,6 +176,11 @@ export function compareTables(wanted: HudiTable, found: HudiTable): readonly Fin
   }
   compare('name', wanted.name, found.name)
   compare('partition columns', wanted.partitionFields.join(), found.partitionFields.join())
+  if (found.recordKeyFields.length > 0) {
+    const message = `the table has the record key ${found.recordKeyFields.join()}, and appended rows may repeat keys`
+    const hint = 'Append to a table without record keys (Hudi then generates them).'
+    findings.push({ severity: 'error', code: 'SCHEMA', message, hint })
+  }
   return findings
 }
 

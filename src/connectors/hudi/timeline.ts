@@ -46,6 +46,11 @@ export class Timeline {
     return this.instants.filter((instant) => WRITE_ACTIONS.has(instant.action) && instant.state !== 'completed')
   }
 
+  /** The oldest instant of whatever action that is not completed. */
+  get oldestPending(): Instant | undefined {
+    return this.instants.find((instant) => instant.state !== 'completed')?.time
+  }
+
   get pendingRollbacks(): readonly TimelineInstant[] {
     return this.instants.filter((instant) => instant.action === 'rollback' && instant.state !== 'completed')
   }
@@ -57,12 +62,13 @@ export class Timeline {
   }
 }
 
-export async function loadTimeline(store: FileStore): Promise<Timeline> {
+/** The instants whose time begins with `start`, by default all. */
+export async function loadTimeline(store: FileStore, start: string = ''): Promise<Timeline> {
   const states = new Map<string, { time: Instant; action: string; files: Set<InstantState> }>()
   // Instants begin with the digits of a year, or with zeros (bootstrap): two short listings instead of one that
   // would walk through markers and archives as well.
-  for (const digit of ['0', '1', '2']) {
-    for await (const { path } of store.list(TIMELINE_FOLDER + digit)) {
+  for (const prefix of start === '' ? ['0', '1', '2'] : [start]) {
+    for await (const { path } of store.list(TIMELINE_FOLDER + prefix)) {
       const file = parseTimelineFileName(path.slice(TIMELINE_FOLDER.length))
       if (file === undefined) continue
       const key = `${file.time}.${file.action}`
