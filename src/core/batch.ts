@@ -53,7 +53,15 @@ export interface RowsBody {
   readonly schema: Schema
 }
 
-export type Body = BytesBody | TableBody | RowsBody
+/** Rows as one Parquet file with the columns that its consumer described. */
+export interface ParquetBody {
+  readonly kind: 'parquet'
+  readonly buffer: Buffer
+  /** Bytes used of `buffer`. */
+  readonly length: number
+}
+
+export type Body = BytesBody | TableBody | RowsBody | ParquetBody
 
 /**
  * A few thousand to some hundred thousand records that travel together. A batch belongs to one split, so that every
@@ -100,3 +108,9 @@ export type BodyFormat =
   | { readonly kind: 'bytes'; readonly format: 'json' | 'csv' | 'raw'; readonly separator: number }
   | { readonly kind: 'table' }
   | { readonly kind: 'rows' }
+  | {
+      readonly kind: 'parquet'
+      /** The columns of the file in their order, each as DuckDB SQL over the columns of the rows. */
+      readonly columns: readonly { readonly name: string; readonly sql: string }[]
+      readonly compression: 'snappy' | 'zstd'
+    }

@@ -31,6 +31,10 @@ export type QueryOutput =
       readonly format: 'parquet'
       readonly compression: 'snappy' | 'zstd' | 'uncompressed'
       readonly metadata?: Readonly<Record<string, string>>
+      /** Columns with more different values get no dictionary. DuckDB's own limit is a fifth of a row group. */
+      readonly dictionaryValuesMax?: number
+      /** `false`: none. */
+      readonly bloomFilters?: boolean
     }
   /** The rows stay in the lane's database as a temporary table of this name, replaced by every run. */
   | { readonly format: 'table'; readonly table: string }
@@ -164,5 +168,8 @@ function parquetValues(columns: readonly Column[]): string {
 function parquetOptions(output: QueryOutput & { format: 'parquet' }): string {
   const entries = Object.entries(output.metadata ?? {}).map(([key, value]) => `${quoteName(key)}: ${quoteText(value)}`)
   const metadata = entries.length === 0 ? '' : `, KV_METADATA {${entries.join(', ')}}`
-  return `FORMAT parquet, COMPRESSION ${output.compression}, USE_TMP_FILE false${metadata}`
+  const { compression, dictionaryValuesMax, bloomFilters } = output
+  const dictionary = dictionaryValuesMax === undefined ? '' : `, DICTIONARY_SIZE_LIMIT ${dictionaryValuesMax}`
+  const filters = bloomFilters === undefined ? '' : `, WRITE_BLOOM_FILTER ${bloomFilters}`
+  return `FORMAT parquet, COMPRESSION ${compression}, USE_TMP_FILE false${dictionary}${filters}${metadata}`
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { BodyFormat } from '../core/batch.ts'
 import type { SinkDescription, SourceDescription } from '../core/connector.ts'
 import type { Port } from './graph.ts'
@@ -90,7 +91,7 @@ function passThrough(
  * encoding. CSV never fits CSV by itself: both sides may mean another dialect, header or order of columns.
  */
 function unchanged(source: SourceDescription, wanted: BodyFormat): BodyFormat | undefined {
-  if (!source.gives.includes(wanted.kind)) return undefined
+  if (wanted.kind === 'parquet' || !source.gives.includes(wanted.kind)) return undefined
   if (wanted.kind !== 'bytes') return wanted
   if (source.format === 'parquet') return undefined
   if (wanted.format === 'raw') return { ...wanted, format: source.format }
@@ -99,8 +100,9 @@ function unchanged(source: SourceDescription, wanted: BodyFormat): BodyFormat | 
 
 function decodable(source: SourceDescription): BodyFormat | undefined {
   for (const kind of source.gives) {
-    if (kind !== 'bytes') return { kind }
-    if (source.format === 'json' || source.format === 'csv') return { kind, format: source.format, separator: NEWLINE }
+    if (kind === 'table' || kind === 'rows') return { kind }
+    if (kind === 'bytes' && (source.format === 'json' || source.format === 'csv'))
+      return { kind, format: source.format, separator: NEWLINE }
   }
   return undefined
 }
@@ -115,6 +117,7 @@ function isRaw(body: BodyFormat): boolean {
 }
 
 export function isSameBody(left: BodyFormat, right: BodyFormat): boolean {
+  if (left.kind === 'parquet' || right.kind === 'parquet') return isDeepStrictEqual(left, right)
   if (left.kind !== 'bytes' || right.kind !== 'bytes') return left.kind === right.kind
   return left.format === right.format && left.separator === right.separator
 }
@@ -122,6 +125,7 @@ export function isSameBody(left: BodyFormat, right: BodyFormat): boolean {
 /** `JSON bytes separated by ","`, for people. */
 export function formatBody(body: BodyFormat): string {
   if (body.kind === 'table') return 'table'
+  if (body.kind === 'parquet') return `Parquet (${body.compression})`
   if (body.kind === 'rows') return 'rows (JavaScript objects)'
   if (body.separator === NEWLINE) return body.format === 'json' ? 'bytes (NDJSON)' : `bytes (${body.format} lines)`
   return `bytes (${body.format}, separated by ${JSON.stringify(String.fromCharCode(body.separator))})`

@@ -31,7 +31,7 @@ export class Tap {
 function linesOf(batch: Batch, limit: number): string[] {
   const { body } = batch
   if (body.kind === 'rows') return body.rows.slice(0, limit).map((row) => JSON.stringify(row, exact))
-  if (body.kind === 'table') return [`(${batch.rows} rows in columns)`]
+  if (body.kind === 'table' || body.kind === 'parquet') return [`(${batch.rows} rows in columns)`]
   const lines: string[] = []
   for (let at = 0; at < body.length && lines.length < limit;) {
     const index = lines.length

@@ -114,7 +114,7 @@ export class QueryInput {
   #pieceOf(batch: Batch): BytesPiece {
     const { body, rows } = batch
     const { input, metadata, id } = this.#step
-    assert(body.kind !== 'table', 'tables have no bytes')
+    assert(body.kind === 'bytes' || body.kind === 'rows', 'tables and Parquet have no lines')
     if (body.kind === 'rows') return whole(writeRows(body.rows, columnsOf(input.schema)), rows)
     assert(body.separator === 0x0a, 'the plan gives line feeds to steps that decode')
     if (input.encoding === 'raw') {

@@ -20,6 +20,12 @@ import { poisonError, type RecordFault } from './record-place.ts'
 /** Buffers of one output that wait for the next batch. */
 const FREE_BUFFERS = 4
 
+/**
+ * DuckDB hashes every text for a dictionary until that is full, by default at a fifth of 122 880 values, which takes long
+ * for columns of different values and is soon over with this limit. Few readers look into bloom filters.
+ */
+const PARQUET = { dictionaryValuesMax: 2048, bloomFilters: false } as const
+
 /** Tables that are waiting for their release get names of their own. */
 let tables = 0
 
@@ -82,7 +88,10 @@ export class QueryBranch {
       this.#recycle(buffer)
       return { ...base, bytes: batch.bytes, body: { kind: 'rows', rows, schema }, release() {} }
     }
-    const body: Body = { kind: 'bytes', buffer, length, separator: format.separator }
+    const body: Body =
+      format.kind === 'parquet'
+        ? { kind: 'parquet', buffer, length }
+        : { kind: 'bytes', buffer, length, separator: format.separator }
     return { ...base, bytes: length, body, release: once(() => this.#recycle(buffer)) }
   }
 
@@ -148,14 +157,22 @@ function chainOf(step: QueryWork, { select, schema, format }: QueryWorkOutput): 
     }
   }
   const columns = columnsOf(schema)
-  const names = columns.map(({ name }) => quoteName(name)).join(', ')
-  const last = format.kind === 'rows' ? readableSelect(columns, select) : `SELECT ${names} FROM ${quoteName(select)}`
-  return `WITH ${parts.join(', ')} ${last}`
+  return `WITH ${parts.join(', ')} ${lastSelect(columns, select, format)}`
+}
+
+function lastSelect(columns: readonly Column[], select: string, format: BodyFormat): string {
+  if (format.kind === 'rows') return readableSelect(columns, select)
+  const items =
+    format.kind === 'parquet'
+      ? format.columns.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`)
+      : columns.map(({ name }) => quoteName(name))
+  return `SELECT ${items.join(', ')} FROM ${quoteName(select)}`
 }
 
 function encodingOf(format: BodyFormat, table: string): Encoding {
   if (format.kind === 'table') return { format: 'table', table }
   if (format.kind === 'rows') return { format: 'json-array' }
+  if (format.kind === 'parquet') return { format: 'parquet', compression: format.compression, ...PARQUET }
   assert(format.format !== 'raw', 'queries give rows, tables, JSON or CSV')
   if (format.format === 'json') return { format: format.separator === 0x2c ? 'json-array' : 'ndjson' }
   return { format: 'csv', separator: HOUSE_CSV.separator, nullText: HOUSE_CSV.nullText, special: 'refuse' }

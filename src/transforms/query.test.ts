@@ -123,6 +123,51 @@ test('tables come in and go out, and are gone after their release', async () => 
   assert.deepEqual(left, [])
 })
 
+/** What a sink stores: one column as text, one wider. */
+const STORED: BodyFormat = {
+  kind: 'parquet',
+  columns: [
+    { name: 'label', sql: `name || '!'` },
+    { name: 'id', sql: 'CAST(id AS TINYINT)' },
+  ],
+  compression: 'zstd',
+}
+
+test('a sink that stores Parquet is given a file with the columns that it described', async () => {
+  await using database = await open()
+  const output = { select: 'paid', format: STORED, schema: schemaOf({ id: 'bigint', name: 'varchar' }) }
+  const operator = createQueryOperator(step({ outputs: [output] }), {
+    baseDirectory: '',
+    database: async () => database,
+  })
+  await operator.open()
+  const files: Buffer[] = []
+  await operator.process(bytesBatch(LINES), {
+    emit: async (_, { body, rows, release }) => {
+      assert.ok(body.kind === 'parquet')
+      assert.equal(rows, 4)
+      files.push(Buffer.from(body.buffer.subarray(0, body.length)))
+      release()
+    },
+  })
+  await operator.close()
+  const [file] = files
+  assert.ok(file !== undefined)
+  database.input.write(file, file.length)
+  const rows = await database.run(`SELECT label, id FROM read_parquet('${database.input.path}')`)
+  assert.deepEqual(
+    rows,
+    [1, 2, 3, 4].map((id) => [`N${id}!`, id]),
+  )
+})
+
+test('a record that does not fit the column in which it is stored is named', async () => {
+  const lines = [1, 128, 3].map((id) => `{"id":${id},"name":"n","amount":1}`)
+  const output = { select: 'paid', format: STORED, schema: schemaOf({ id: 'bigint', name: 'varchar' }) }
+  const error = await poisonOf(step({ outputs: [output] }), bytesBatch(lines))
+  assert.equal(error.detail['recordInBatch'], 1)
+})
+
 test('rows of user functions are encoded with every digit', async () => {
   await using database = await open()
   const input = { format: { kind: 'rows' }, encoding: 'json', schema: INPUT } as const
