@@ -42,6 +42,13 @@ function readFrame(input: Buffer, start: number, parts: Buffer[]): number {
   return at + (hasContentChecksum ? 4 : 0)
 }
 
+/** One bare block of `size` bytes, as Simple Log Service sends and takes it. */
+export function decompressLz4Block(block: Buffer, size: number): Buffer {
+  const output = new Output(size)
+  decompressBlock(block, output)
+  return output.bytes()
+}
+
 function decompressBlock(block: Buffer, output: Output): void {
   let at = 0
   const readLength = (nibble: number): number => {
