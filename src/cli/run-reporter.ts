@@ -1,6 +1,7 @@
 import type { Logger } from '../core/context.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { FromLane } from '../runtime/messages.ts'
+import { errorToData, MillraceError } from '../core/errors.ts'
+import type { FromLane, LogLevel } from '../runtime/messages.ts'
 import type { JobEvent, JobObserver } from '../runtime/observer.ts'
 import type { Output } from './output.ts'
 import type { RunProgress, RunStatus } from './run-progress.ts'
@@ -14,23 +15,44 @@ export interface Reporter {
   close(): void
 }
 
-export function openReporter(plan: Plan, progress: RunProgress, output: Output): Reporter {
-  return output.isTerminal ? terminalReporter(plan, progress, output) : lineReporter(progress, output)
+/** From the most to the least talkative. */
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+export interface ReporterOptions {
+  readonly plan: Plan
+  readonly progress: RunProgress
+  readonly output: Output
+  /** Log lines below it are left out; `debug` also shows what lanes answer and what caused an error. */
+  readonly level: LogLevel
 }
+
+export function openReporter(options: ReporterOptions): Reporter {
+  return options.output.isTerminal ? terminalReporter(options) : lineReporter(options)
+}
+
+/** The option `--log-level`, or the environment's MILLRACE_LOG_LEVEL. */
+export function parseLevel(text: string): LogLevel {
+  const level = LEVELS.find((one) => one === text)
+  if (level !== undefined) return level
+  throw new MillraceError(`the log level ${JSON.stringify(text)} is none of ${LEVELS.join(', ')}`, { code: 'CONFIG' })
+}
+
+const isShown = (level: LogLevel, least: LogLevel): boolean => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
 
 const REFRESH_MS = 200
 
-function terminalReporter(plan: Plan, progress: RunProgress, output: Output): Reporter {
+function terminalReporter({ plan, progress, output, level: least }: ReporterOptions): Reporter {
   const draw = (): void => output.live(screenLines(progress.status(), plan))
-  const say = (text: string): void => output.print(`${singleLine(text)}\n`)
-  const warn = (text: string): void => output.print(`${paint('yellow', singleLine(text))}\n`)
+  const sayAt = (level: LogLevel) => (text: string) => {
+    const line = singleLine(text)
+    const isLoud = level === 'warn' || level === 'error'
+    if (isShown(level, least)) output.print(`${isLoud ? paint('yellow', line) : line}\n`)
+  }
   const timer = setInterval(draw, REFRESH_MS)
   return {
-    logger: { debug: () => undefined, info: say, warn, error: warn },
-    observe: ({ kind, ...event }) => {
-      if (kind !== 'lane' || !('message' in event) || event.message.kind !== 'log') return
-      const { level, message } = event.message
-      if (level !== 'debug') (level === 'info' ? say : warn)(message)
+    logger: { debug: sayAt('debug'), info: sayAt('info'), warn: sayAt('warn'), error: sayAt('error') },
+    observe: (event) => {
+      if (event.kind === 'lane' && event.message.kind === 'log') sayAt(event.message.level)(event.message.message)
     },
     close: () => {
       clearInterval(timer)
@@ -43,21 +65,24 @@ function terminalReporter(plan: Plan, progress: RunProgress, output: Output): Re
 /** A heartbeat for those who follow the log. */
 const PROGRESS_MS = 5000
 
-function lineReporter(progress: RunProgress, output: Output): Reporter {
+function lineReporter({ progress, output, level: least }: ReporterOptions): Reporter {
   const line = (event: string, detail: object): void => output.json({ at: new Date().toISOString(), event, ...detail })
   const logAt =
-    (level: string): Logger['info'] =>
-    (message, detail) =>
-      line('log', { level, message, ...detail })
+    (level: LogLevel): Logger['info'] =>
+    (message, detail) => {
+      if (isShown(level, least)) line('log', { level, message, ...detail })
+    }
+  const isDebug = isShown('debug', least)
   const timer = setInterval(() => line('progress', numbers(progress.status())), PROGRESS_MS)
   return {
-    logger: { debug: () => undefined, info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+    logger: { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
     observe: (event) => {
       if (event.kind === 'lane') {
-        const detail = laneDetail(event.message)
-        if (detail !== undefined) line('log', detail)
+        const { lane, message } = event
+        if (message.kind === 'log') logAt(message.level)(message.message, message.detail)
+        else if (isDebug && TOLD.has(message.kind)) line('lane', { lane, says: message.kind, ...answerOf(message) })
       } else if (event.kind !== 'lag') {
-        line(event.kind, detailOf(event))
+        line(event.kind, { ...detailOf(event), ...(isDebug && 'error' in event ? causesOf(event.error) : {}) })
       }
     },
     close: () => {
@@ -71,9 +96,16 @@ function numbers({ rows, bytes, rowsPerSecond, written, confirmed, lag, rssBytes
   return { rows, bytes, rowsPerSecond, written, checkpoint: confirmed?.checkpoint ?? 0, lag, rssBytes }
 }
 
-function laneDetail(message: FromLane): object | undefined {
-  if (message.kind !== 'log' || message.level === 'debug') return undefined
-  return { level: message.level, message: message.message, ...message.detail }
+/** What a lane says about checkpoints; the rest comes many times a second. */
+const TOLD: ReadonlySet<FromLane['kind']> = new Set(['acked', 'drained', 'failed'])
+
+function answerOf(message: FromLane): object {
+  if (message.kind === 'acked') return { checkpoint: message.ack.checkpoint, ...message.ack.accounting }
+  return message.kind === 'failed' ? { code: message.error.code, causes: message.error.causes } : {}
+}
+
+function causesOf(error: MillraceError): object {
+  return { causes: errorToData(error).causes }
 }
 
 function detailOf(event: Exclude<JobEvent, { kind: 'lane' | 'lag' }>): object {

@@ -1,49 +1,56 @@
 import { hostname } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
+import type { Logger } from '../core/context.ts'
 import { toMillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { End } from '../checkpoint/cycle.ts'
-import { Job } from '../runtime/job.ts'
+import { ALREADY_FINISHED, Job } from '../runtime/job.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { parseMetricsAddress, type MetricsAddress } from '../server/metrics-server.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
-import { openStateDirectory } from '../storage/state-directory.ts'
+import { openStateDirectory, stateDirectoryOf } from '../storage/state-directory.ts'
+import { readState } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
 import { preflight } from './preflight.ts'
 import type { Output } from './output.ts'
 import { RunControl } from './run-control.ts'
 import { RunProgress } from './run-progress.ts'
 import { safeDowntimes, writeReport, writeStart } from './run-records.ts'
-import { openReporter, type Reporter } from './run-reporter.ts'
+import { openReporter, parseLevel, type Reporter } from './run-reporter.ts'
 import type { StopSignals, Verb } from './verb.ts'
 
 export const verb: Verb = {
   examples: [
     'millrace run clicks.yaml',
     'millrace run clicks.yaml --metrics 9464',
-    'millrace run clicks.yaml --no-preflight',
+    'millrace run clicks.yaml --no-preflight --log-level debug',
   ],
   define(command) {
     command
       .argument('<file>', 'pipeline file (.yaml, .json, .ts)')
       .option('--no-preflight', 'start without asking the systems about limits and retention')
       .option('--metrics <[host:]port>', 'serve metrics for Prometheus; without a host on 127.0.0.1 only')
+      .option('--log-level <level>', 'debug, info, warn or error; default: MILLRACE_LOG_LEVEL, else info')
   },
   async run({ args, options, output, signals }) {
     const file = args[0] ?? ''
     const address = options['metrics'] === undefined ? undefined : parseMetricsAddress(String(options['metrics']))
+    const level = parseLevel(String(options['logLevel'] ?? process.env['MILLRACE_LOG_LEVEL'] ?? 'info'))
     const loaded = await openPipeline(file, 'resolve')
     if (loaded.planned === undefined) return { findings: loaded.findings }
     const { plan } = loaded.planned
-    const found = options['preflight'] === false ? [] : await findObstacles(file, plan, output)
-    const obstacles = found.filter((finding) => finding.severity !== 'info')
+    const isFinished = await hasFinished(plan)
+    const found = options['preflight'] === false || isFinished ? [] : await preflight(file, plan, silent(output))
+    const obstacles = found.filter(({ severity, code }) => severity !== 'info' && code !== 'UNAVAILABLE')
     if (obstacles.some((finding) => finding.severity === 'error'))
       return { findings: [...loaded.findings, ...obstacles] }
     const progress = new RunProgress(plan)
-    const reporter = openReporter(plan, progress, output)
+    const reporter = openReporter({ plan, progress, output, level })
     try {
-      const end = await runUntilEnd({ plan, found, progress, reporter, signals: signals(), address })
+      const end = isFinished
+        ? tellFinished(reporter)
+        : await runUntilEnd({ plan, found, progress, reporter, signals: signals(), address })
       return { result: { name: plan.name, ended: end }, findings: loaded.findings }
     } finally {
       reporter.close()
@@ -51,10 +58,30 @@ export const verb: Verb = {
   },
 }
 
-/** What would stop the job later. A server that is away is no obstacle: the job waits for it. */
-async function findObstacles(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
-  const findings = await preflight(file, plan, { ...output, print: () => undefined })
-  return findings.filter((finding) => finding.code !== 'UNAVAILABLE')
+function silent(output: Output): Output {
+  return { ...output, print: () => undefined }
+}
+
+/** Looked up before anything is asked or started: a supervisor may start a finished job again and again. */
+async function hasFinished(plan: Plan): Promise<boolean> {
+  const directory = stateDirectoryOf(plan.storage, plan.name)
+  const { entries, lineage } = await readState({ name: plan.name, directory })
+  return lineage.ended === 'finished' && entries.every((entry) => entry.job === plan.name)
+}
+
+function tellFinished({ logger, observe }: Reporter): End {
+  logger.info(ALREADY_FINISHED)
+  observe({ kind: 'ended', as: 'finished' })
+  return 'finished'
+}
+
+/** A server that is away is no obstacle: the job waits for it. */
+function warnOfAbsent(found: readonly LocatedFinding[], logger: Logger): void {
+  for (const { code, message, path } of found) {
+    if (code !== 'UNAVAILABLE') continue
+    const where = path?.slice(0, 2).join('.') ?? 'the preflight'
+    logger.warn(`${where}: ${message.replace(/\.$/, '')}. The job starts, and goes on trying.`)
+  }
 }
 
 interface RunParts {
@@ -68,6 +95,7 @@ interface RunParts {
 
 async function runUntilEnd({ plan, found, progress, reporter, signals, address }: RunParts): Promise<End> {
   const { logger } = reporter
+  warnOfAbsent(found, logger)
   const directory = openStateDirectory(plan.storage, plan.name)
   signals.kill.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'), { once: true })
   const asked = new AbortController()

@@ -33,6 +33,11 @@ export interface JobOptions {
   readonly openLane?: OpenLane
 }
 
+/** What is said about a job that has nothing left to do. */
+export const ALREADY_FINISHED: string =
+  'already finished: an earlier run read every source to its end, and all of it is confirmed. ' +
+  'What was added since is not read; a pipeline with another `name` begins anew'
+
 /**
  * One process's life of a pipeline: claim, restore (R1–R8 of the protocol), run, end. `stop` asks for a last checkpoint.
  * Rejects with the error that halted it; its exit code is the process's.
@@ -98,10 +103,7 @@ export class Job {
     observe({ kind: 'claimed', epoch: ledger.epoch })
     const identity = idsOf(plan)
     if (decideRestore(ledger.lineage(), identity).kind === 'finished') {
-      logger.info(
-        'nothing to do: an earlier run read every source to its end, and all of it is confirmed. ' +
-          'What was added since is not read; a pipeline with another `name` begins anew',
-      )
+      logger.info(ALREADY_FINISHED)
       return 'finished'
     }
 
@@ -191,7 +193,7 @@ export class Job {
         if (this.#stopWanted)
           throw new MillraceError(`stopped while ${doing}: ${error.message}`, { code: 'INTERRUPTED' })
         const pause = backoffMs(attempt, RESTART_BACKOFF, random())
-        logger.warn(`${doing}: ${error.message} Trying again in ${pause} ms.`)
+        logger.warn(`${doing}: ${error.message.replace(/\.$/, '')}. Trying again in ${pause} ms.`)
         await clock.sleep(pause, this.#ending.signal)
       }
     }

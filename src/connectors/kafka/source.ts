@@ -21,7 +21,7 @@ export class KafkaSource implements Source {
   }
 
   enumerator(): SplitEnumerator {
-    return new KafkaEnumerator(this.#options, openClient(this.#options))
+    return new KafkaEnumerator(this.#options, openClient(this.#options, IMPATIENT))
   }
 
   reader(context: LaneContext): SplitReader {

@@ -72,6 +72,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
   async auditEnd(): Promise<void> {
     assert.deepEqual(await this.auditVisible(), this.topic.counts, 'every row is there')
     assert.deepEqual(await this.target.residue(), [], 'nothing is left open in the sink')
+    assert.deepEqual(this.home.logResidue(), [], 'nor in the checkpoint log')
     const entries = await this.home.entries()
     assertBalanced(entries)
     const { pending, ended } = await this.home.lineage()
