@@ -153,6 +153,7 @@ export interface S3Options {
   readonly endpoint?: string | undefined
   readonly region?: string | undefined
   readonly pathStyle?: boolean | undefined
+  readonly flavor?: 's3' | 'oss' | undefined
 }
 
 /** What a component hands to `openStore`: its `s3` option, and keys where a catalog gave it some. */
