@@ -65,6 +65,8 @@ export interface SinkAsk {
   readonly times: CheckpointTimes
   /** The promise that the pipeline asks for. `at-least-once` lets the sink save its second phase. */
   readonly delivery: 'two-phase' | 'at-least-once'
+  /** Assumptions that the user has accepted by name: what they promise need not be worked for. */
+  readonly accepted?: readonly string[]
 }
 
 export interface SinkDescription {
@@ -75,7 +77,24 @@ export interface SinkDescription {
   readonly writers: number | 'lanes'
   /** What the sink will compute of its rows: the plan makes sure that each is one row-wise SQL expression over them. */
   readonly expressions?: readonly SinkExpression[]
+  /** How rows are to be shared out over several lanes; absent: each stays in the lane that read it. */
+  readonly routing?: Routing
   readonly findings: readonly Finding[]
+}
+
+/** Rows go to a lane by the value of their key. With one lane there is nothing to share out. */
+export interface Routing {
+  /** SQL expressions over the rows, none of them a floating-point number. */
+  readonly key: readonly string[]
+  /**
+   * - `must`: all rows of a key go to one lane, and those of one split in their order.
+   * - `may`: they go to one lane where that is worth it, as measured; a key with too many rows for a lane is scattered.
+   */
+  readonly together: 'must' | 'may'
+  /** With `may`: so many bytes of a key, in each lane and checkpoint, are as good in every lane as in one. */
+  readonly enoughBytes?: number
+  /** Why, for `explain`. */
+  readonly why: string
 }
 
 export interface SinkExpression {

@@ -1,4 +1,5 @@
 /** Batches and DuckDB: bytes in, SQL, bytes out, with exact values. */
+export { keyLane, keyLaneSql, keyTextSql } from './key-groups.ts'
 export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'
 export type { NonFinite, QueryOutput, ZoneText } from './output.ts'
 export { ParquetAppender } from './parquet-append.ts'

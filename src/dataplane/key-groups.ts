@@ -10,7 +10,7 @@ import { quoteText } from './sql-text.ts'
  */
 
 /** Key groups are shared out over lanes; more lanes than groups would leave some without rows. */
-export const KEY_GROUPS = 128
+const KEY_GROUPS = 128
 
 const SEPARATOR = '\x1f'
 

@@ -108,7 +108,7 @@ function decodable(source: SourceDescription): BodyFormat | undefined {
 }
 
 /** The body that a query step makes for the sink: its best one, except `raw`, which only passes through. */
-function encodable(takes: SinkDescription['takes']): BodyFormat {
+export function encodable(takes: SinkDescription['takes']): BodyFormat {
   return takes.find((body) => !isRaw(body)) ?? { kind: 'table' }
 }
 

@@ -5,7 +5,7 @@ import type { CheckpointTimes } from '../core/context.ts'
 import type { OpenStore } from '../core/file-store.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
-import { assemble, type EdgeNote } from './assemble.ts'
+import { assemble, isExchanged, TABLE, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
 import { discoverSchemas } from './discover-schemas.ts'
 import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
@@ -73,10 +73,10 @@ export async function buildPlan(
   const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)
   if (draft.broken.length === 0) findings.push(...ofDelivery)
   if (hasErrors(findings)) return { planned: undefined, findings }
-  const bodies = choose(draft, graph, sources, sinks)
+  const bodies = choose(draft, graph, sources, sinks, lanes)
   findings.push(...undecodableFindings(bodies.undecodable, sources), ...undescribedFindings(draft, bodies, graph, flow))
   if (hasErrors(findings)) return { planned: undefined, findings }
-  const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles })
+  const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles, lanes })
   const { name, was, checkpoint, s3 } = draft.definition
   const plan: Plan = {
     name,
@@ -147,7 +147,8 @@ async function describeSinks(
   for (const sink of draft.sinks) {
     if (!sink.from.every((name) => flow.schemas.has(name))) continue
     const schema = commonSchema(sink.from, flow.schemas, ['sinks', sink.id], findings)
-    const ask = { schema, lanes, times, delivery: modeOf(draft.definition) }
+    const { accept: accepted = [] } = draft.definition
+    const ask = { schema, lanes, times, delivery: modeOf(draft.definition), accepted }
     const description = sink.connector.describe(sink.checked, ask)
     described.set(sink.id, description)
     findings.push(...placed(description.findings, 'sinks', sink.id))
@@ -194,6 +195,7 @@ function choose(
   graph: Graph,
   sources: ReadonlyMap<string, SourceDescription>,
   sinks: ReadonlyMap<string, SinkDescription>,
+  lanes: number,
 ): BodyChoice {
   const portsOf = (from: readonly string[]): Port[] => from.flatMap((name) => graph.ports.get(name) ?? [])
   const decoded = new Map<string, string>()
@@ -203,7 +205,7 @@ function choose(
   const questions = draft.sinks.map((sink) => ({
     id: sink.id,
     from: portsOf(sink.from),
-    takes: sinks.get(sink.id)?.takes ?? [],
+    takes: isExchanged(sinks.get(sink.id), lanes) ? [TABLE] : (sinks.get(sink.id)?.takes ?? []),
   }))
   return chooseBodies({ sources, sinks: questions, decoded })
 }

@@ -126,6 +126,16 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
         what: `functions of ${relativeTo(plan.baseDirectory, step.file)}`,
         facts: [['columns', formatSchema(step.schema)]],
       }
+    case 'exchange': {
+      const { routing, schema } = step
+      const facts = [
+        ['key', routing.key.join(', ')],
+        ['why', routing.why],
+        ['columns', formatSchema(schema)],
+      ] as const
+      const how = routing.together === 'must' ? 'all rows of a key go to one lane' : 'by key, hot ones to several lanes'
+      return { what: `between ${plan.parallelism} lanes, ${how}`, facts }
+    }
     case 'sink': {
       const writers =
         step.writers === 'lanes' ? 'one writer per lane' : `${step.writers} writer${step.writers === 1 ? '' : 's'}`

@@ -1,10 +1,6 @@
 import { assert } from '../core/assert.ts'
-import type { Edge, Step } from './plan.ts'
-
-function edgesOf(step: Step): readonly Edge[] {
-  if (step.kind === 'sink') return []
-  return step.kind === 'query' ? step.outputs.flatMap((output) => output.edges) : step.outputs
-}
+import type { Step } from './plan.ts'
+import { edgesOf } from './stages.ts'
 
 /** Every step after those it reads from; otherwise as in the file. */
 export function inFlowOrder(steps: readonly Step[]): Step[] {

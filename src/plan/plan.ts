@@ -1,5 +1,6 @@
 import type { BodyFormat } from '../core/batch.ts'
 import type { Finding } from '../core/checkpoint-types.ts'
+import type { Routing } from '../core/connector.ts'
 import type { CheckpointTimes } from '../core/context.ts'
 import type { Delivery } from '../core/delivery.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -33,7 +34,7 @@ export interface Plan {
   readonly findings: readonly Finding[]
 }
 
-export type Step = SourceStep | QueryStep | ModuleStep | SinkStep
+export type Step = SourceStep | QueryStep | ModuleStep | ExchangeStep | SinkStep
 
 /** Where the batches of an output go. Several edges: each receives every batch. */
 export interface Edge {
@@ -97,6 +98,18 @@ export interface ModuleStep {
   readonly input: Schema
   readonly schema: Schema
   /** Rows leave as objects or encoded for the consumer. */
+  readonly outputs: readonly Edge[]
+}
+
+/**
+ * Shares rows out to all lanes by their key: what follows is another stage, with rows of every lane. Takes and gives
+ * tables.
+ */
+export interface ExchangeStep {
+  readonly kind: 'exchange'
+  readonly id: string
+  readonly routing: Routing
+  readonly schema: Schema
   readonly outputs: readonly Edge[]
 }
 

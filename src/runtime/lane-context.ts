@@ -12,13 +12,13 @@ const DATABASE_MEMORY_BYTES = 192 * 1024 * 1024
 export class LaneServices {
   readonly #data: LaneData
   readonly #tell: (message: FromLane) => void
-  readonly #clock: Clock
+  readonly clock: Clock
   #database: Promise<LaneDatabase> | undefined
 
   constructor(data: LaneData, tell: (message: FromLane) => void, clock: Clock = systemClock) {
     this.#data = data
     this.#tell = tell
-    this.#clock = clock
+    this.clock = clock
   }
 
   /** The lane's DuckDB, loaded and opened when the first step asks for it: a lane that passes bytes on starts sooner. */
@@ -40,7 +40,7 @@ export class LaneServices {
       id,
       baseDirectory: plan.baseDirectory,
       log: this.#logger(id),
-      clock: this.#clock,
+      clock: this.clock,
       lane,
       lanes,
       meter: this.#meter(id),

@@ -23,8 +23,11 @@ export class LaneDesk {
   /** Says `ready`, or `failed` when a step cannot be built. */
   async open(data: LaneData): Promise<void> {
     try {
-      const steps = await openLaneSteps(data, this.#services, (error) => this.#lane?.fail(error))
-      this.#lane = new Lane(steps, this.#tap, this.#tell)
+      const steps = await openLaneSteps(data, this.#services, {
+        tap: this.#tap,
+        failed: (error) => this.#lane?.fail(error),
+      })
+      this.#lane = new Lane(steps, this.#tell)
       this.#lane.failed = (attempt, error) => this.#fail(attempt, error)
       this.#tell({ kind: 'ready' })
     } catch (error) {
@@ -63,6 +66,8 @@ export class LaneDesk {
       case 'halt':
         await lane?.halt()
         return this.#tell({ kind: 'halted', handed: lane?.handed() ?? [] })
+      case 'routes':
+        return lane?.follow(message)
       case 'tap':
         return this.#tap.open(message.step, message.limit)
       case 'close':

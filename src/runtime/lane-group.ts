@@ -2,6 +2,8 @@ import { errorFromData, MillraceError } from '../core/errors.ts'
 import type { Clock } from '../core/context.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ConnectorModules } from './connectors.ts'
+import { linkExchanges } from './exchange/link-exchanges.ts'
+import { RouteDesk } from './exchange/route-desk.ts'
 import type { HandedRecords } from './handed-records.ts'
 import { shareWriters } from './share-writers.ts'
 import { openLaneThread } from './lane-handle.ts'
@@ -48,15 +50,25 @@ export class LaneGroup {
     this.#clock = clock
     this.#waitingReady = plan.parallelism
     this.#ready.promise.catch(() => undefined)
+    const routes = new RouteDesk(plan, clock, (lane, message) => this.sendTo(lane, message))
     const receive = (lane: number, message: FromLane): void => {
-      if (message.kind === 'ready') this.#countReady()
+      if (message.kind === 'measured') routes.hear(lane, message)
+      else if (message.kind === 'ready') this.#countReady()
       else if (message.kind === 'halted') this.#countHalted(message.handed)
       else if (message.kind === 'failed' && message.attempt === 0) this.#ready.reject(errorFromData(message.error))
       else listener.message(lane, message)
     }
     const shared = shareWriters(plan)
+    const exchanges = linkExchanges(plan)
     this.#lanes = Array.from({ length: plan.parallelism }, (_, lane) => {
-      const data = { plan, lane, lanes: plan.parallelism, connectors, shared: shared[lane] ?? [] }
+      const data = {
+        plan,
+        lane,
+        lanes: plan.parallelism,
+        connectors,
+        shared: shared[lane] ?? [],
+        exchanges: exchanges[lane] ?? [],
+      }
       return openLane(data, receive, (error) => listener.died(error))
     })
   }

@@ -1,23 +1,38 @@
+import { assert } from '../core/assert.ts'
 import type { SinkWriter } from '../core/sink.ts'
-import type { SinkStep } from '../plan/plan.ts'
-import type { LaneOperator } from '../transforms/operator.ts'
+import type { Plan, SinkStep, Step } from '../plan/plan.ts'
+import { stagesOf } from '../plan/stages.ts'
+import type { LaneOperator, OperatorContext } from '../transforms/operator.ts'
 import { openSink, openSource, type ConnectorModules } from './connectors.ts'
+import { openExchange, type ExchangeEnds } from './exchange/open-exchange.ts'
 import type { LaneServices } from './lane-context.ts'
 import type { LaneSteps } from './lane.ts'
 import type { LaneData, SharedSink } from './messages.ts'
 import { HostedWriter, RemoteWriter } from './shared-writer.ts'
 import { SourceTask } from './source-task.ts'
+import { Stage, type StageSteps } from './stage.ts'
+import type { Tap } from './tap.ts'
 
-/** Makes this lane's readers, operators and writers from the plan. */
-export async function openLaneSteps(
-  { plan, connectors: modules, shared }: LaneData,
-  services: LaneServices,
-  failed: (error: unknown) => void,
-): Promise<LaneSteps> {
+export interface LaneEnds {
+  readonly tap: Tap
+  /** Told of errors that no call of the lane hears of. */
+  failed(error: unknown): void
+}
+
+type Built = {
+  readonly [K in keyof StageSteps]: StageSteps[K] extends ReadonlyMap<string, infer T> ? Map<string, T> : never
+}
+
+/** Makes this lane's readers, operators, exchanges and writers from the plan. */
+export async function openLaneSteps(data: LaneData, services: LaneServices, ends: LaneEnds): Promise<LaneSteps> {
+  const { plan, connectors: modules, shared } = data
   const sources = new Map<string, LaneSteps['sources'] extends ReadonlyMap<string, infer T> ? T : never>()
-  const operators = new Map<string, { operator: LaneOperator; outputs: readonly (readonly { to: string }[])[] }>()
-  const writers = new Map<string, SinkWriter>()
+  const spreaders = new Map<string, NonNullable<ExchangeEnds['spreader']>>()
+  const stageOf = stagesOf(plan.steps)
+  const stages = Array.from({ length: Math.max(...stageOf.values()) + 1 }, emptyStage)
   for (const step of plan.steps) {
+    const at = stageOf.get(step.id) ?? 0
+    const stage = stageAt(stages, at)
     switch (step.kind) {
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
@@ -25,33 +40,62 @@ export async function openLaneSteps(
         sources.set(step.id, { task: new SourceTask(step.id, reader), edges: step.outputs })
         break
       }
-      case 'query': {
-        const { createQueryOperator } = await import('../transforms/query.ts')
-        const operator = createQueryOperator(step, {
-          baseDirectory: plan.baseDirectory,
-          database: () => services.database(),
-        })
-        await operator.open()
-        operators.set(step.id, { operator, outputs: step.outputs.map((output) => output.edges) })
+      case 'query':
+      case 'module': {
+        const operator = await openOperator(step, plan, services)
+        const outputs = step.kind === 'query' ? step.outputs.map((output) => output.edges) : [step.outputs]
+        stage.operators.set(step.id, { operator, outputs })
         break
       }
-      case 'module': {
-        const { createModuleOperator } = await import('../transforms/module.ts')
-        const operator = createModuleOperator(step, {
-          baseDirectory: plan.baseDirectory,
-          database: () => services.database(),
-        })
-        await operator.open()
-        operators.set(step.id, { operator, outputs: [step.outputs] })
+      case 'exchange': {
+        const { sender, receiver, spreader } = await openExchange(step, exchangeServices(data, step.id, services, ends))
+        stage.senders.set(step.id, sender)
+        stageAt(stages, at + 1).receivers.set(step.id, { receiver, edges: step.outputs })
+        if (spreader !== undefined) spreaders.set(step.id, spreader)
         break
       }
       case 'sink': {
-        writers.set(step.id, await openWriter(step, modules, services, shared, failed))
+        stage.writers.set(step.id, await openWriter(step, modules, services, shared, ends.failed))
         break
       }
     }
   }
-  return { sources, operators, writers }
+  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders }
+}
+
+function emptyStage(): Built {
+  return { operators: new Map(), writers: new Map(), senders: new Map(), receivers: new Map() }
+}
+
+function stageAt(stages: readonly Built[], at: number): Built {
+  const stage = stages[at]
+  assert(stage !== undefined, `there is a stage ${at}`)
+  return stage
+}
+
+async function openOperator(
+  step: Step & { kind: 'query' | 'module' },
+  plan: Plan,
+  services: LaneServices,
+): Promise<LaneOperator> {
+  const context: OperatorContext = { baseDirectory: plan.baseDirectory, database: () => services.database() }
+  const operator =
+    step.kind === 'query'
+      ? (await import('../transforms/query.ts')).createQueryOperator(step, context)
+      : (await import('../transforms/module.ts')).createModuleOperator(step, context)
+  await operator.open()
+  return operator
+}
+
+function exchangeServices(
+  { lane, lanes, exchanges }: LaneData,
+  id: string,
+  services: LaneServices,
+  { failed }: LaneEnds,
+): Parameters<typeof openExchange>[1] {
+  const links = exchanges.find(({ exchange }) => exchange === id)
+  assert(links !== undefined, `the lanes are linked for ${id}`)
+  return { lane, lanes, links, clock: services.clock, database: () => services.database(), failed }
 }
 
 async function openWriter(

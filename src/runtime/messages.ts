@@ -5,6 +5,8 @@ import type { ErrorData } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { ExchangeLinks } from './exchange/link-exchanges.ts'
+import type { Routes, ValueBytes } from './exchange/spreader.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
 import type { HandedRecords, TrialRanges } from './handed-records.ts'
 
@@ -15,6 +17,8 @@ export interface LaneData {
   readonly lanes: number
   /** Sinks whose writer several lanes share, with this lane's ends of the channels. */
   readonly shared: readonly SharedSink[]
+  /** This lane's ends of the channels of every exchange. */
+  readonly exchanges: readonly ExchangeLinks[]
   /** Module of each connector that the plan uses, by name: the lane imports them itself. */
   readonly connectors: Readonly<Record<string, string>>
 }
@@ -50,6 +54,8 @@ export type ToLane =
     }
   /** Throw away open work and stay still until the next `start`. */
   | { readonly kind: 'halt' }
+  /** Where an exchange is to send rows from now on that may go to any lane. */
+  | { readonly kind: 'routes'; readonly exchange: string; readonly routes: Routes }
   | { readonly kind: 'tap'; readonly step: string | undefined; readonly limit: number }
   | { readonly kind: 'close' }
 
@@ -84,6 +90,8 @@ export type FromLane =
       readonly steps: Readonly<Record<string, StepTotals>>
       readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
     }
+  /** What an exchange measured since the last report. */
+  | { readonly kind: 'measured'; readonly exchange: string; readonly values: ValueBytes }
   /** Every assigned split has ended. */
   | { readonly kind: 'drained'; readonly attempt: number }
   | { readonly kind: 'halted'; readonly handed: readonly HandedRecords[] }

@@ -2,11 +2,11 @@ import type { MessagePort } from 'node:worker_threads'
 import { assert } from '../core/assert.ts'
 import type { Batch } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
-import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { CutResult, SinkWriter } from '../core/sink.ts'
 import { Gate } from './gate.ts'
+import { SharedBlocks, thrownAway } from './shared-blocks.ts'
 
 /*
  * One writer fed by several lanes, so that a table's checkpoint is one transaction whatever the parallelism:
@@ -37,14 +37,11 @@ export type ToRemote =
   | { readonly kind: 'prepared'; readonly generation: number; readonly rows: number; readonly bytes: number }
 
 const BLOCKS = 3
-const BLOCK_BYTES = 2 * 1024 * 1024 + 64 * 1024
 
 /** The end of the lanes that do not host the writer. */
 export class RemoteWriter implements SinkWriter {
   readonly #port: MessagePort
-  readonly #memory: SharedArrayBuffer[] = []
-  readonly #free: number[] = []
-  readonly #waiting: { resolve(): void; reject(error: Error): void }[] = []
+  readonly #blocks = new SharedBlocks(BLOCKS)
   #generation = 0
   #cuts: { resolve(result: CutResult): void; reject(error: Error): void }[] = []
 
@@ -61,10 +58,7 @@ export class RemoteWriter implements SinkWriter {
     const { body, rows } = batch
     assert(body.kind === 'bytes', 'only bytes travel between lanes')
     const generation = this.#generation
-    const block = await this.#take(body.length)
-    const memory = this.#memory[block]
-    assert(memory !== undefined, 'a block has memory')
-    new Uint8Array(memory).set(body.buffer.subarray(0, body.length))
+    const { block, memory } = await this.#blocks.copy(body.buffer.subarray(0, body.length))
     batch.release()
     const { length, separator } = body
     this.#send({ kind: 'rows', generation, block, memory, length, rows, separator })
@@ -83,33 +77,18 @@ export class RemoteWriter implements SinkWriter {
 
   async close(): Promise<void> {
     await this.rollback()
-    // No credit comes any more: whoever waits for one lets go.
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(thrownAway())
+    // No credit comes any more.
+    this.#blocks.letGo()
     this.#port.close()
   }
 
   #hear(message: ToRemote): void {
     if (message.kind === 'credit') {
-      this.#free.push(message.block)
-      this.#waiting.shift()?.resolve()
+      this.#blocks.giveBack(message.block)
     } else if (message.generation === this.#generation) {
       const { rows, bytes } = message
       this.#cuts.shift()?.resolve({ committables: [], counts: { rows, bytes } })
     }
-  }
-
-  /** A free block of at least this size; waits for a credit when all are under way. */
-  async #take(bytes: number): Promise<number> {
-    if (this.#memory.length < BLOCKS) {
-      this.#memory.push(new SharedArrayBuffer(Math.max(bytes, BLOCK_BYTES)))
-      return this.#memory.length - 1
-    }
-    while (this.#free.length === 0) {
-      await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    }
-    const block = this.#free.shift() ?? 0
-    if ((this.#memory[block]?.byteLength ?? 0) < bytes) this.#memory[block] = new SharedArrayBuffer(bytes)
-    return block
   }
 
   #send(message: ToHost): void {
@@ -252,10 +231,6 @@ export class HostedWriter implements SinkWriter {
   #tell(remote: Remote, message: ToRemote): void {
     remote.port.postMessage(message)
   }
-}
-
-function thrownAway(): MillraceError {
-  return new MillraceError('the checkpoint was thrown away', { code: 'INTERRUPTED', retry: 'restart' })
 }
 
 function batchOf(message: ToHost & { kind: 'rows' }, release: () => void): Batch {

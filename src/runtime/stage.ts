@@ -1,0 +1,182 @@
+import { assert } from '../core/assert.ts'
+import type { Batch } from '../core/batch.ts'
+import type { CheckpointId } from '../core/checkpoint-types.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { CutResult, SinkWriter } from '../core/sink.ts'
+import type { Accounting } from '../checkpoint/entries.ts'
+import type { Edge } from '../plan/plan.ts'
+import type { LaneOperator } from '../transforms/operator.ts'
+import type { Mark } from './exchange/messages.ts'
+import type { ExchangeReceiver } from './exchange/receiver.ts'
+import type { ExchangeSender } from './exchange/sender.ts'
+import { Gate } from './gate.ts'
+import type { StepTotals, Tickets, ToLane } from './messages.ts'
+import { shareBatch } from './shared-batch.ts'
+import { Tally } from './tally.ts'
+import type { Tap } from './tap.ts'
+
+export interface StageSteps {
+  readonly operators: ReadonlyMap<
+    string,
+    { readonly operator: LaneOperator; readonly outputs: readonly (readonly Edge[])[] }
+  >
+  readonly writers: ReadonlyMap<string, SinkWriter>
+  /** Exchanges that rows leave by, and those that they come from. */
+  readonly senders: ReadonlyMap<string, ExchangeSender>
+  readonly receivers: ReadonlyMap<string, { readonly receiver: ExchangeReceiver; readonly edges: readonly Edge[] }>
+}
+
+/** What a stage did between two barriers. */
+export interface StageCut {
+  readonly writers: readonly (readonly [sink: string, result: CutResult])[]
+  readonly counts: Accounting
+  /** Rows that were given to each sink. */
+  readonly given: ReadonlyMap<string, number>
+}
+
+type Barrier = ToLane & { kind: 'barrier' }
+
+/**
+ * The steps of one lane between two exchanges. A gate lets one item through them at a time, so a barrier that passes the
+ * gate finds every step between two items.
+ */
+export class Stage {
+  readonly #steps: StageSteps
+  readonly #tap: Tap
+  readonly #gate = new Gate()
+  readonly #tally = new Tally()
+  #given = new Map<string, number>()
+
+  constructor(steps: StageSteps, tap: Tap) {
+    this.#steps = steps
+    this.#tap = tap
+    for (const sender of steps.senders.values()) sender.connect((flush) => this.enter(flush))
+    for (const [id, { receiver, edges }] of steps.receivers) {
+      receiver.connect(
+        (action) => this.enter(action),
+        (item) => (item.kind === 'batch' ? this.emit(id, edges, item) : this.mark(item)),
+      )
+    }
+  }
+
+  /** Runs an action between two others. */
+  enter<T>(action: () => Promise<T> | T): Promise<T> {
+    return this.#gate.run(action)
+  }
+
+  begin(attempt: number, checkpoint: CheckpointId, tickets: Tickets): void {
+    this.#tally.reset()
+    this.#given = new Map()
+    for (const [id, writer] of this.#steps.writers) writer.begin(checkpoint, ticketOf(tickets, id))
+    for (const sender of this.#steps.senders.values()) sender.begin(attempt)
+    // Last: rows that came before we were there enter at once.
+    for (const { receiver } of this.#steps.receivers.values()) receiver.begin(attempt)
+  }
+
+  /** Rows of a source enter the flow. */
+  async read(source: string, edges: readonly Edge[], batch: Batch): Promise<void> {
+    this.#tally.read(source, batch.rows, batch.bytes)
+    await this.emit(source, edges, batch)
+  }
+
+  /** Hands the rows of a step on to those that read them. */
+  async emit(from: string, edges: readonly Edge[], batch: Batch): Promise<void> {
+    if (this.#tap.isOpen) this.#tap.show(from, batch)
+    if (edges.length === 0) {
+      this.#tally.dropped(batch.rows)
+      return batch.release()
+    }
+    this.#tally.copied(batch.rows * (edges.length - 1))
+    const shared = shareBatch(batch, edges.length)
+    for (const edge of edges) await this.#deliver(edge.to, shared)
+  }
+
+  /** Event time, idleness and ends of splits go on to the next stage, in order with the rows. */
+  async mark(mark: Mark): Promise<void> {
+    for (const sender of this.#steps.senders.values()) await sender.mark(mark)
+  }
+
+  /** The barrier, between two items: what is on its way to other lanes is sent, then everything is cut at once. */
+  async cut(message: Barrier): Promise<() => Promise<StageCut>> {
+    for (const sender of this.#steps.senders.values()) await sender.flush()
+    for (const sender of this.#steps.senders.values()) sender.cut(message.checkpoint)
+    const cutting = [...this.#steps.writers].map(async ([id, writer]): Promise<[string, CutResult]> => {
+      const next = { checkpoint: message.next.checkpoint, ticket: ticketOf(message.next.tickets, id) }
+      return [id, await writer.cut(next)]
+    })
+    const writers = Promise.all(cutting)
+    writers.catch(() => undefined)
+    const counts = this.#tally.cut()
+    const given = this.#given
+    this.#given = new Map()
+    return async () => ({ writers: await writers, counts, given })
+  }
+
+  /** The same behind an exchange: when the barriers of all lanes have come. */
+  async cutWhenAligned(message: Barrier): Promise<StageCut> {
+    const receivers = [...this.#steps.receivers.values()].map(({ receiver }) => receiver)
+    const barriers = await Promise.all(receivers.map((receiver) => receiver.aligned()))
+    for (const checkpoint of barriers) assert(checkpoint === message.checkpoint, 'all lanes cut the same checkpoint')
+    const prepared = await this.enter(async () => {
+      const cut = await this.cut(message)
+      for (const receiver of receivers) receiver.resume()
+      return cut
+    })
+    return prepared()
+  }
+
+  /** Open work goes. Writers go first: an item may be stuck in one of them. */
+  async rollback(): Promise<void> {
+    for (const { receiver } of this.#steps.receivers.values()) receiver.rollback()
+    for (const sender of this.#steps.senders.values()) sender.rollback()
+    await Promise.all([...this.#steps.writers.values()].map((writer) => writer.rollback()))
+  }
+
+  totals(): Readonly<Record<string, StepTotals>> {
+    return this.#tally.totals()
+  }
+
+  /** Writers and exchanges first: an item may be stuck in one of them, with a server that takes no more. */
+  async closeEnds(): Promise<void> {
+    for (const { receiver } of this.#steps.receivers.values()) receiver.close()
+    for (const sender of this.#steps.senders.values()) sender.close()
+    await Promise.allSettled([...this.#steps.writers.values()].map((writer) => writer.close()))
+  }
+
+  async closeOperators(): Promise<void> {
+    await Promise.allSettled([...this.#steps.operators.values()].map(({ operator }) => operator.close()))
+  }
+
+  async #deliver(to: string, batch: Batch): Promise<void> {
+    const { rows, bytes } = batch
+    const writer = this.#steps.writers.get(to)
+    if (writer !== undefined) {
+      await writer.write(batch)
+      this.#given.set(to, (this.#given.get(to) ?? 0) + rows)
+      this.#tally.written(to, rows, bytes)
+      return
+    }
+    const sender = this.#steps.senders.get(to)
+    if (sender !== undefined) {
+      await sender.send(batch)
+      this.#tally.step(to, rows, rows)
+      return
+    }
+    const step = this.#steps.operators.get(to)
+    assert(step !== undefined, `there is a step "${to}"`)
+    let rowsOut = 0
+    await step.operator.process(batch, {
+      emit: async (output, made) => {
+        rowsOut += made.rows
+        await this.emit(to, step.outputs[output] ?? [], made)
+      },
+    })
+    this.#tally.step(to, rows, rowsOut)
+  }
+}
+
+function ticketOf(tickets: Tickets, sink: string): JsonObject {
+  const ticket = tickets[sink]
+  assert(ticket !== undefined, `the sink "${sink}" has a ticket`)
+  return ticket
+}
