@@ -16,7 +16,7 @@ function item(checkpoint: number, sink: string, rows: number): PendingCommittabl
 
 /** A lineage of these checkpoints; only what decisions look at is there. */
 function lineageOf(...checkpoints: number[]): Lineage {
-  const entries = checkpoints.map((checkpoint) => ({ checkpoint }) as CheckpointEntry)
+  const entries = checkpoints.map((checkpoint) => ({ checkpoint, sources: { in: [] } }) as unknown as CheckpointEntry)
   return {
     epoch: 1,
     lastSeq: 9,
@@ -26,6 +26,8 @@ function lineageOf(...checkpoints: number[]): Lineage {
     pending: [],
     marked: new Set(),
     nextCheckpoint: 9,
+    beginnings: {},
+    publishedSources: new Set(['in']),
     ended: undefined,
   }
 }
@@ -62,6 +64,6 @@ test('the newest checkpoint can be taken back while nothing of it is visible and
   assert.match(visible?.noRewind ?? '', /20 rows of it are visible in b/)
   assert.ok(visible?.legal.includes('rewind') === false)
   const only = caseOf(lineageOf(2), [item(2, 'a', 10), LOST])
-  assert.match(only?.noRewind ?? '', /no earlier checkpoint/)
+  assert.match(only?.noRewind ?? '', /no place before it/)
   assert.ok(only?.legal.includes('rewind') === false)
 })

@@ -1,7 +1,7 @@
 import type { CheckpointId, Evidence, PendingCommittable } from '../core/checkpoint-types.ts'
 import type { Decision } from './entries.ts'
 import type { Lineage } from './lineage.ts'
-import { legalDecisions } from './remedy.ts'
+import { hasPlaceBefore, legalDecisions } from './remedy.ts'
 
 export interface Examined {
   readonly item: PendingCommittable
@@ -58,7 +58,7 @@ function whyNoRewind(
   ofCheckpoint: readonly Examined[],
 ): string | undefined {
   if (lineage.newest?.checkpoint !== item.checkpoint) return 'a later checkpoint is built on it'
-  if (lineage.checkpoints.length < 2) return 'no earlier checkpoint is kept'
+  if (!hasPlaceBefore(lineage)) return 'there is no place before it to go back to'
   if (lineage.marked.has(item.checkpoint)) return 'a part of it was found in its sink'
   const visible = ofCheckpoint.find(({ evidence }) => evidence.state === 'committed')
   if (visible === undefined) return undefined

@@ -8,12 +8,12 @@ import { MillraceError } from '../core/errors.ts'
  * The entries of the checkpoint log and their bytes. A file is the entry as JSON, then one line with the length of
  * that JSON in bytes and its SHA-256:
  *
- *     {"format":1,"kind":"checkpoint",…}⏎
+ *     {"format":2,"kind":"checkpoint",…}⏎
  *     <length> <sha-256 in hex>⏎
  *
  * Each entry carries the hash of the entry before it, so a log that was mixed from two histories is noticed.
  */
-export const ENTRY_FORMAT = 1
+export const ENTRY_FORMAT = 2
 
 interface EntryHead {
   readonly format: typeof ENTRY_FORMAT
@@ -24,6 +24,10 @@ interface EntryHead {
   readonly nonce: string
   /** Hash of the entry that stood before this one; empty for the first. */
   readonly parent: string
+  /** Slot of a claim: a start reads from there on, nothing before it is needed any more. */
+  readonly base: number
+  /** What epochs below this one left behind is swept. */
+  readonly clean: RunEpoch
   /** Wall time, for people only. */
   readonly at: string
 }
@@ -31,8 +35,25 @@ interface EntryHead {
 /** A starting process takes the next epoch and, by occupying the slot, fences whoever wrote before. Never collected. */
 export interface ClaimEntry extends EntryHead {
   readonly kind: 'claim'
+  /** The first checkpoint that this epoch may publish. */
+  readonly next: CheckpointId
   readonly host: string
   readonly pid: number
+}
+
+/**
+ * Where sources that no checkpoint knows begin, as it was resolved at their first start: `latest` is another place at the
+ * next one. Written before the first checkpoint with them is prepared, so that there is a place to go back to from it.
+ */
+export interface BeginEntry extends EntryHead {
+  readonly kind: 'begin'
+  readonly sources: Readonly<Record<string, Beginning>>
+}
+
+export interface Beginning {
+  /** The moment that was resolved, such as `latest`; absent where the source begins at its beginning. */
+  readonly moment?: string
+  readonly splits: readonly SplitState[]
 }
 
 /** The manifest: the only commit point of the engine. */
@@ -98,7 +119,14 @@ export interface FinishedEntry extends EntryHead {
   readonly kind: 'finished'
 }
 
-export type LogEntry = ClaimEntry | CheckpointEntry | ConfirmEntry | DecisionEntry | StoppedEntry | FinishedEntry
+export type LogEntry =
+  | ClaimEntry
+  | BeginEntry
+  | CheckpointEntry
+  | ConfirmEntry
+  | DecisionEntry
+  | StoppedEntry
+  | FinishedEntry
 
 export function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')

@@ -2,27 +2,41 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
-import type { CheckpointEntry, Decision, LogEntry } from './entries.ts'
+import type { CheckpointEntry, Decision, LogEntry, SplitState } from './entries.ts'
 import { selectGarbage } from './garbage.ts'
-import { foldLineage, sweepScope } from './lineage.ts'
+import { baseOf, foldLineage, sweepScope } from './lineage.ts'
 import { decideRemedy, legalDecisions } from './remedy.ts'
-import { decideRestore } from './restore.ts'
+import { decideRestore, goesOnAt } from './restore.ts'
 
 /** A log as processes write it; each claim is another process unless it says whose rewind it is. */
 class Story {
   entries: LogEntry[] = []
   epoch = 0
   nonce = ''
+  #next = 1
+  #clean = 0
 
   claim(nonce: string): this {
     this.epoch += 1
     this.nonce = nonce
-    return this.#add({ kind: 'claim', host: 'h', pid: 1 })
+    return this.#add({ kind: 'claim', next: this.#next, host: 'h', pid: 1 })
+  }
+
+  /** What earlier epochs left is swept; the next entry says so. */
+  swept(): this {
+    this.#clean = this.epoch
+    return this
+  }
+
+  begin(moment: string, seq = 0): this {
+    return this.#add({ kind: 'begin', sources: { in: { moment, splits: [split(seq)] } } })
   }
 
   checkpoint(checkpoint: number, pending: readonly (readonly [number, string])[] = []): this {
     const items = pending.map(([of, sink]) => item(of, sink))
-    const rest = { fingerprint: 'f', delivery: 'exact', sources: {}, sinks: {}, accounting: NOTHING, tookMs: 1 }
+    const sources = { in: [split(checkpoint * 10)] }
+    const rest = { fingerprint: 'f', delivery: 'exact', sources, sinks: {}, accounting: NOTHING, tookMs: 1 }
+    this.#next = checkpoint + 1
     return this.#add({ kind: 'checkpoint', checkpoint, pending: items, ...rest })
   }
 
@@ -40,7 +54,9 @@ class Story {
 
   #add(entry: object): this {
     const { epoch, nonce } = this
-    const head = { format: 1, seq: this.entries.length, job: 'j', epoch, nonce, parent: '', at: '' }
+    const seq = this.entries.length
+    const base = baseOf(this.entries) ?? seq
+    const head = { format: 2, seq, job: 'j', epoch, nonce, parent: '', base, clean: this.#clean, at: '' }
     this.entries.push({ ...head, ...entry } as unknown as LogEntry)
     return this
   }
@@ -48,6 +64,12 @@ class Story {
 
 const NOTHING = { read: 0, copied: 0, filtered: 0, deadLettered: 0, written: 0 }
 const SINKS = ['a', 'b'] as const
+/** What a collection may change of a lineage. */
+const COLLECTED = { checkpoints: [], beginnings: {} }
+
+function split(seq: number): SplitState {
+  return { split: 's', spec: {}, at: { seq }, finished: false }
+}
 
 function item(checkpoint: number, sink: string): PendingCommittable {
   return { sink, checkpoint, epoch: 1, orderKey: sink, rows: 1, committable: { name: `${sink}${checkpoint}` } }
@@ -55,6 +77,45 @@ function item(checkpoint: number, sink: string): PendingCommittable {
 
 function names(pending: readonly PendingCommittable[]): string[] {
   return pending.map(({ sink, checkpoint }) => `${sink}${checkpoint}`)
+}
+
+/** Random lives of a pipeline, as the ledger lets them happen. */
+const turn = fc.constantFrom(
+  ...['publish', 'publish', 'publish', 'confirm', 'confirm', 'start', 'rewind', 'void', 'mark', 'sweep', 'begin'],
+)
+
+function tell(turns: readonly string[]): Story {
+  const story = new Story().claim('p0')
+  let next = 1
+  let processes = 1
+  let unconfirmed: number[] = []
+  for (const what of turns) {
+    const newest = foldLineage(story.entries).newest?.checkpoint ?? 0
+    if (what === 'start') story.claim(`p${processes++}`)
+    if (what === 'rewind') story.claim(story.nonce)
+    if (what === 'sweep') story.swept()
+    if (what === 'begin') story.begin('latest', next)
+    if (what === 'publish') {
+      unconfirmed.push(next)
+      story.checkpoint(
+        next,
+        unconfirmed.flatMap((of) => SINKS.map((sink) => [of, sink] as const)),
+      )
+      next += 1
+    }
+    const oldest = unconfirmed[0]
+    if (oldest === undefined) continue
+    if (what === 'confirm') {
+      story.confirm(oldest)
+      unconfirmed = unconfirmed.slice(1)
+    }
+    if (what === 'void' && newest === unconfirmed.at(-1)) {
+      story.decide({ action: 'rewind', void: newest })
+      unconfirmed = unconfirmed.slice(0, -1)
+    }
+    if (what === 'mark') story.decide({ action: 'mark-committed', checkpoint: oldest, sink: 'a' })
+  }
+  return story
 }
 
 test('an empty log is a fresh start', () => {
@@ -91,7 +152,7 @@ test('a voided checkpoint does not count, its number is not used again, and the 
     .decide({ action: 'rewind', void: 2 })
   const lineage = foldLineage(story.entries)
   assert.deepEqual(names(lineage.pending), ['a1'])
-  const restore = decideRestore(lineage, { sources: [], sinks: ['a'] })
+  const restore = decideRestore(lineage, { sources: ['in'], sinks: ['a'] })
   assert.deepEqual(restore.kind === 'restore' && [restore.from, restore.next], [1, 3])
 })
 
@@ -124,7 +185,7 @@ test('entries that cannot follow each other are refused', () => {
 test('state without an owner is refused', () => {
   const story = new Story().claim('p').checkpoint(1, [[1, 'a']])
   const lineage = foldLineage(story.entries)
-  assert.throws(() => decideRestore(lineage, { sources: [], sinks: ['b'] }), { code: 'CONFIG', message: /"a"/ })
+  assert.throws(() => decideRestore(lineage, { sources: ['in'], sinks: ['b'] }), { code: 'CONFIG', message: /"a"/ })
 })
 
 test('a checkpoint is taken back only when it is the newest, something is before it, and nothing of it is visible', () => {
@@ -161,13 +222,12 @@ test('what a person has found in the sink is visible: its checkpoint is not take
   assert.ok(!legalDecisions(lineage, b, false).includes('rewind'))
 })
 
-test('leftovers are looked for in every epoch since the last run that confirmed its own checkpoint', () => {
-  const story = new Story().claim('p').checkpoint(1).confirm(1).claim('q').checkpoint(2).confirm(2).claim('r')
+test('leftovers are looked for in every epoch since the last one that swept', () => {
+  const story = new Story().claim('p').checkpoint(1).confirm(1).claim('q').swept().checkpoint(2).confirm(2).claim('r')
   assert.deepEqual(sweepScope(story.entries, 3).runs, [{ epoch: 2, from: 3, to: 4 }])
 })
 
-test('a checkpoint that another run confirmed is no proof that its run had cleaned up', () => {
-  // The run of epoch 2 published, and was killed before its clean-up of epoch 1 was over.
+test('a run that was killed before its clean-up was over has its own and the earlier leftovers looked for', () => {
   const story = new Story()
     .claim('p')
     .claim('q')
@@ -175,54 +235,76 @@ test('a checkpoint that another run confirmed is no proof that its run had clean
     .claim('r')
     .confirm(1)
     .claim('s')
-  assert.deepEqual(
-    sweepScope(story.entries, 4).runs.map((run) => run.epoch),
-    [1, 2, 3],
-  )
+  assert.deepEqual(sweepScope(story.entries, 4).runs, [
+    { epoch: 1, from: 1, to: 2 },
+    { epoch: 2, from: 2, to: 3 },
+    { epoch: 3, from: 2, to: 3 },
+  ])
 })
 
-test('the epochs of a run’s own rewinds are looked through by the next run', () => {
-  const story = new Story().claim('p').claim('p').checkpoint(1).confirm(1).claim('q')
-  assert.deepEqual(
-    sweepScope(story.entries, 3).runs.map((run) => run.epoch),
-    [1, 2],
-  )
-})
-
-/** Random lives of a pipeline, as the ledger lets them happen. */
-const turn = fc.constantFrom('publish', 'publish', 'publish', 'confirm', 'confirm', 'start', 'rewind', 'void', 'mark')
-
-function tell(turns: readonly string[]): Story {
-  const story = new Story().claim('p0')
-  let next = 1
-  let processes = 1
-  let unconfirmed: number[] = []
-  for (const what of turns) {
-    const newest = foldLineage(story.entries).newest?.checkpoint ?? 0
-    if (what === 'start') story.claim(`p${processes++}`)
-    if (what === 'rewind') story.claim(story.nonce)
-    if (what === 'publish') {
-      unconfirmed.push(next)
-      story.checkpoint(
-        next,
-        unconfirmed.flatMap((of) => SINKS.map((sink) => [of, sink] as const)),
-      )
-      next += 1
-    }
-    const oldest = unconfirmed[0]
-    if (oldest === undefined) continue
-    if (what === 'confirm') {
-      story.confirm(oldest)
-      unconfirmed = unconfirmed.slice(1)
-    }
-    if (what === 'void' && newest === unconfirmed.at(-1)) {
-      story.decide({ action: 'rewind', void: newest })
-      unconfirmed = unconfirmed.slice(0, -1)
-    }
-    if (what === 'mark') story.decide({ action: 'mark-committed', checkpoint: oldest, sink: 'a' })
+test('what an epoch may have begun is told by the claim after it, also when its checkpoints were collected', () => {
+  const story = new Story().claim('p')
+  for (let checkpoint = 1; checkpoint <= 9; checkpoint++) {
+    story.checkpoint(checkpoint).confirm(checkpoint)
+    if (checkpoint === 4) story.claim('p')
   }
-  return story
-}
+  story.claim('q')
+  const gone = new Set(selectGarbage(story.entries, 1))
+  const runs = sweepScope(
+    story.entries.filter(({ seq }) => !gone.has(seq)),
+    3,
+  ).runs
+  assert.deepEqual(runs, [
+    { epoch: 1, from: 5, to: 6 },
+    { epoch: 2, from: 10, to: 11 },
+  ])
+})
+
+test('from its base on a log says the same as from its beginning', () => {
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), (turns, retained) => {
+      const { entries: all, epoch } = tell(turns)
+      const gone = new Set(selectGarbage(all, retained))
+      const kept = all.filter((entry) => !gone.has(entry.seq))
+      const base = baseOf(kept) ?? assert.fail('a log is not empty')
+      const part = kept.filter((entry) => entry.seq >= base)
+      assert.equal(part[0]?.kind, 'claim')
+      assert.deepEqual(foldLineage(part), foldLineage(kept))
+      assert.deepEqual(sweepScope(part, epoch + 1), sweepScope(kept, epoch + 1))
+      assert.deepEqual(selectGarbage(part, retained), selectGarbage(kept, retained))
+    }),
+  )
+})
+
+test('the first checkpoint is taken back to where the sources began, if the log remembers it', () => {
+  const lost = { item: item(1, 'a'), code: 'PREPARED_EXPIRED' } as const
+  const publish = (story: Story): Story => story.checkpoint(1, [[1, 'a']])
+  const forgotten = foldLineage(publish(new Story().claim('p')).entries)
+  assert.equal(decideRemedy(forgotten, lost, new Set()).kind, 'halt')
+  assert.ok(!legalDecisions(forgotten, lost.item, false).includes('rewind'))
+  const story = publish(new Story().claim('p').begin('latest', 500))
+  const lineage = foldLineage(story.entries)
+  const [only] = lineage.pending as [PendingCommittable]
+  assert.deepEqual(decideRemedy(lineage, { ...lost, item: only }, new Set()), { kind: 'rewind', void: 1, abort: [] })
+  assert.ok(legalDecisions(lineage, lost.item, false).includes('rewind'))
+
+  const back = foldLineage(story.decide({ action: 'rewind', void: 1 }).claim('q').entries)
+  assert.deepEqual(decideRestore(back, { sources: ['in'], sinks: ['a'] }), { kind: 'fresh', next: 2 })
+  // Whatever the options say by now: rows of that checkpoint were read from here.
+  for (const moment of ['latest', 'another', undefined]) {
+    assert.deepEqual(goesOnAt(back, 'in', moment), [split(500)])
+  }
+})
+
+test('a moment is resolved once, and a beginning as long as nothing of it is published', () => {
+  const begun = foldLineage(new Story().claim('p').begin('latest', 500).claim('q').entries)
+  assert.deepEqual(goesOnAt(begun, 'in', 'latest'), [split(500)])
+  assert.equal(goesOnAt(begun, 'in', '2026-01-01'), undefined, 'the user has changed his mind')
+  assert.equal(goesOnAt(begun, 'in', undefined), undefined, 'a file may be mended')
+  assert.equal(goesOnAt(begun, 'other', 'latest'), undefined)
+  const published = foldLineage(new Story().claim('p').begin('latest', 500).checkpoint(1).entries)
+  assert.deepEqual(goesOnAt(published, 'in', 'latest'), [split(10)])
+})
 
 test('whatever happened: nothing voided, confirmed or decided is pending, and no number comes back', () => {
   fc.assert(
@@ -276,12 +358,12 @@ test('garbage leaves claims, decisions, the newest confirmed checkpoints and eve
       const before = foldLineage(entries)
       const gone = new Set(selectGarbage(entries, retained))
       for (const entry of entries) {
-        if (gone.has(entry.seq)) assert.ok(entry.kind === 'checkpoint' || entry.kind === 'confirm')
+        if (gone.has(entry.seq)) assert.ok(['begin', 'checkpoint', 'confirm'].includes(entry.kind))
       }
       const after = foldLineage(entries.filter((entry) => !gone.has(entry.seq)))
       const kept = before.checkpoints.filter((entry) => entry.checkpoint <= before.confirmedUpTo).slice(-retained)
       for (const entry of kept) assert.ok(after.checkpoints.includes(entry), 'the newest confirmed ones stay')
-      assert.deepEqual({ ...after, checkpoints: [] }, { ...before, checkpoints: [] })
+      assert.deepEqual({ ...after, ...COLLECTED }, { ...before, ...COLLECTED })
     }),
   )
 })

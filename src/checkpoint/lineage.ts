@@ -1,6 +1,6 @@
 import type { CheckpointId, PendingCommittable, RunEpoch, SweepScope } from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { CheckpointEntry, LogEntry } from './entries.ts'
+import type { Beginning, CheckpointEntry, LogEntry } from './entries.ts'
 
 /** What the log says, folded: where a start goes on, what is still to be committed, who may have left work behind. */
 export interface Lineage {
@@ -17,12 +17,16 @@ export interface Lineage {
   readonly marked: ReadonlySet<CheckpointId>
   /** Greater than every id that was ever published, voided ones included. */
   readonly nextCheckpoint: CheckpointId
+  /** Where sources began, as it was resolved at their first start; kept until a confirmed checkpoint knows them. */
+  readonly beginnings: Readonly<Record<string, Beginning>>
+  /** Sources of which a checkpoint was published, voided ones included. */
+  readonly publishedSources: ReadonlySet<string>
   readonly ended: 'finished' | 'stopped' | undefined
 }
 
-/** Entries in order of their sequence numbers; older ones may have been collected. */
+/** Entries in order of their sequence numbers, from a claim on; older ones may have been collected. */
 export function foldLineage(entries: readonly LogEntry[]): Lineage {
-  let epoch = 0
+  let epoch = epochBefore(entries)
   let lastSeq = -1
   let confirmedUpTo = 0
   let nextCheckpoint = 1
@@ -31,6 +35,8 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   const voided = new Set<CheckpointId>()
   const marked = new Set<CheckpointId>()
   const settled: ((item: PendingCommittable) => boolean)[] = []
+  const publishedSources = new Set<string>()
+  let beginnings: Lineage['beginnings'] = {}
   for (const entry of entries) {
     if (entry.seq <= lastSeq) throw mixed(entry, 'entries are out of order')
     lastSeq = entry.seq
@@ -39,13 +45,18 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
         // Claims are never collected, so none can be missing.
         if (entry.epoch !== epoch + 1) throw mixed(entry, `epoch ${entry.epoch} was claimed after ${epoch}`)
         epoch = entry.epoch
+        nextCheckpoint = Math.max(nextCheckpoint, entry.next)
         ended = ended === 'finished' ? 'finished' : undefined
+        break
+      case 'begin':
+        beginnings = { ...beginnings, ...entry.sources }
         break
       case 'checkpoint':
         if (entry.epoch !== epoch) throw mixed(entry, `epoch ${entry.epoch} published after ${epoch} claimed`)
         if (entry.checkpoint < nextCheckpoint) throw mixed(entry, `checkpoint ${entry.checkpoint} appears again`)
         nextCheckpoint = entry.checkpoint + 1
         published.push(entry)
+        for (const source of Object.keys(entry.sources)) publishedSources.add(source)
         ended = undefined
         break
       case 'confirm':
@@ -69,7 +80,26 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   const pending = (newest?.pending ?? []).filter(
     (item) => item.checkpoint > confirmedUpTo && !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
   )
-  return { epoch, lastSeq, checkpoints, newest, confirmedUpTo, pending, marked, nextCheckpoint, ended }
+  return {
+    epoch,
+    lastSeq,
+    checkpoints,
+    newest,
+    confirmedUpTo,
+    pending,
+    marked,
+    nextCheckpoint,
+    beginnings,
+    publishedSources,
+    ended,
+  }
+}
+
+/** A log begins with the claim of epoch 1; a part of it with the claim that its later entries call their base. */
+function epochBefore([first]: readonly LogEntry[]): RunEpoch {
+  if (first === undefined || first.seq === 0) return 0
+  if (first.kind !== 'claim') throw mixed(first, 'the claim before it is missing')
+  return first.epoch - 1
 }
 
 /**
@@ -91,33 +121,37 @@ export function withoutLateClaims(entries: readonly LogEntry[]): LogEntry[] {
 /**
  * Whose leftovers a starting run looks for, with the ids that each may have begun and not published. One checkpoint is
  * cut while the next one is open, hence `ahead`.
- *
- * A process sweeps before it confirms what it has published itself, so everything older than such a process is clean.
- * Its own epochs, one for each rewind, are not; nor is it a proof when a later process made its confirmation up.
  */
 export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 1): SweepScope {
-  const runs: { epoch: RunEpoch; from: CheckpointId; to: CheckpointId }[] = []
-  let next = 1
-  let cleanBelow = 0
-  const firstEpochOf = new Map<string, RunEpoch>()
-  const publisherOf = new Map<CheckpointId, string>()
-  for (const entry of entries) {
-    if (entry.kind === 'claim') {
-      runs.push({ epoch: entry.epoch, from: next, to: next + ahead })
-      if (!firstEpochOf.has(entry.nonce)) firstEpochOf.set(entry.nonce, entry.epoch)
-    }
-    const run = runs.at(-1)
-    if (entry.kind === 'checkpoint') {
-      next = entry.checkpoint + 1
-      publisherOf.set(entry.checkpoint, entry.nonce)
-      if (run !== undefined) runs[runs.length - 1] = { ...run, from: next, to: next + ahead }
-    }
-    if (entry.kind === 'confirm' && publisherOf.get(entry.checkpoint) === entry.nonce) {
-      cleanBelow = Math.max(cleanBelow, firstEpochOf.get(entry.nonce) ?? 0)
-    }
+  const { pending, nextCheckpoint } = foldLineage(entries)
+  const clean = entries.at(-1)?.clean ?? 0
+  const claims = entries.filter((entry) => entry.kind === 'claim')
+  const runs = claims.map(({ epoch }, index) => {
+    // What the next epoch begins with is the first that this one has not published.
+    const from = claims[index + 1]?.next ?? nextCheckpoint
+    return { epoch, from, to: from + ahead }
+  })
+  return {
+    below: own,
+    runs: runs.filter(({ epoch }) => epoch < own && epoch >= clean),
+    keep: pending.map((item) => item.committable),
   }
-  const keep = foldLineage(entries).pending.map((item) => item.committable)
-  return { below: own, runs: runs.filter((run) => run.epoch < own && run.epoch >= cleanBelow), keep }
+}
+
+/**
+ * The slot from which a start has to read: the claim under which the oldest checkpoint that is kept was published, or the
+ * first one whose leftovers are not swept, if that is older. `undefined` in an empty log.
+ */
+export function baseOf(entries: readonly LogEntry[]): number | undefined {
+  const clean = entries.at(-1)?.clean ?? 0
+  let claim: number | undefined
+  for (const entry of entries) {
+    if (entry.kind === 'claim') claim = entry.seq
+    const isNeeded =
+      entry.kind === 'claim' ? entry.epoch >= clean : entry.kind === 'checkpoint' || entry.kind === 'begin'
+    if (isNeeded) break
+  }
+  return claim
 }
 
 function mixed(entry: LogEntry, why: string): MillraceError {

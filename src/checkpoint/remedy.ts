@@ -9,8 +9,8 @@ export type Remedy =
   | { readonly kind: 'halt'; readonly code: ErrorCode; readonly why: string }
 
 /**
- * Automatic rewind needs proof that nothing of the newest checkpoint is visible, and a checkpoint before it to go back
- * to. An unknown outcome is no proof, so it always halts.
+ * Automatic rewind needs proof that nothing of the newest checkpoint is visible, and a place before it to go back to. An
+ * unknown outcome is no proof, so it always halts.
  */
 export function decideRemedy(
   lineage: Lineage,
@@ -22,12 +22,22 @@ export function decideRemedy(
   if (lineage.newest?.checkpoint !== item.checkpoint) {
     return { kind: 'halt', code, why: 'a later checkpoint is built on it' }
   }
-  if (lineage.checkpoints.length < 2) return { kind: 'halt', code, why: 'no earlier checkpoint is retained' }
+  if (!hasPlaceBefore(lineage)) return { kind: 'halt', code, why: 'there is no place before it to go back to' }
   const siblings = lineage.pending.filter((other) => other.checkpoint === item.checkpoint && other !== item)
   if (lineage.marked.has(item.checkpoint) || siblings.some((other) => committedOf.has(other))) {
     return { kind: 'halt', code, why: 'another part of the checkpoint is already visible' }
   }
   return { kind: 'rewind', void: item.checkpoint, abort: siblings }
+}
+
+/**
+ * Whether the job can go back from its newest checkpoint: to the one before, or, from the first one, to where the sources
+ * began as the log remembers it.
+ */
+export function hasPlaceBefore({ newest, checkpoints, beginnings }: Lineage): boolean {
+  if (newest === undefined || checkpoints.length > 1) return newest !== undefined
+  const sources = Object.keys(newest.sources)
+  return sources.length > 0 && sources.every((source) => beginnings[source] !== undefined)
 }
 
 /** The decisions that an operator may take on a halted committable. Nobody rewinds what is visible in part. */
@@ -36,7 +46,7 @@ export function legalDecisions(
   item: PendingCommittable,
   isPartVisible: boolean,
 ): readonly ('rewind' | 'mark-committed' | 'accept-loss')[] {
-  const isLast = lineage.newest?.checkpoint === item.checkpoint && lineage.checkpoints.length > 1
+  const isLast = lineage.newest?.checkpoint === item.checkpoint && hasPlaceBefore(lineage)
   const isVisible = isPartVisible || lineage.marked.has(item.checkpoint)
   return [...(isLast && !isVisible ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
 }

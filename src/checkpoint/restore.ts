@@ -1,4 +1,4 @@
-import type { SplitState } from './entries.ts'
+import type { Beginning, SplitState } from './entries.ts'
 import type { Lineage } from './lineage.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.ts'
@@ -43,6 +43,24 @@ export function decideRestore(lineage: Lineage, plan: PlanIdentity): RestoreDeci
     pending: lineage.pending,
     sources: newest.sources,
   }
+}
+
+/**
+ * Where a source goes on, `undefined` where it looks for its start anew. A moment such as `latest` is resolved once: what
+ * arrives while a job is down before its first checkpoint is read, too. A source that begins at its beginning loses
+ * nothing by looking again, so a file may be mended until something of it is published. Once something was, also what
+ * was taken back, its beginning is what it was.
+ */
+export function goesOnAt(
+  { newest, beginnings, publishedSources }: Pick<Lineage, 'newest' | 'beginnings' | 'publishedSources'>,
+  source: string,
+  moment: string | undefined,
+): readonly SplitState[] | undefined {
+  const published = newest?.sources[source]
+  if (published !== undefined) return published
+  const begun: Beginning | undefined = beginnings[source]
+  if (begun === undefined || publishedSources.has(source)) return begun?.splits
+  return moment !== undefined && begun.moment === moment ? begun.splits : undefined
 }
 
 function refuseOrphans(needed: readonly string[], present: readonly string[], what: string): void {

@@ -69,7 +69,8 @@ function readOnlyLog(directory: string): CheckpointLog {
   }
   return {
     address: directory,
-    list: async () => log.list(),
+    newest: async () => log.newest(),
+    list: async (from) => log.list(from),
     read: async (seq) => log.read(seq),
     append: refuse,
     remove: refuse,

@@ -32,13 +32,19 @@ export interface SplitEnumerator {
   readonly discoveryIntervalMs: number | undefined
 
   /**
+   * Names the moment that the first start resolves, such as `latest`: where it was is kept, as long as it is called the
+   * same. Absent where the source begins at its beginning, which is looked for again until something is published.
+   */
+  readonly moment?: string | undefined
+
+  /**
    * Called before anything is read after a restore: can the source still serve every position? Throws POSITION_LOST or
    * POSITION_AHEAD with the ranges. There is no fallback position.
    */
   verify(restored: readonly SplitAssignment[]): Promise<void>
 
   /**
-   * All splits that exist now and are not in `known`. On the very first start of a job (`first`), splits begin where
+   * All splits that exist now and are not in `known`. On the very first start of a source (`first`), splits begin where
    * the options say; later ones begin at their beginning, whatever the options say.
    */
   discover(known: ReadonlySet<SplitId>, first: boolean): Promise<readonly SplitAssignment[]>

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
 import { decideRestore } from '../checkpoint/restore.ts'
 import { sweepScope } from '../checkpoint/lineage.ts'
@@ -32,6 +34,9 @@ export interface JobOptions {
   /** Default: a worker thread for each lane. */
   readonly openLane?: OpenLane
 }
+
+/** A server that is away does not keep a process that has nothing left to say. */
+const LEAVE_MS = 1500
 
 /** What is said about a job that has nothing left to do. */
 export const ALREADY_FINISHED: string =
@@ -122,11 +127,15 @@ export class Job {
     await this.#recommit(ledger, committer, sinks)
     const scope = sweepScope(ledger.entries, ledger.epoch)
     const swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))
-    swept.catch(() => undefined)
+    swept.then(
+      () => ledger.markSwept(scope.below),
+      () => undefined,
+    )
 
     const sources = await SourceSide.open(plan, connectors, clock, logger)
     closers.push(() => sources.close())
-    await this.#patiently('looking at the sources', () => sources.restore(ledger.lineage().newest?.sources))
+    const begun = await this.#patiently('looking at the sources', () => sources.restore(ledger.lineage()))
+    if (!isKnown(ledger.lineage().beginnings, begun)) await ledger.begin(begun)
     if (early.died !== undefined) throw early.died
 
     const run = new Run({ ...this.#options, ledger, lanes, sinks, sources, committer, swept, fingerprints })
@@ -148,15 +157,21 @@ export class Job {
   /**
    * The end of a process that was taken over. Its successor swept when this one may still have been working, and later
    * starts look no further back than the epoch that confirmed last: what is left now would stay until the server's
-   * timeout. The log refuses whatever this process did not publish, so none of it is wanted.
+   * timeout. The log refuses whatever this process did not publish, so none of it is wanted. The lanes are closed, not
+   * brought to rest: they would finish their queries first.
    */
   async #leaveNothing(run: Run, lanes: LaneGroup, ledger: Ledger, sinks: SinkSide): Promise<void> {
+    const { clock } = this.#options
+    const done = new AbortController()
     try {
       await run.close()
-      await lanes.halt()
-      await sinks.sweep(sweepScope(ledger.entries, ledger.lineage().epoch + 1), pendingOf(ledger))
+      await lanes.close()
+      const sweeping = sinks.sweep(sweepScope(ledger.entries, ledger.lineage().epoch + 1), pendingOf(ledger))
+      await Promise.race([sweeping, clock.sleep(LEAVE_MS, done.signal)])
     } catch (error) {
       this.#options.logger.warn(`throwing away unpublished work: ${(error as Error).message}`)
+    } finally {
+      done.abort()
     }
   }
 
@@ -207,6 +222,11 @@ function pendingOf(ledger: Ledger): (sink: string) => JsonObject[] {
       .lineage()
       .pending.filter((item) => item.sink === sink)
       .map((item) => item.committable)
+}
+
+/** A start that finds its sources as an earlier one did has nothing to add to the log. */
+function isKnown(beginnings: Readonly<Record<string, Beginning>>, begun: Readonly<Record<string, Beginning>>): boolean {
+  return Object.entries(begun).every(([source, at]) => isDeepStrictEqual(beginnings[source], at))
 }
 
 function idsOf(plan: Plan): { sources: string[]; sinks: string[] } {

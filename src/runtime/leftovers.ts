@@ -9,11 +9,11 @@ import type { RunOptions } from './run.ts'
  * transactions of another.
  */
 export class Leftovers {
-  readonly #options: Pick<RunOptions, 'ledger' | 'sinks' | 'logger'>
+  readonly #options: Pick<RunOptions, 'ledger' | 'sinks' | 'logger' | 'swept'>
   /** Epochs before this one are clean, or the start's sweep takes care of them. */
   #from: RunEpoch
 
-  constructor(options: Pick<RunOptions, 'ledger' | 'sinks' | 'logger'>) {
+  constructor(options: Pick<RunOptions, 'ledger' | 'sinks' | 'logger' | 'swept'>) {
     this.#options = options
     this.#from = options.ledger.epoch
   }
@@ -29,6 +29,11 @@ export class Leftovers {
         pending.filter((item) => item.sink === sink).map((item) => item.committable),
       )
       this.#from = epoch
+      // All below it is clean only when the start's sweep is over as well.
+      void this.#options.swept.then(
+        () => ledger.markSwept(epoch),
+        () => undefined,
+      )
     } catch (thrown) {
       logger.debug(`sweeping up after a rewind: ${toMillraceError(thrown).message}`)
     }

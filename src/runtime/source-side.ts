@@ -2,7 +2,8 @@ import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { SplitAssignment, SplitEnumerator } from '../core/source.ts'
-import type { SplitState } from '../checkpoint/entries.ts'
+import type { Beginning, SplitState } from '../checkpoint/entries.ts'
+import { goesOnAt } from '../checkpoint/restore.ts'
 import type { Plan, SourceStep } from '../plan/plan.ts'
 import { storeOpener } from '../storage/open-store.ts'
 import { openSource, type ConnectorModules } from './connectors.ts'
@@ -40,21 +41,28 @@ export class SourceSide {
     return new SourceSide(new Map(opened), clock, log)
   }
 
-  /** R7: can the sources still serve every position? Then what is new since. */
-  async restore(states: Readonly<BySource<readonly SplitState[]>> | undefined): Promise<void> {
+  /**
+   * R7: can the sources still serve every position? Then what is new since. Returns where sources begin that the log does
+   * not know yet.
+   */
+  async restore(lineage: Parameters<typeof goesOnAt>[0]): Promise<BySource<Beginning>> {
     failpoint('restore.seek', 'before')
-    await Promise.all(
-      [...this.#sources].map(async ([id, { enumerator, book }]) => {
-        const restored = states?.[id]
+    const begun = await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator, book }]): Promise<[string, Beginning] | undefined> => {
+        const restored = goesOnAt(lineage, id, enumerator.moment)
         if (restored !== undefined) {
           book.add(restored)
           await enumerator.verify(book.unfinished())
         }
         const found = await enumerator.discover(book.known, restored === undefined)
         book.add(found.map((split) => ({ ...split, finished: false })))
+        if (restored !== undefined) return undefined
+        const { moment } = enumerator
+        return [id, { ...(moment !== undefined && { moment }), splits: book.withProgress([]) }]
       }),
     )
     failpoint('restore.seek', 'after')
+    return Object.fromEntries(begun.filter((one) => one !== undefined))
   }
 
   /** True when no source can find further splits. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeEntry, encodeEntry, hashOf, type LogEntry } from '../checkpoint/entries.ts'
-import { foldLineage } from '../checkpoint/lineage.ts'
+import { foldLineage, sweepScope } from '../checkpoint/lineage.ts'
 import { draftOf } from '../testkit/ledger-drafts.ts'
 import { MemoryLog } from '../testkit/memory-log.ts'
 import { Ledger } from './ledger.ts'
@@ -19,8 +19,6 @@ test('a life in the log: claim, publish, confirm, end', async () => {
   await ledger.end('finished')
   const kinds = (await Ledger.read(log)).map((entry) => entry.kind)
   assert.deepEqual(kinds, ['claim', 'checkpoint', 'confirm', 'finished'])
-  const next = await claim(log, 'b')
-  assert.deepEqual([next.epoch, next.lineage().ended], [2, 'finished'])
 })
 
 test('a permit to commit is made for published checkpoints only', async () => {
@@ -56,7 +54,7 @@ test('whoever is overtaken is fenced at every kind of entry, and learns of it wi
     await claim(log, 'b')
     await assert.rejects(act(old), FENCED)
     await assert.rejects(act(old), FENCED, 'and stays fenced')
-    assert.equal((await log.list()).length, 3)
+    assert.equal((await log.list(0)).length, 3)
   }
 })
 
@@ -190,8 +188,8 @@ test('an entry in the wrong slot, of another history, of a newer format or missi
 
   const newer = await filled()
   const [entry] = await Ledger.read(newer)
-  newer.slots.set(0, encodeEntry({ ...entry, format: 2 } as unknown as LogEntry))
-  await assert.rejects(claim(newer, 'b'), { code: 'STORE_CORRUPT', message: /format 2/ })
+  newer.slots.set(0, encodeEntry({ ...entry, format: 99 } as unknown as LogEntry))
+  await assert.rejects(claim(newer, 'b'), { code: 'STORE_CORRUPT', message: /format 99/ })
 
   // A claim is never collected and nothing after the newest checkpoint is: such a hole is damage.
   for (const [hole, seqs] of [
@@ -237,12 +235,80 @@ test('of two who start at once, the one whose claim is older does not go on', as
   await (await other)?.publish(draftOf(1))
 })
 
-test('thousands of claims are read in one pass', async () => {
+test('a finished pipeline is not claimed: starts leave nothing behind', async () => {
+  const log = await filled()
+  const before = await claim(log, 'b')
+  await before.end('finished')
+  const slots = log.slots.size
+  const again = await claim(log, 'c')
+  assert.equal(again.lineage().ended, 'finished')
+  assert.equal(log.slots.size, slots)
+})
+
+/** Starts that publish nothing, each another process; where they swept, the next entry says so. */
+async function starts(log: MemoryLog, count: number, isSwept: boolean): Promise<void> {
+  for (let start = 0; start < count; start++) {
+    const ledger = await claim(log, `start ${log.slots.size}`)
+    if (isSwept) ledger.markSwept(ledger.epoch)
+    if (isSwept) await ledger.end('stopped')
+  }
+}
+
+async function publishTwice(log: MemoryLog, nonce: string): Promise<void> {
+  const ledger = await claim(log, nonce)
+  ledger.markSwept(ledger.epoch)
+  for (let turn = 0; turn < 2; turn++) {
+    const { nextCheckpoint } = ledger.lineage()
+    await ledger.publish(draftOf(nextCheckpoint))
+    await ledger.confirm(nextCheckpoint)
+    await ledger.collect(2)
+  }
+}
+
+/** Slots that a start reads in a log of so many earlier ones. */
+async function readsAfter(earlier: number): Promise<{ reads: number; listed: number }> {
+  const log = new MemoryLog()
+  await starts(log, earlier, false)
+  await publishTwice(log, 'p')
+  log.reads = 0
+  log.listed = 0
+  const ledger = await claim(log, 'me')
+  assert.deepEqual([ledger.epoch, ledger.lineage().nextCheckpoint], [earlier + 2, 3])
+  return { reads: log.reads, listed: log.listed }
+}
+
+test('what a start reads does not grow with the starts before the checkpoints that are kept', async () => {
+  assert.deepEqual(await readsAfter(300), await readsAfter(3))
+})
+
+test('what a start reads does not grow with starts that swept and had nothing to publish', async () => {
+  const log = new MemoryLog()
+  await starts(log, 300, true)
+  log.reads = 0
+  const ledger = await claim(log, 'me')
+  assert.deepEqual([ledger.epoch, ledger.lineage().nextCheckpoint], [301, 1])
+  assert.ok(log.reads < 10, `${log.reads} slots were read`)
+})
+
+test('starts whose leftovers nobody has swept are read: only they can name what they left', async () => {
+  const log = new MemoryLog()
+  await publishTwice(log, 'p')
+  await starts(log, 30, false)
+  const ledger = await claim(log, 'me')
+  const runs = sweepScope(ledger.entries, ledger.epoch).runs
+  assert.deepEqual(
+    runs.map(({ epoch }) => epoch),
+    Array.from({ length: 31 }, (_, index) => index + 1),
+  )
+  for (const run of runs) assert.deepEqual([run.from, run.to], [3, 4])
+})
+
+test('thousands of claims that have to be read are read in one pass', async () => {
   const log = new MemoryLog()
   let parent = ''
   for (let seq = 0; seq < 3000; seq++) {
-    const head = { format: 1, seq, job: 'job', epoch: seq + 1, nonce: `n${seq}`, parent, at: '' } as const
-    const bytes = encodeEntry({ ...head, kind: 'claim', host: 'h', pid: 1 })
+    const head = { format: 2, seq, job: 'job', epoch: seq + 1, nonce: `n${seq}`, parent, at: '' } as const
+    const bytes = encodeEntry({ ...head, kind: 'claim', base: 0, clean: 0, next: 1, host: 'h', pid: 1 })
     parent = hashOf(bytes)
     log.slots.set(seq, bytes)
   }

@@ -2,21 +2,28 @@ import { hostname } from 'node:os'
 import type { AcknowledgePermit, CheckpointId, CommitPermit, RunEpoch } from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
-import { decodeEntry, encodeEntry, ENTRY_FORMAT, hashOf, type Decision, type LogEntry } from '../checkpoint/entries.ts'
+import {
+  decodeEntry,
+  encodeEntry,
+  ENTRY_FORMAT,
+  hashOf,
+  type BeginEntry,
+  type Decision,
+  type LogEntry,
+} from '../checkpoint/entries.ts'
 import { selectGarbage } from '../checkpoint/garbage.ts'
-import { foldLineage, withoutLateClaims, type Lineage } from '../checkpoint/lineage.ts'
+import { baseOf, foldLineage, type Lineage } from '../checkpoint/lineage.ts'
 import type { CheckpointLog } from './checkpoint-log.ts'
+import { corrupt, readEntries } from './read-entries.ts'
 
 /** What a caller says about an entry; the ledger adds place, epoch, nonce and parent. */
 type Draft<K extends LogEntry['kind']> = Omit<
   LogEntry & { kind: K },
-  'format' | 'seq' | 'job' | 'epoch' | 'nonce' | 'parent' | 'at' | 'kind'
+  'format' | 'seq' | 'job' | 'epoch' | 'nonce' | 'parent' | 'base' | 'clean' | 'at' | 'kind'
 >
 
 /** How often a claim moves on to the next slot before this process accepts that it has a busy twin. */
 const CLAIM_TRIES = 10
-/** Entries that are asked for together: a log of many starts is long, and each answer takes its way. */
-const READ_AT_ONCE = 256
 
 /**
  * One process's pen for the checkpoint log. Only `claim` may move on after a conflict; every other append that meets a
@@ -30,6 +37,7 @@ export class Ledger {
   #epoch: RunEpoch = 0
   #lastSeq = -1
   #lastHash = ''
+  #clean: RunEpoch = 0
   #entries: LogEntry[] = []
   /** Appends run one after the other: each needs its predecessor's slot and hash. */
   #queue: Promise<unknown> = Promise.resolve()
@@ -44,6 +52,8 @@ export class Ledger {
   /**
    * R1 and R2 of a start: claims the next epoch and knows the lineage as it stood at that moment (law 2). What was read
    * before the append counts only if the claim then is the last entry: nobody wrote in between, nobody claimed since.
+   *
+   * A finished pipeline is not claimed: nothing is written after that, so a start every minute leaves nothing behind.
    */
   static async claim(log: CheckpointLog, job: string, nonce: string, now: () => number): Promise<Ledger> {
     const ledger = new Ledger(log, job, nonce, now)
@@ -60,10 +70,13 @@ export class Ledger {
 
   async #tryClaim(): Promise<boolean> {
     await this.#load()
-    this.#epoch = foldLineage(this.#entries).epoch + 1
-    const claimed = await this.#tryAppend('claim', { host: hostname(), pid: process.pid })
+    const { epoch, nextCheckpoint, ended } = foldLineage(this.#entries)
+    this.#epoch = epoch
+    if (ended === 'finished') return true
+    this.#epoch += 1
+    const claimed = await this.#tryAppend('claim', { next: nextCheckpoint, host: hostname(), pid: process.pid })
     if (claimed === undefined) return false
-    if ((await this.#log.list()).at(-1) === claimed.seq) return true
+    if ((await this.#log.newest()) === claimed.seq) return true
     // Entries follow. Either the claim came so late that its slot had been used and collected, then it counts for nobody;
     // or somebody has claimed since.
     const { entries } = await readEntries(this.#log)
@@ -76,7 +89,7 @@ export class Ledger {
     await this.#queue
     this.#epoch += 1
     try {
-      await this.#append('claim', { host: hostname(), pid: process.pid })
+      await this.#append('claim', { next: this.lineage().nextCheckpoint, host: hostname(), pid: process.pid })
     } catch (error) {
       this.#epoch -= 1
       throw error
@@ -111,6 +124,16 @@ export class Ledger {
     if (await look) {
       throw fenced(this.#job, 'another instance has claimed a newer run epoch')
     }
+  }
+
+  /** What epochs below this one left behind is swept: later starts need not look for it, nor read that far back. */
+  markSwept(below: RunEpoch): void {
+    this.#clean = Math.max(this.#clean, below)
+  }
+
+  /** Where sources begin that no checkpoint knows. */
+  async begin(sources: BeginEntry['sources']): Promise<void> {
+    await this.#append('begin', { sources })
   }
 
   /** Publishes a manifest. The permit is the proof that lets sinks commit. Throws FENCED. */
@@ -154,7 +177,9 @@ export class Ledger {
     await this.#log.remove(seqs)
     failpoint('gc.delete', 'after')
     const gone = new Set(seqs)
-    this.#entries = this.#entries.filter((entry) => !gone.has(entry.seq))
+    const left = this.#entries.filter((entry) => !gone.has(entry.seq))
+    const base = baseOf(left) ?? 0
+    this.#entries = left.filter((entry) => entry.seq >= base)
   }
 
   async #load(): Promise<void> {
@@ -162,6 +187,7 @@ export class Ledger {
     this.#entries = entries
     this.#lastSeq = lastSeq
     this.#lastHash = lastHash
+    this.#clean = entries.at(-1)?.clean ?? 0
     const foreign = entries.find((entry) => entry.job !== this.#job)
     if (foreign !== undefined) {
       throw new MillraceError(
@@ -188,6 +214,8 @@ export class Ledger {
       epoch: this.#epoch,
       nonce: this.#nonce,
       parent: this.#lastHash,
+      base: baseOf(this.#entries) ?? this.#lastSeq + 1,
+      clean: this.#clean,
       at: new Date(this.#now()).toISOString(),
       ...draft,
     } as unknown as LogEntry
@@ -204,46 +232,11 @@ export class Ledger {
   }
 }
 
-interface ReadLog {
-  readonly entries: LogEntry[]
-  /** The last slot that is taken, which may have been collected while we read. */
-  readonly lastSeq: number
-  readonly lastHash: string
-}
-
-async function readEntries(log: CheckpointLog): Promise<ReadLog> {
-  const seqs = await log.list()
-  const read: { readonly entry: LogEntry; readonly hash: string }[] = []
-  for (let at = 0; at < seqs.length; at += READ_AT_ONCE) {
-    const part = seqs.slice(at, at + READ_AT_ONCE)
-    const bytes = await Promise.all(part.map((seq) => log.read(seq)))
-    part.forEach((seq, index) => {
-      const found = bytes[index]
-      // Collected between listing and reading: nothing needs it.
-      if (found !== undefined) read.push({ entry: decodeEntry(found, seq), hash: hashOf(found) })
-    })
-  }
-  const counted = new Set(withoutLateClaims(read.map(({ entry }) => entry)))
-  const valid = read.filter(({ entry }) => counted.has(entry))
-  valid.forEach(({ entry }, index) => {
-    const before = valid[index - 1]
-    if (before?.entry.seq === entry.seq - 1 && entry.parent !== before.hash) {
-      throw corrupt(entry.seq, `does not continue entry ${before.entry.seq}: the log was mixed from two`)
-    }
-  })
-  const lastSeq = seqs.at(-1) ?? -1
-  return { entries: valid.map(({ entry }) => entry), lastSeq, lastHash: valid.at(-1)?.hash ?? '' }
-}
-
 /** The newest confirmed checkpoint is never collected: without it somebody has taken files away. */
 function requireNewest(entries: readonly LogEntry[]): void {
   const { confirmedUpTo, lastSeq } = foldLineage(entries)
   const isThere = entries.some((entry) => entry.kind === 'checkpoint' && entry.checkpoint === confirmedUpTo)
   if (confirmedUpTo > 0 && !isThere) throw corrupt(lastSeq, `confirms checkpoint ${confirmedUpTo}, which is not there`)
-}
-
-function corrupt(seq: number, why: string): MillraceError {
-  return new MillraceError(`checkpoint log entry ${seq} ${why}`, { code: 'STORE_CORRUPT', detail: { seq } })
 }
 
 function fenced(job: string, why: string): MillraceError {

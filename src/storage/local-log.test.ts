@@ -12,7 +12,7 @@ test('a slot is taken once, and what stands in it is the first one’s', () => {
   const log = new LocalLog('/state/job', 'a', new CrashFs().fs)
   assert.equal(log.append(0, Buffer.from('one')), 'appended')
   assert.equal(log.append(0, Buffer.from('two')), 'exists')
-  assert.deepEqual([log.list(), String(log.read(0)), log.read(1)], [[0], 'one', undefined])
+  assert.deepEqual([log.list(0), String(log.read(0)), log.read(1)], [[0], 'one', undefined])
 })
 
 test('temporary files are not slots and do not stay', () => {
@@ -33,7 +33,7 @@ test('temporary files of the dead go with the first entry of the next process, i
   disk.before = () => undefined
   assert.equal(disk.fs.readdirSync('/state/job/log').length, 3)
   const reader = new LocalLog('/state/job', '8', disk.fs)
-  assert.deepEqual(reader.list(), [])
+  assert.deepEqual(reader.list(0), [])
   assert.equal(disk.fs.readdirSync('/state/job/log').length, 3, 'looking takes nothing away')
   // The same process id again, as in every container.
   const next = new LocalLog('/state/job', '7', disk.fs)
@@ -95,7 +95,7 @@ async function threeCheckpoints(disk: CrashFs): Promise<{ at: number; seq: numbe
 test('whenever the machine dies, what was appended is there, whole, and what was not is whole or absent', async () => {
   const disk = new CrashFs()
   const acked = await threeCheckpoints(disk)
-  const kept = new Set(new LocalLog('/state/job', 'c', disk.fs).list())
+  const kept = new Set(new LocalLog('/state/job', 'c', disk.fs).list(0))
   let states = 0
   for (let count = 0; count <= disk.changes.length; count++) {
     for (const crashed of disk.crashes(count, 4)) {
@@ -134,7 +134,7 @@ for (const code of ['EIO', 'ENOSPC']) {
       if (isCleanUp) assert.equal(log.append(0, Buffer.from('entry')), 'appended')
       else assert.throws(() => log.append(0, Buffer.from('entry')), { code: 'STORE_IO' }, failing)
       const isNamed = isCleanUp || calls.slice(0, nth).includes('link')
-      assert.deepEqual(log.list(), isNamed ? [0] : [], failing)
+      assert.deepEqual(log.list(0), isNamed ? [0] : [], failing)
       if (isNamed) assert.equal(String(log.read(0)), 'entry')
     }
   })

@@ -47,11 +47,16 @@ export class LocalLog {
     this.#do('creating the checkpoint log', () => makeDurableDirectory(fs, this.#directory))
   }
 
-  list(): number[] {
+  newest(): number | undefined {
+    return this.list(0).at(-1)
+  }
+
+  list(from: number): number[] {
     const names = this.#do('listing the checkpoint log', () => this.#fs.readdirSync(this.#directory))
     return names
       .filter((name) => SLOT.test(name))
       .map(Number)
+      .filter((seq) => seq >= from)
       .sort((a, b) => a - b)
   }
 

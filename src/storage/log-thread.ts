@@ -22,8 +22,10 @@ function answer(request: LogRequest): LogReply {
 
 function perform(local: LocalLog, request: LogRequest): unknown {
   switch (request.call) {
+    case 'newest':
+      return local.newest()
     case 'list':
-      return local.list()
+      return local.list(request.from)
     case 'read':
       return local.read(request.seq)
     case 'append':

@@ -10,7 +10,8 @@ export interface LogThreadData {
 }
 
 export type LogRequest = { readonly id: number } & (
-  | { readonly call: 'list' }
+  | { readonly call: 'newest' }
+  | { readonly call: 'list'; readonly from: number }
   | { readonly call: 'read'; readonly seq: number }
   | { readonly call: 'append'; readonly seq: number; readonly bytes: Uint8Array }
   | { readonly call: 'remove'; readonly seqs: readonly number[] }
@@ -55,7 +56,8 @@ export function openLocalLog(directory: string, nonce: string): CheckpointLog {
 
   return {
     address: directory,
-    list: () => ask({ call: 'list' }),
+    newest: () => ask({ call: 'newest' }),
+    list: (from) => ask({ call: 'list', from }),
     read: (seq) => ask({ call: 'read', seq }),
     append: (seq, bytes) => ask({ call: 'append', seq, bytes }),
     remove: (seqs) => ask({ call: 'remove', seqs }),

@@ -27,7 +27,8 @@ export function overLocal(
 ): CheckpointLog {
   return {
     address: 'memory',
-    list: async () => local.list(),
+    newest: async () => local.newest(),
+    list: async (from) => local.list(from),
     read: async (seq) => local.read(seq),
     append: async (seq, bytes) => {
       const result = local.append(seq, bytes)

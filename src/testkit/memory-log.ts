@@ -7,6 +7,8 @@ export class MemoryLog implements CheckpointLog {
   /** Everything that was ever appended, collected or not. */
   readonly history: { readonly seq: number; readonly bytes: Buffer }[] = []
   reads = 0
+  /** Slots that listings have named. */
+  listed = 0
   /** Called before an append takes its slot; throws to let it fail. */
   onAppend: (seq: number, bytes: Uint8Array) => void = () => undefined
   /** Awaited before an append looks at its slot, and after it has taken it. */
@@ -15,9 +17,16 @@ export class MemoryLog implements CheckpointLog {
   /** Awaited before each call takes effect. */
   between: () => Promise<unknown> = async () => undefined
 
-  async list(): Promise<number[]> {
+  async newest(): Promise<number | undefined> {
     await this.between()
-    return [...this.slots.keys()].sort((a, b) => a - b)
+    return this.slots.size === 0 ? undefined : Math.max(...this.slots.keys())
+  }
+
+  async list(from: number): Promise<number[]> {
+    await this.between()
+    const seqs = [...this.slots.keys()].filter((seq) => seq >= from).sort((a, b) => a - b)
+    this.listed += seqs.length
+    return seqs
   }
 
   async read(seq: number): Promise<Uint8Array | undefined> {

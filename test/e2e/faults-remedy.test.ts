@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { ManualClock } from '../../src/testkit/emulators/clock.ts'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'
+import { Broker } from './faults-kit/broker.ts'
 import { FollowedJob } from './faults-kit/followed-job.ts'
-import { halted, isConfirmed } from './faults-kit/job-home.ts'
-import { EVENTS, idsOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
+import { halted, isConfirmed, JobHome } from './faults-kit/job-home.ts'
+import { EVENTS, idsOf, sinkOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
 
 const TWO_DAYS_MS = 2 * 86_400_000
 const KILLED = { code: null, signal: 'SIGKILL' }
@@ -61,25 +62,43 @@ suite('lost and forgotten transactions', { concurrency: 3 }, () => {
     assert.deepEqual(idsOf(server), upTo(20))
   })
 
-  test('a transaction that expired with nothing before it needs a decision, and the report says which', async () => {
+  test('a transaction of the very first checkpoint that expired is written again from where the sources began', async () => {
     await using scene = await killedJob('commit:before@1=kill', true)
     const { server, clock, followed } = scene
-    const label = preparedLabel(server)
     clock.advance(TWO_DAYS_MS)
     await using again = followed.home.run()
-    const { code, event, err } = await halted(again)
-    assert.equal(code, 67)
-    const report = followed.home.report() ?? assert.fail('there is no report')
-    assert.deepEqual([report.code, report.exitCode], ['PREPARED_EXPIRED', 67])
-    const { sink, checkpoint, rows, committable, ranges, decisions } = report.detail
-    assert.deepEqual([sink, checkpoint, rows], ['out', 1, 10])
-    assert.equal((committable as { label: string }).label, label)
-    const [range] = ranges as { source: string; to: { row: number } }[]
-    assert.deepEqual([range?.source, range?.to.row], ['in', 10])
-    assert.ok((decisions as string[]).length > 0)
-    for (const decision of decisions as string[]) assert.ok(err.includes(decision), err)
-    assert.deepEqual(event.detail, report.detail)
-    assert.deepEqual(idsOf(server), [])
+    await followed.untilVisible(again)
+    await followed.stop(again)
+    assert.deepEqual(idsOf(server), upTo(10))
+  })
+
+  test('a first checkpoint that was taken back is read again from where `latest` was, not from where it is', async () => {
+    await using broker = await Broker.open()
+    await using home = await JobHome.create()
+    const clock = new ManualClock()
+    await using server = await startWarehouse('starrocks', { clock })
+    const topic = await broker.createTopic(1)
+    const row = (id: number): string => `{"id":${id},"name":"x"}`
+    await broker.send(topic, 0, [row(900), row(901)])
+    home.write({
+      sources: `in: {connector: kafka, brokers: ['${broker.address}'], topics: [${topic}], start: latest, format: json, schema: {id: bigint, name: varchar}}`,
+      sinks: `out: {from: in, ${sinkOf('starrocks', server)}}`,
+    })
+    // Told where `latest` is, and killed before a row has come.
+    await using first = home.run()
+    await first.event((event) => event.event === 'started')
+    first.signal('SIGKILL')
+    await first.ended()
+    await broker.send(topic, 0, [row(0), row(1)])
+    await using second = home.run({ MILLRACE_FAILPOINTS: 'commit:before@1=kill' })
+    assert.deepEqual(await second.ended(), KILLED, second.out + second.err)
+    await broker.send(topic, 0, [row(2)])
+    clock.advance(TWO_DAYS_MS)
+    await using again = home.run()
+    await again.event((event) => isConfirmed(event) && idsOf(server).length === 3)
+    again.signal('SIGTERM')
+    assert.equal((await again.ended()).code, 0, again.out + again.err)
+    assert.deepEqual(idsOf(server), upTo(3))
   })
 
   test('a transaction that an administrator rolled back is written again', async () => {

@@ -14,6 +14,7 @@ type Bound = KafkaSourceOptions['start']
  */
 export class KafkaEnumerator implements SplitEnumerator {
   readonly discoveryIntervalMs: number | undefined
+  readonly moment: string | undefined
   readonly #options: KafkaSourceOptions
   readonly #client: KafkaClient
 
@@ -21,6 +22,7 @@ export class KafkaEnumerator implements SplitEnumerator {
     this.#options = options
     this.#client = client
     this.discoveryIntervalMs = options.end === 'never' ? options.discoveryInterval : undefined
+    this.moment = typeof options.start === 'object' || options.start === 'earliest' ? undefined : String(options.start)
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {

@@ -70,7 +70,8 @@ export class PipelineHome implements AsyncDisposable {
     const log = new LocalLog(state, 'auditor')
     return await Ledger.read({
       address: state,
-      list: async () => log.list(),
+      newest: async () => log.newest(),
+      list: async (from) => log.list(from),
       read: async (seq) => log.read(seq),
       append: async () => assert.fail('the auditor writes nothing'),
       remove: async () => assert.fail('the auditor removes nothing'),
