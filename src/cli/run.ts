@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
 import type { Logger } from '../core/context.ts'
-import { toMillraceError } from '../core/errors.ts'
+import { toMillraceError, type MillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { End } from '../checkpoint/cycle.ts'
@@ -139,6 +139,8 @@ async function runJobs(
         progress.see(event)
         control.observe(event)
         observe(event)
+        // Before the lanes are closed: a query that does not let go ends the process with SIGKILL.
+        if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(directory, plan, event.error)
       },
     })
     control.follow(job)
@@ -149,12 +151,15 @@ async function runJobs(
       return await job.run()
     } catch (thrown) {
       const error = toMillraceError(thrown)
-      if (error.retry === 'restart' && error.code === 'UNAVAILABLE' && !stop.aborted) continue
-      writeReport(directory, plan, error)
+      if (startsOver(error, stop)) continue
       throw error
     } finally {
       stop.removeEventListener('abort', stopJob)
       await log.close()
     }
   }
+}
+
+function startsOver({ retry, code }: MillraceError, stop: AbortSignal): boolean {
+  return retry === 'restart' && code === 'UNAVAILABLE' && !stop.aborted
 }

@@ -7,6 +7,9 @@ test('a list of failpoints is parsed, with the hit that acts', () => {
     { name: 'store.manifest.publish', position: 'after', nth: 2, action: 'kill' },
     { name: 'commit', position: 'sent', nth: 1, action: 'error' },
   ])
+  assert.deepEqual(parseFailpoints('chk.ack:before=error/ACCOUNTING'), [
+    { name: 'chk.ack', position: 'before', nth: 1, action: 'error', code: 'ACCOUNTING' },
+  ])
   assert.deepEqual(parseFailpoints(''), [])
 })
 
@@ -17,6 +20,8 @@ test('a name that is not in the registry, or a word that is not known, is refuse
     'commit:before=explode',
     'commit',
     'commit:before@x=kill',
+    'commit:before=error/NO_SUCH',
+    'commit:before=kill/AUTH',
   ]) {
     assert.throws(() => parseFailpoints(text), /MILLRACE_FAILPOINTS/, text)
   }
