@@ -1,0 +1,11 @@
+/** A client of Alibaba Cloud Log Service (SLS) for reading, and the decoding of its log groups. */
+export { SlsClient, type PullRequest, type SlsClientOptions } from './client.ts'
+export { fixedCredentials, type CredentialsProvider, type SlsCredentials } from './credentials.ts'
+export { cursorPosition } from './cursor.ts'
+export { parseEndpoint } from './endpoint.ts'
+export { LogKeys, UNKNOWN_KEY } from './log-keys.ts'
+export { LogLines, type LineTarget } from './log-lines.ts'
+export { LogReader, type Span } from './log-reader.ts'
+export { DamagedAnswer, unpack, type PulledLogs } from './pulled-logs.ts'
+export { parentsOf, type SlsShard } from './shards.ts'
+export { slsCodeOf } from './sls-errors.ts'
