@@ -8,11 +8,21 @@ export function storeOpener(s3: S3Options | undefined): OpenStore {
   return (address, options) => openFileStore(address, { ...s3, ...options?.s3 })
 }
 
-function openFileStore(address: string, _s3: S3Settings): Promise<FileStore> {
-  if (/^[a-z0-9]+:\/\//.test(address)) {
-    return Promise.reject(
-      new MillraceError(`${address}: only directories of the local disk can be used as a store`, { code: 'CONFIG' }),
-    )
+/** True for addresses of object storage. */
+export function isS3Address(address: string): boolean {
+  return /^s3[an]?:\/\//.test(address)
+}
+
+async function openFileStore(address: string, settings: S3Settings): Promise<FileStore> {
+  if (isS3Address(address)) {
+    // Loaded when asked for: most jobs have their state on a disk.
+    const { openBucket } = await import('./open-bucket.ts')
+    const { S3FileStore } = await import('./s3-file-store.ts')
+    const { bucket, prefix } = openBucket(address, settings)
+    return new S3FileStore(bucket, prefix)
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) {
+    throw new MillraceError(`${address}: a store is a directory or an s3:// address`, { code: 'CONFIG' })
   }
   return LocalFileStore.open(address)
 }

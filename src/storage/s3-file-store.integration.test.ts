@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { fileStoreSuite } from '../testkit/file-store-suite.ts'
+import { openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { S3FileStore } from './s3-file-store.ts'
+
+const shared = await openTestBucket()
+after(() => shared[Symbol.asyncDispose]())
+let stores = 0
+
+const open = (): S3FileStore => new S3FileStore(shared.bucket, `store-${++stores}/`)
+
+fileStoreSuite('the store on S3', async () => ({ store: open(), [Symbol.asyncDispose]: async () => undefined }))
+
+test('a file of several parts is whole, and ranges of it are what was written', async () => {
+  const store = open()
+  const writer = await store.openWriter('large')
+  const bytes = Buffer.alloc(21 * 1024 * 1024 + 17)
+  for (let at = 0; at + 4 <= bytes.length; at += 4) bytes.writeUInt32LE(at, at)
+  for (let at = 0; at < bytes.length; at += 1_234_567) await writer.write(bytes.subarray(at, at + 1_234_567))
+  assert.equal(await store.size('large'), undefined)
+  assert.deepEqual(await writer.finish(), { path: 'large', size: bytes.length })
+  assert.equal(await store.size('large'), bytes.length)
+  assert.ok(bytes.equals((await store.read('large')) ?? new Uint8Array()))
+  const [start, end] = [8 * 1024 * 1024 - 5, 8 * 1024 * 1024 + 5]
+  assert.deepEqual(Buffer.from((await store.readRange('large', start, end)) ?? []), bytes.subarray(start, end))
+})
+
+test('a large writer that gives up leaves neither a file nor parts', async () => {
+  const store = open()
+  const writer = await store.openWriter('a/large')
+  await writer.write(Buffer.alloc(9 * 1024 * 1024))
+  await writer.abort()
+  assert.deepEqual(await Array.fromAsync(store.list('')), [])
+})
+
+test('a large file never replaces one that is there', async () => {
+  const store = open()
+  await store.create('f', Buffer.from('first'))
+  const writer = await store.openWriter('f')
+  await writer.write(Buffer.alloc(9 * 1024 * 1024))
+  await assert.rejects(writer.finish(), { code: 'STORE_IO' })
+  await writer.abort()
+  assert.equal(Buffer.from((await store.read('f')) ?? []).toString(), 'first')
+})
+
+test('a listing of several pages is whole', async () => {
+  await Promise.all(Array.from({ length: 25 }, (_, at) => shared.bucket.put(`pages/${at}`, Buffer.from('x'))))
+  assert.equal((await Array.fromAsync(shared.bucket.list('pages/', { pageSize: 10 }))).length, 25)
+})
+
+test('names with every kind of character are kept', async () => {
+  const store = open()
+  const names = ["a b+c'(1)*!~.txt", 'dt=2026-11-21/x', 'k=%2F%25/y', 'é😀/ü', '&<>"/z', 'q?a=b#c']
+  for (const name of names) assert.equal(await store.create(name, Buffer.from(name)), 'created', name)
+  const listed = (await Array.fromAsync(store.list(''))).map(({ path }) => path)
+  assert.deepEqual(listed.toSorted(), names.toSorted())
+  for (const name of names) assert.equal(Buffer.from((await store.read(name)) ?? []).toString(), name)
+})

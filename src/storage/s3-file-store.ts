@@ -1,0 +1,81 @@
+import { createObject, proveConditions, type Bucket } from '../clients/s3/index.ts'
+import type { FileEntry, FileStore, FileWriter } from '../core/file-store.ts'
+import { S3FileWriter } from './s3-file-writer.ts'
+import { checkRange, checkStorePath, checkStorePrefix } from './store-path.ts'
+
+/** What the proof that conditional writes work leaves behind when a process dies in it. */
+const PROBE = /(^|\/)\.millrace-probe-[\da-f-]+$/
+
+/**
+ * Files as objects below a prefix of a bucket. An object appears whole and durable, or not at all; creating is a
+ * conditional write (clients/s3/conditional-write.ts). Before the first one the server has to prove that it honours them.
+ *
+ * Errors: `UNAVAILABLE` with `restart` while the server is away, `AUTH`, `CONFIG` for a missing bucket, `PREFLIGHT` for a
+ * server without conditional writes, `STORE_IO` for every other refusal.
+ */
+export class S3FileStore implements FileStore {
+  readonly root: string
+  readonly #bucket: Bucket
+  readonly #prefix: string
+
+  /** `prefix` is empty or ends in a slash. */
+  constructor(bucket: Bucket, prefix: string) {
+    this.#bucket = bucket
+    this.#prefix = prefix
+    this.root = bucket.addressOf(prefix).replace(/\/$/, '')
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    return await this.#bucket.get(this.#key(path))
+  }
+
+  async readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+    const key = this.#key(path)
+    checkRange(path, start, end)
+    // HTTP has no empty ranges.
+    if (start < end) return await this.#bucket.get(key, { start, end })
+    return (await this.#bucket.head(key)) === undefined ? undefined : new Uint8Array()
+  }
+
+  async create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
+    const key = this.#key(path)
+    await proveConditions(this.#bucket, this.#prefix)
+    return await createObject(this.#bucket, key, bytes)
+  }
+
+  async replace(path: string, bytes: Uint8Array): Promise<void> {
+    await this.#bucket.put(this.#key(path), bytes)
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#bucket.delete(this.#key(path))
+  }
+
+  async size(path: string): Promise<number | undefined> {
+    return (await this.#bucket.head(this.#key(path)))?.size
+  }
+
+  async *list(prefix: string): AsyncIterable<FileEntry> {
+    checkStorePrefix(prefix)
+    for await (const { key, size } of this.#bucket.list(this.#prefix + prefix)) {
+      const path = key.slice(this.#prefix.length)
+      if (!PROBE.test(path) && isStorePath(path)) yield { path, size }
+    }
+  }
+
+  async openWriter(path: string): Promise<FileWriter> {
+    const key = this.#key(path)
+    await proveConditions(this.#bucket, this.#prefix)
+    return new S3FileWriter(this.#bucket, path, key)
+  }
+
+  #key(path: string): string {
+    checkStorePath(path)
+    return this.#prefix + path
+  }
+}
+
+/** Objects of others may have names that no path has, such as the `folder/` of web consoles. */
+function isStorePath(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+}
