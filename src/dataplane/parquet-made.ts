@@ -76,6 +76,7 @@ export function countedPages(prefix: string, first: number, rows: number): MadeP
 
 /** Levels and values of the page as a snappy stream: each text is a copy of the last one and its changed digits. */
 function countedTexts(prefix: Buffer, first: number, rows: number): { compressed: Buffer; length: number } {
+  assert(rows > 0, 'a row group has rows')
   assert(prefix.length <= PREFIX_BYTES_MAX, 'the prefix of counted texts is short')
   assert(Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(first + rows), 'texts count whole numbers')
   const levels = allPresent(rows)

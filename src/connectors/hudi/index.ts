@@ -1,5 +1,7 @@
+import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import type { Schema } from '../../core/schema.ts'
 import { storedSchema } from './avro-schema.ts'
 import { hudiSinkOptions, type HudiSinkOptions } from './options.ts'
 import { partitionColumns } from './partition-columns.ts'
@@ -27,13 +29,20 @@ function describe(options: HudiSinkOptions, ask: SinkAsk): SinkDescription {
       reason: 'a checkpoint is one commit of the table, completed by creating one file that names the checkpoint',
       assumptions: [],
     },
-    takes: [{ kind: 'table' }],
+    takes: [bodyOf(options, ask.schema)],
     writers: 'lanes',
     expressions: partitionColumns(options.partitionBy).flatMap(({ expression }, at) =>
       expression === undefined ? [] : [{ sql: expression, path: ['partitionBy', at] }],
     ),
     findings: [...findingsOf(options, ask)],
   }
+}
+
+/** Rows of one directory come as the Parquet that goes into its files; others have to be told apart first. */
+function bodyOf({ table, partitionBy, compression }: HudiSinkOptions, schema: Schema | undefined): BodyFormat {
+  const stored = schema === undefined || partitionBy.length > 0 ? undefined : storedSchema(table, schema)
+  if (stored === undefined || 'findings' in stored) return { kind: 'table' }
+  return { kind: 'parquet', columns: stored.columns.map(({ name, sql }) => ({ name, sql })), compression }
 }
 
 function* findingsOf(options: HudiSinkOptions, { schema }: SinkAsk): Iterable<Finding> {

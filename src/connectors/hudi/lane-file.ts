@@ -4,6 +4,7 @@ import type { WriteStat } from './commit-metadata.ts'
 import type { Ticket } from './committable.ts'
 import { dataFileName, formatDataFileName } from './file-name.ts'
 import { createMarker } from './markers.ts'
+import { metaColumns, type RowNames } from './meta-columns.ts'
 import { ensurePartition, joinPath } from './partition.ts'
 import type { HudiTable } from './table.ts'
 
@@ -15,6 +16,8 @@ export interface LaneFilePlace {
   readonly lanes: number
   readonly sequence: number
   readonly partitionPath: string
+  /** Of the rows of all files of the lane's part. */
+  readonly names: RowNames
 }
 
 /** A data file that one lane is writing: fragments of Parquet, one after the other. */
@@ -24,7 +27,7 @@ export class LaneFile {
   readonly #fileId: string
   readonly #path: string
   readonly #writer: FileWriter
-  readonly #appender = new ParquetAppender()
+  readonly #appender: ParquetAppender
 
   private constructor(place: LaneFilePlace, fileId: string, fileName: string, writer: FileWriter) {
     this.#place = place
@@ -32,6 +35,11 @@ export class LaneFile {
     this.fileName = fileName
     this.#path = joinPath(place.partitionPath, fileName)
     this.#writer = writer
+    const { ticket, partitionPath, names, table } = place
+    const isKeyed = table.recordKeyFields.length > 0
+    this.#appender = new ParquetAppender(
+      metaColumns({ instant: ticket.instant, fileName, partitionPath, names, isKeyed }),
+    )
   }
 
   /** The marker comes before the file, so that whoever cleans up behind us finds it. */

@@ -1,5 +1,12 @@
-import { quoteName, quoteText } from '../../dataplane/index.ts'
-import type { StoredColumn } from './avro-schema.ts'
+import { assert } from '../../core/assert.ts'
+import {
+  constantPages,
+  countedPages,
+  quoteName,
+  quoteText,
+  type MadeColumn,
+  type MadePages,
+} from '../../dataplane/index.ts'
 import type { Instant } from './instant.ts'
 
 export interface MetaColumns {
@@ -7,43 +14,57 @@ export interface MetaColumns {
   /** Whole name of the data file, with `.parquet`. */
   readonly fileName: string
   readonly partitionPath: string
-  /** Unique among the files of the instant, for example `<lane>_<file>`. */
-  readonly writer: string
-  /** SQL for the number of the row in its file, for example `rowid`; must be unique within the file. */
-  readonly rowIndex?: string
-  /** Added to the row index, when a file is written in pieces. */
-  readonly rowBase?: bigint
-  /** Without any, a row's key is made of instant, writer and row number. */
-  readonly recordKeyFields: readonly string[]
+  readonly names: RowNames
+  /** The rows carry `_hoodie_record_key` as their first column; otherwise it is their name. */
+  readonly isKeyed: boolean
 }
 
-/**
- * The SELECT list of a data file in DuckDB SQL: Hudi's five meta columns, then the columns in the form in which they
- * are stored. Use it as `COPY (SELECT <this> FROM …) TO … (FORMAT parquet)`.
- */
-export function selectList(meta: MetaColumns, columns: readonly StoredColumn[]): string {
-  const row = `(${meta.rowIndex ?? 'row_number() OVER () - 1'} + ${meta.rowBase ?? 0n})`
-  const rowName = `${quoteText(`${meta.instant}_${meta.writer}_`)} || ${row}`
-  const list = [
-    `${constant(meta.instant)} AS "_hoodie_commit_time"`,
-    `${rowName} AS "_hoodie_commit_seqno"`,
-    `${meta.recordKeyFields.length === 0 ? rowName : recordKey(meta.recordKeyFields)} AS "_hoodie_record_key"`,
-    `${constant(meta.partitionPath)} AS "_hoodie_partition_path"`,
-    `${constant(meta.fileName)} AS "_hoodie_file_name"`,
-    ...columns.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`),
+/** Hudi's meta columns, which come before all others, for the fragments of one data file. */
+export function metaColumns({ instant, fileName, partitionPath, names, isKeyed }: MetaColumns): readonly MadeColumn[] {
+  const constant = (text: string) => (rows: number) => constantPages(text, rows)
+  return [
+    { name: '_hoodie_commit_time', at: 0, pages: constant(instant) },
+    { name: '_hoodie_commit_seqno', at: 1, pages: (rows) => names.next(rows) },
+    ...(isKeyed ? [] : [{ name: RECORD_KEY, at: 2, pages: () => names.again() }]),
+    { name: '_hoodie_partition_path', at: 3, pages: constant(partitionPath) },
+    { name: '_hoodie_file_name', at: 4, pages: constant(fileName) },
   ]
-  return list.join(', ')
+}
+
+const RECORD_KEY = '_hoodie_record_key'
+
+/** Names of rows: `<prefix><n>` with n from 0 on. The prefix has to be unique among the files of the instant. */
+export class RowNames {
+  readonly #prefix: string
+  #next = 0
+  #last: MadePages | undefined
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  next(rows: number): MadePages {
+    const pages = countedPages(this.#prefix, this.#next, rows)
+    this.#next += rows
+    this.#last = pages
+    return pages
+  }
+
+  /** The names that `next` gave last. */
+  again(): MadePages {
+    assert(this.#last !== undefined, 'names are repeated after they were made')
+    return this.#last
+  }
 }
 
 /**
- * The same text in every row, as an enumeration of one value: the file has the same column of UTF-8 text, but DuckDB
- * neither copies nor hashes the text for every row.
+ * The item of a SELECT that makes record keys. One field: its value as text. Several: `a:1,b:2`, with names for null and
+ * empty (KeyGenUtils.java of Apache Hudi).
  */
-function constant(text: string): string {
-  return `CAST(${quoteText(text)} AS ENUM(${quoteText(text)}))`
+export function recordKeySql(fields: readonly string[]): string {
+  return `${recordKey(fields)} AS ${quoteName(RECORD_KEY)}`
 }
 
-/** One field: its value as text. Several: `a:1,b:2`, with names for null and empty (KeyGenUtils.java of Apache Hudi). */
 function recordKey(fields: readonly string[]): string {
   const [first, ...others] = fields
   const text = (field: string): string => `CAST(${quoteName(field)} AS VARCHAR)`

@@ -9,7 +9,7 @@ import type { FileStore } from '../../core/file-store.ts'
 import type { Schema } from '../../core/schema.ts'
 import { viewHudiTable } from '../../testkit/hudi-checker.ts'
 import { openTemporaryStore } from '../../testkit/temporary-store.ts'
-import { quoteText } from '../../dataplane/index.ts'
+import { ParquetAppender, quoteName, quoteText } from '../../dataplane/index.ts'
 import { type StoredSchema, storedSchema } from './avro-schema.ts'
 import { commitInstant, requestInstant } from './commit.ts'
 import type { WriteStat } from './commit-metadata.ts'
@@ -17,7 +17,7 @@ import type { PreparedCommit } from './evidence.ts'
 import { dataFileName, formatDataFileName } from './file-name.ts'
 import type { Instant } from './instant.ts'
 import { createMarker } from './markers.ts'
-import { selectList } from './meta-columns.ts'
+import { metaColumns, recordKeySql, RowNames } from './meta-columns.ts'
 import { ensurePartition, joinPath, partitionPath, partitionPathSql } from './partition.ts'
 import { rollback } from './rollback.ts'
 import { createTable, type HudiTable } from './table.ts'
@@ -189,15 +189,22 @@ async function writeFile(
   await ensurePartition(store, table, partition, instant)
   await createMarker(store, instant, filePath)
   const { recordKeyFields } = table
-  const meta = { instant, fileName, partitionPath: partition, writer: `0_${at}`, recordKeyFields }
+  const isKeyed = recordKeyFields.length > 0
+  const names = new RowNames(`${instant}_0_${at}_`)
+  const appender = new ParquetAppender(metaColumns({ instant, fileName, partitionPath: partition, names, isKeyed }))
   const staged = join(path, '.hoodie/.staged.parquet')
   await mkdir(join(path, '.hoodie'), { recursive: true })
-  const where = raw === '' ? '' : `WHERE ${partitionPathSql(table)} = ${quoteText(raw)}`
-  const select = `SELECT ${selectList(meta, stored.columns)} FROM source ${where}`
-  const written = await duck.runAndReadAll(`COPY (${select}) TO ${quoteText(staged)} (FORMAT parquet)`)
-  const rows = Number(written.getRowsJson()[0]?.[0])
+  const conditions = raw === '' ? [] : [`${partitionPathSql(table)} = ${quoteText(raw)}`]
+  const columns = stored.columns.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`)
+  if (isKeyed) columns.unshift(recordKeySql(recordKeyFields))
   const writer = await store.openWriter(filePath)
-  await writer.write(await readFile(staged))
+  for (const half of ['id % 2 = 0', 'id % 2 = 1']) {
+    const select = `SELECT ${columns.join(', ')} FROM source WHERE ${[...conditions, half].join(' AND ')}`
+    await duck.run(`COPY (${select}) TO ${quoteText(staged)} (FORMAT parquet)`)
+    for (const part of appender.append(await readFile(staged))) await writer.write(part)
+  }
+  await writer.write(appender.finish())
+  const { rows } = appender
   const { size } = await writer.finish()
   await rm(staged)
   return { fileId, path: filePath, partitionPath: partition, rows, bytes: size }
