@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 import path from 'node:path'
 import { runChecks } from './testing/checks.ts'
 import { ensurePrograms } from './testing/programs.ts'
-import { checkKafka, hostKafka, realServers } from './testing/services.ts'
+import { checkService, hostKafka, hostS3, realServers } from './testing/services.ts'
 import { describe, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { addTotals, closingLines, runSuite, type Totals } from './testing/suite.ts'
 
@@ -31,11 +31,12 @@ function runTests(files: readonly string[]): Promise<Totals> {
   })
 }
 
-/** Programs first, because both Kafka and the readers may need apt-get, of which only one can run. */
+/** Programs first, because Kafka, the S3 server and the readers may need apt-get, of which only one can run. */
 function prepareServers(): {
   programs: Promise<StageResult>
   readers: Promise<StageResult>
   kafka: ReturnType<typeof hostKafka>
+  s3: ReturnType<typeof hostS3>
 } {
   const programs = ensurePrograms(deadline)
   const ready = programs.then(({ ok }) => {
@@ -45,17 +46,20 @@ function prepareServers(): {
     runProgram(process.execPath, [path.join('scripts', 'testing', 'prepare-readers.ts')], deadline),
   )
   const kafka = ready.then(hostKafka)
+  const s3 = ready.then(hostS3)
   // Failures are reported by the stages that await them, later.
-  for (const promise of [programs, readers, kafka]) promise.catch(() => undefined)
-  return { programs, readers, kafka }
+  for (const promise of [programs, readers, kafka, s3]) promise.catch(() => undefined)
+  return { programs, readers, kafka, s3 }
 }
 
 async function main(): Promise<boolean> {
   const started = performance.now()
   // Downloads and the start of servers overlap with the checks and the unit tests.
-  const { programs, readers, kafka } = prepareServers()
+  const { programs, readers, kafka, s3 } = prepareServers()
   await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(async () => (await kafka.catch(() => undefined))?.[Symbol.asyncDispose]())
+  for (const server of [kafka, s3]) {
+    cleanup.defer(async () => (await server.catch(() => undefined))?.[Symbol.asyncDispose]())
+  }
 
   const areChecksGood = await runChecks(deadline)
   let totals = await runTests(all.filter((file) => !needServers(file)))
@@ -63,13 +67,15 @@ async function main(): Promise<boolean> {
   const stages: readonly [string, () => Promise<StageResult>][] = [
     ['programs', () => programs],
     ['hudi readers', () => readers],
-    ['kafka', async () => checkKafka(await kafka)],
+    ['kafka', async () => checkService(await kafka)],
+    ['s3', async () => checkService(await s3)],
     ['real servers', () => Promise.resolve(realServers())],
   ]
   let areServersUp = true
   for (const [name, work] of stages) areServersUp = (await stage(name, work)) && areServersUp
   if (areServersUp && !deadline.aborted) {
     process.env['MILLRACE_KAFKA'] = (await kafka).address
+    process.env['MILLRACE_S3'] = (await s3).address
     totals = addTotals(totals, await runTests(all.filter(needServers)))
   }
   if (deadline.aborted) process.stdout.write(`\nstopped: ${describe(deadline.reason)}\n`)

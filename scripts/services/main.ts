@@ -1,12 +1,13 @@
 /**
- * `node scripts/services/main.ts kafka start|stop`: a service that several test processes share. Its address goes into
- * `<cache>/services.json`; the test runner passes it on as MILLRACE_KAFKA.
+ * `node scripts/services/main.ts kafka|s3 start|stop`: a service that several test processes share. Its address goes into
+ * `<cache>/services.json`; tests take it from MILLRACE_KAFKA or MILLRACE_S3.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory } from './java-jars.ts'
 import { startKafka } from './kafka.ts'
+import { startS3 } from './s3.ts'
 
 interface SharedService {
   readonly pid: number
@@ -35,10 +36,22 @@ async function start(name: string): Promise<string> {
   if (running !== undefined && isRunning(running)) return running.address
   const dataDir = path.join(cacheDirectory(), `${name}-data`)
   rmSync(dataDir, { recursive: true, force: true })
-  const service = await startKafka({ dataDir, detached: true, sasl: true, tls: true })
-  const entry: SharedService = { pid: service.pid, address: service.bootstrap, dataDir }
+  const { pid, address } = await startService(name, dataDir)
+  const entry: SharedService = { pid, address, dataDir }
   writeFileSync(register, `${JSON.stringify({ ...readRegister(), [name]: entry }, undefined, 2)}\n`)
   return entry.address
+}
+
+async function startService(
+  name: string,
+  dataDir: string,
+): Promise<{ readonly pid: number; readonly address: string }> {
+  if (name === 's3') {
+    const { pid, endpoint } = await startS3({ dataDir, detached: true })
+    return { pid, address: endpoint }
+  }
+  const { pid, bootstrap } = await startKafka({ dataDir, detached: true, sasl: true, tls: true })
+  return { pid, address: bootstrap }
 }
 
 async function stop(name: string): Promise<void> {
@@ -53,8 +66,8 @@ async function stop(name: string): Promise<void> {
 }
 
 const [name, verb] = process.argv.slice(2)
-if (name !== 'kafka' || (verb !== 'start' && verb !== 'stop')) {
-  process.stderr.write('usage: node scripts/services/main.ts kafka start|stop\n')
+if ((name !== 'kafka' && name !== 's3') || (verb !== 'start' && verb !== 'stop')) {
+  process.stderr.write('usage: node scripts/services/main.ts kafka|s3 start|stop\n')
   process.exitCode = 2
 } else if (verb === 'start') {
   process.stdout.write(`${await start(name)}\n`)

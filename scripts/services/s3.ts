@@ -77,7 +77,8 @@ export function buildS3Server(): string {
     CGO_ENABLED: '0',
   }
   try {
-    const done = spawnSync('go', ['install', MODULE], { env, encoding: 'utf8' })
+    const [compiler, ...args] = ['go', 'install', MODULE]
+    const done = spawnSync(compiler ?? '', args, { env, encoding: 'utf8' })
     if (done.status !== 0) {
       const said = `${done.error?.message ?? ''}${done.stderr ?? ''}`.trim().slice(-2000)
       throw new Error(`go install ${MODULE} failed (Go 1.21 or newer is needed): ${said}`)

@@ -6,6 +6,7 @@ const PROGRAMS: readonly { readonly probe: readonly [string, ...string[]]; reado
   { probe: ['mvn', '-version'], package: 'maven' },
   { probe: ['python3', '-c', 'import ensurepip, venv'], package: 'python3-venv' },
   { probe: ['openssl', 'version'], package: 'openssl' },
+  { probe: ['go', 'version'], package: 'golang-go' },
 ]
 
 /** Installs what is missing with apt-get when we are root; otherwise says what to install. */

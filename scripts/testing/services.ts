@@ -9,14 +9,24 @@ export interface HostedService extends AsyncDisposable {
   readonly address: string
 }
 
-/** Starts the broker that integration and end-to-end tests share, under MILLRACE_KAFKA. What goes wrong is on stderr. */
-export async function hostKafka(): Promise<HostedService> {
-  const host = spawn(process.execPath, [path.join(repository, 'scripts', 'testing', 'kafka-host.ts')], {
+/** Starts the broker that integration and end-to-end tests share, under MILLRACE_KAFKA. */
+export function hostKafka(): Promise<HostedService> {
+  return hostService('Kafka', 'kafka-host.ts')
+}
+
+/** Starts the S3 server that they share, under MILLRACE_S3; at the first time it is compiled. */
+export function hostS3(): Promise<HostedService> {
+  return hostService('the S3 server', 's3-host.ts')
+}
+
+/** What goes wrong is on stderr. */
+async function hostService(name: string, program: string): Promise<HostedService> {
+  const host = spawn(process.execPath, [path.join(repository, 'scripts', 'testing', program)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(host, 'exit')
   const first = await Promise.race([once(host, 'message'), exited.then(() => undefined)])
-  if (first === undefined) throw new Error('Kafka did not start; the reason is above')
+  if (first === undefined) throw new Error(`${name} did not start; the reason is above`)
   return {
     address: String(first[0]),
     async [Symbol.asyncDispose]() {
@@ -26,15 +36,15 @@ export async function hostKafka(): Promise<HostedService> {
   }
 }
 
-/** Says where the broker is, if it still answers: the unit tests ran since it was started. */
-export async function checkKafka(service: HostedService): Promise<StageResult> {
-  const [host = '', port = ''] = service.address.split(':')
+/** Says where a server is, if it still answers: the unit tests ran since it was started. */
+export async function checkService(service: HostedService): Promise<StageResult> {
+  const [host = '', port = ''] = service.address.replace(/^http:\/\//, '').split(':')
   const socket = connect(Number(port), host)
   try {
     await once(socket, 'connect')
     return { ok: true, output: service.address }
   } catch (error) {
-    return { ok: false, output: `the broker at ${service.address} has ended since it was started: ${describe(error)}` }
+    return { ok: false, output: `the server at ${service.address} has ended since it was started: ${describe(error)}` }
   } finally {
     socket.destroy()
   }
