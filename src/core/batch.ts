@@ -69,6 +69,7 @@ export type Body = BytesBody | TableBody | RowsBody | ParquetBody
  */
 export interface Batch {
   readonly kind: 'batch'
+  /** Empty for rows that came from several lanes: their positions stay in the lanes that read them. */
   readonly split: SplitId
   /** The position of the first record and the position after the last one. */
   readonly from: JsonObject

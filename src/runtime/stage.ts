@@ -12,6 +12,7 @@ import type { ExchangeSender } from './exchange/sender.ts'
 import { Gate } from './gate.ts'
 import type { StepTotals, Tickets, ToLane } from './messages.ts'
 import { shareBatch } from './shared-batch.ts'
+import { thrownAway } from './shared-blocks.ts'
 import { Tally } from './tally.ts'
 import type { Tap } from './tap.ts'
 
@@ -46,6 +47,8 @@ export class Stage {
   readonly #gate = new Gate()
   readonly #tally = new Tally()
   #given = new Map<string, number>()
+  /** Between `begin` and `rollback`: a barrier that waited while the checkpoint was thrown away cuts nothing. */
+  #isOpen = false
 
   constructor(steps: StageSteps, tap: Tap) {
     this.#steps = steps
@@ -65,6 +68,7 @@ export class Stage {
   }
 
   begin(attempt: number, checkpoint: CheckpointId, tickets: Tickets): void {
+    this.#isOpen = true
     this.#tally.reset()
     this.#given = new Map()
     for (const [id, writer] of this.#steps.writers) writer.begin(checkpoint, ticketOf(tickets, id))
@@ -99,6 +103,7 @@ export class Stage {
   /** The barrier, between two items: what is on its way to other lanes is sent, then everything is cut at once. */
   async cut(message: Barrier): Promise<() => Promise<StageCut>> {
     for (const sender of this.#steps.senders.values()) await sender.flush()
+    if (!this.#isOpen) throw thrownAway()
     for (const sender of this.#steps.senders.values()) sender.cut(message.checkpoint)
     const cutting = [...this.#steps.writers].map(async ([id, writer]): Promise<[string, CutResult]> => {
       const next = { checkpoint: message.next.checkpoint, ticket: ticketOf(message.next.tickets, id) }
@@ -127,6 +132,7 @@ export class Stage {
 
   /** Open work goes. Writers go first: an item may be stuck in one of them. */
   async rollback(): Promise<void> {
+    this.#isOpen = false
     for (const { receiver } of this.#steps.receivers.values()) receiver.rollback()
     for (const sender of this.#steps.senders.values()) sender.rollback()
     await Promise.all([...this.#steps.writers.values()].map((writer) => writer.rollback()))

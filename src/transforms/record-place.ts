@@ -10,9 +10,13 @@ export interface RecordFault {
   readonly reason: string
 }
 
-/** The POISON error of records of a batch: where they are and why, never what they hold. */
+/**
+ * The POISON error of records of a batch: where they are and why, never what they hold. Of rows that came from several
+ * lanes nobody knows the place any more: then the error names none, and the engine looks for the record.
+ */
 export function poisonError(step: string, batch: Batch, faults: readonly RecordFault[]): MillraceError {
   const [first] = faults
+  if (batch.split === '') return withoutPlace(step, faults)
   const at = placeOf(batch, first?.row ?? 0)
   const column = first?.column ? `, column ${first.column}` : ''
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more of this batch)` : ''
@@ -26,6 +30,16 @@ export function poisonError(step: string, batch: Batch, faults: readonly RecordF
       reason: first?.reason ?? '',
       records: faults.map(({ row, column, reason }) => ({ ...placeOf(batch, row), column, reason })),
     },
+  })
+}
+
+function withoutPlace(step: string, faults: readonly RecordFault[]): MillraceError {
+  const { column = '', reason = 'unknown' } = faults[0] ?? {}
+  const of = column === '' ? 'a record' : `column ${column} of a record`
+  return new MillraceError(`step ${step}: ${of}: ${reason}`, {
+    code: 'POISON',
+    retry: 'halt',
+    detail: { step, column, reason },
   })
 }
 

@@ -85,7 +85,6 @@ export class ExchangeSender {
   }
 
   cut(checkpoint: CheckpointId): void {
-    if (!this.#isOpen) throw thrownAway()
     for (const outlet of this.#options.outlets) outlet.cut(checkpoint)
   }
 
