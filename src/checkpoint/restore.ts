@@ -45,6 +45,24 @@ export function decideRestore(lineage: Lineage, plan: PlanIdentity): RestoreDeci
   }
 }
 
+/** True where the log itself cannot tell whether it is the first one: the sinks are asked for traces of an earlier life. */
+export function mustAskForTraces({ nextCheckpoint }: Pick<Lineage, 'nextCheckpoint'>): boolean {
+  return nextCheckpoint === 1
+}
+
+/** Throws OUTCOME_UNKNOWN when a sink holds work of this pipeline that no log knows: its rows would be written again. */
+export function refuseLostLog(traces: Readonly<Record<string, readonly string[]>>, address: string): void {
+  const sinks = Object.keys(traces)
+  if (sinks.length === 0) return
+  const named = sinks.map((sink) => `"${sink}" (${(traces[sink] ?? []).slice(0, 3).join(', ')})`).join(' and ')
+  throw new MillraceError(
+    `${address} holds no checkpoint of this pipeline, and there is work of an earlier life of it in ${named}: somebody took ` +
+      'the state directory away. Going on would write those rows again. Put the state directory back. To begin anew, give ' +
+      'the pipeline another `name` (and a sink of files another `path`); what is in the target stays there',
+    { code: 'OUTCOME_UNKNOWN', detail: { traces } },
+  )
+}
+
 /**
  * Where a source goes on, `undefined` where it looks for its start anew. A moment such as `latest` is resolved once: what
  * arrives while a job is down before its first checkpoint is read, too. A source that begins at its beginning loses

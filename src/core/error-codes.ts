@@ -64,8 +64,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   },
   OUTCOME_UNKNOWN: {
     exit: 68,
-    meaning: 'Nobody can tell any more whether a transaction was committed: the server has forgotten its label.',
-    remedy: 'Look at the table, then `millrace decide`: mark-committed, rewind or accept-loss.',
+    meaning:
+      'Nobody can tell any more what was committed: the server has forgotten a label, or the checkpoint log of a pipeline is gone whose work is in the sink.',
+    remedy:
+      'Look at the table, then `millrace decide`: mark-committed, rewind or accept-loss. If the log is gone: put the state directory back, or begin anew under another `name`.',
   },
   POSITION_LOST: {
     exit: 69,

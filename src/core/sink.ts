@@ -76,6 +76,13 @@ export interface SinkCoordinator {
   /** Aborts what no manifest owns. Reaches only below `scope.below`. An abort that fails is an error. */
   sweep(scope: SweepScope): Promise<SweepReport>
 
+  /**
+   * Names of what an earlier life of this sink left in the target: everything that is committed, and what is open or
+   * prepared under the epoch `own` or a later one. Asked when the log holds no checkpoint: then any answer says that the
+   * log was lost. Changes nothing, names a few, and knows no more than the target remembers.
+   */
+  findTraces(own: RunEpoch): Promise<readonly string[]>
+
   /** Identity of what is written to, for the manifest: another table under the same name is refused (SCHEMA). */
   fingerprint(): Promise<JsonObject>
 

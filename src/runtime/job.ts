@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
-import { decideRestore } from '../checkpoint/restore.ts'
+import { decideRestore, mustAskForTraces, refuseLostLog } from '../checkpoint/restore.ts'
 import { sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import type { Clock, Logger } from '../core/context.ts'
@@ -104,7 +104,13 @@ export class Job {
     })
     closers.push(() => lanes.close())
 
-    const ledger = await Ledger.claim(this.#options.log, plan.name, randomUUID(), clock.now)
+    const nonce = randomUUID()
+    const ledger = await this.#patiently(
+      'claiming the checkpoint log',
+      () => Ledger.claim(this.#options.log, plan.name, nonce, clock.now),
+      // Object storage comes back; what is wrong with a disk has to be seen to.
+      (error) => error.code === 'UNAVAILABLE',
+    )
     observe({ kind: 'claimed', epoch: ledger.epoch })
     const identity = idsOf(plan)
     if (decideRestore(ledger.lineage(), identity).kind === 'finished') {
@@ -117,6 +123,7 @@ export class Job {
     const fingerprints = await this.#patiently('looking at the sinks', () =>
       sinks.verify(ledger.lineage().newest?.sinks ?? {}),
     )
+    if (plan.mode === 'two-phase' && mustAskForTraces(ledger.lineage())) await this.#refuseLostLog(ledger, sinks)
     const committer = new Committer({
       sinks: sinks.coordinators,
       clock,
@@ -175,6 +182,13 @@ export class Job {
     }
   }
 
+  async #refuseLostLog(ledger: Ledger, sinks: SinkSide): Promise<void> {
+    const traces = await this.#patiently('looking for an earlier life', () => sinks.findTraces(ledger.epoch))
+    // A twin that claimed after us may be at work already.
+    if (Object.keys(traces).length > 0) await ledger.verifyOwnership()
+    refuseLostLog(traces, this.#options.log.address)
+  }
+
   /** R4 and R5: commits what is published and not confirmed; a lost one is remedied or halts the job. */
   async #recommit(ledger: Ledger, committer: Committer, sinks: SinkSide): Promise<void> {
     const { observe, plan } = this.#options
@@ -197,14 +211,18 @@ export class Job {
   }
 
   /** Repeats a step of the start while a server cannot be reached, and says so. */
-  async #patiently<T>(doing: string, act: () => Promise<T>): Promise<T> {
+  async #patiently<T>(
+    doing: string,
+    act: () => Promise<T>,
+    mayPass: (error: MillraceError) => boolean = (error) => error.retry !== 'halt' && error.code !== 'INTERNAL',
+  ): Promise<T> {
     const { clock, logger, random } = this.#options
     for (let attempt = 1; ; attempt++) {
       try {
         return await act()
       } catch (thrown) {
         const error = toMillraceError(thrown)
-        if (error.retry === 'halt' || error.code === 'INTERNAL' || this.#ending.signal.aborted) throw error
+        if (!mayPass(error) || this.#ending.signal.aborted) throw error
         if (this.#stopWanted)
           throw new MillraceError(`stopped while ${doing}: ${error.message}`, { code: 'INTERRUPTED' })
         const pause = backoffMs(attempt, RESTART_BACKOFF, random())

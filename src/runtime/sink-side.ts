@@ -77,6 +77,12 @@ export class SinkSide {
     return combined.flat()
   }
 
+  /** What the targets hold of an earlier life of this pipeline, by sink; sinks without any are left out. */
+  async findTraces(own: RunEpoch): Promise<Record<string, readonly string[]>> {
+    const found = await this.#each((sink) => sink.findTraces(own))
+    return Object.fromEntries(Object.entries(found).filter(([, names]) => names.length > 0))
+  }
+
   /** R6: what earlier runs left open or prepared and no manifest owns. */
   async sweep(scope: SweepScope, keepOf: (sink: string) => readonly JsonObject[]): Promise<void> {
     if (scope.runs.length === 0) return

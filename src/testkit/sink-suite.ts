@@ -114,6 +114,7 @@ export function sinkSuite(name: string, open: () => Promise<OpenedSink>): void {
     visibilityTests(open)
     failureTests(open)
     sweepTests(open)
+    traceTests(open)
   })
 }
 
@@ -298,6 +299,32 @@ function sweepTests(open: () => Promise<OpenedSink>): void {
     await using later = new Life(sink, 3)
     assert.ok((await commitAll(later.coordinator, 1, successor)).every(isDone))
     await see(sink, ids(0, 10))
+  })
+}
+
+function traceTests(open: () => Promise<OpenedSink>): void {
+  test('a target that nobody has written to holds no traces', async () => {
+    await using sink = await open()
+    await using life = new Life(sink, 1)
+    assert.deepEqual(await life.coordinator.findTraces(1), [])
+  })
+
+  test('what an earlier life has committed is a trace for every epoch, and looking changes nothing', async () => {
+    await using sink = await open()
+    const prepared = await prepareAndLeave(sink, 1, 0, 10)
+    await using later = new Life(sink, 2)
+    await commitAll(later.coordinator, 1, prepared)
+    for (const own of [1, 2, 3]) assert.notDeepEqual(await later.coordinator.findTraces(own), [])
+    await see(sink, ids(0, 10))
+  })
+
+  test('what is prepared is a trace where no start of this log can have left it', async () => {
+    await using sink = await open()
+    const prepared = await prepareAndLeave(sink, 1, 0, 10)
+    await using later = new Life(sink, 2)
+    assert.notDeepEqual(await later.coordinator.findTraces(1), [])
+    assert.deepEqual(await later.coordinator.findTraces(2), [], 'the sweep of epoch 2 takes it')
+    assert.ok((await commitAll(later.coordinator, 1, prepared)).every(isDone), 'it can still be committed')
   })
 }
 

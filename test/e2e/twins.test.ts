@@ -81,6 +81,21 @@ test('of three that are started at once two end fenced, and the third does the w
   await world.auditEnd()
 })
 
+test('one that slept before it looked for an earlier life finds its successor’s work, and ends fenced, not in doubt', async () => {
+  await using broker = await Broker.open()
+  await using world = await World.create({ broker, sink: 'starrocks', rows: ROWS })
+  await using sleeper = world.home.start(armed(cell('restore.claim', 'after'), 'stop'))
+  await asleep(world, sleeper)
+  await using successor = world.home.start()
+  await confirmedTimes(world, successor, 1)
+  await wakeUp(sleeper)
+  assert.deepEqual(await sleeper.ended(), { code: 66, signal: null }, sleeper.out + sleeper.err)
+  await caughtUp(world, successor)
+  successor.signal('SIGTERM')
+  await endedWell(successor)
+  await world.auditEnd()
+})
+
 /** A life that is cut off after a few checkpoints, so that there is something to restore, to sweep and to collect. */
 async function liveOnce(world: World): Promise<void> {
   await using run = world.home.start()

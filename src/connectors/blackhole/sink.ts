@@ -69,6 +69,10 @@ class BlackholeCoordinator implements SinkCoordinator {
     return 'aborted'
   }
 
+  async findTraces(): Promise<readonly string[]> {
+    return []
+  }
+
   async sweep(): Promise<SweepReport> {
     return { aborted: [], found: 0 }
   }

@@ -1,6 +1,13 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import type { CommitOutcome, CommitPermit, Evidence, SweepReport, SweepScope } from '../../core/checkpoint-types.ts'
+import type {
+  CommitOutcome,
+  CommitPermit,
+  Evidence,
+  RunEpoch,
+  SweepReport,
+  SweepScope,
+} from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext } from '../../core/context.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
@@ -80,10 +87,7 @@ export class FilesCoordinator implements SinkCoordinator {
 
   async sweep(scope: SweepScope): Promise<SweepReport> {
     const keep = new Set(scope.keep.map((json) => basename(filesCommittable(json).staged)))
-    const names = await readdir(join(this.#root, this.#staging)).catch((thrown: unknown) => {
-      if (systemCodeOf(thrown) === 'ENOENT') return []
-      throw writeError(`listing ${this.#staging} in ${this.#root}`, thrown)
-    })
+    const names = await this.#names(this.#staging)
     const aborted: string[] = []
     for (const name of names) {
       const epoch = epochOfStaged(name)
@@ -94,6 +98,13 @@ export class FilesCoordinator implements SinkCoordinator {
       aborted.push(name)
     }
     return { aborted, found: names.length }
+  }
+
+  /** Committed files do not name their pipeline, so nobody else may write to this directory: their names would meet. */
+  async findTraces(own: RunEpoch): Promise<readonly string[]> {
+    const committed = (await this.#names('.')).filter((name) => epochOfStaged(name) !== undefined)
+    const staged = (await this.#names(this.#staging)).filter((name) => (epochOfStaged(name) ?? -1) >= own)
+    return [...committed, ...staged]
   }
 
   async fingerprint(): Promise<JsonObject> {
@@ -124,6 +135,13 @@ export class FilesCoordinator implements SinkCoordinator {
     if (placed !== undefined) return unknown(`another file called ${name} is in ${this.#root}; who else writes there?`)
     if (waiting !== bytes) return unknown(`the staged file of ${name} has ${waiting} bytes, we wrote ${bytes}`)
     return { state: 'committable' }
+  }
+
+  async #names(directory: string): Promise<readonly string[]> {
+    return await readdir(join(this.#root, directory)).catch((thrown: unknown) => {
+      if (systemCodeOf(thrown) === 'ENOENT') return []
+      throw writeError(`listing ${directory} in ${this.#root}`, thrown)
+    })
   }
 
   async #sizeOf(path: string): Promise<number | undefined> {

@@ -52,7 +52,7 @@ export function fileName(
   return `part-e${epoch}-c${checkpoint}-l${file.lane}-${file.number}.${file.extension}`
 }
 
-/** The epoch that staged a file, or `undefined` for a file that is not ours. */
+/** The epoch that wrote a file, staged or committed, or `undefined` for a file that is not ours. */
 export function epochOfStaged(name: string): number | undefined {
   const match = /^part-e(\d+)-c\d+-l\d+-\d+\./.exec(name)
   return match === null ? undefined : Number(match[1])

@@ -18,6 +18,7 @@ import type { StoredSchema } from './avro-schema.ts'
 import { commitInstant, type CommitResult } from './commit.ts'
 import { partFromJson, preparedFromJson, preparedToJson, ticketToJson, type Ticket } from './committable.ts'
 import { judge, type PreparedCommit } from './evidence.ts'
+import { findTraces } from './find-traces.ts'
 import type { Instant } from './instant.ts'
 import { openTable } from './open-table.ts'
 import { rollback } from './rollback.ts'
@@ -131,6 +132,12 @@ export class HudiCoordinator implements SinkCoordinator {
     })
     timeline.forget()
     return { aborted, found: aborted.length }
+  }
+
+  async findTraces(own: RunEpoch): Promise<readonly string[]> {
+    const { store } = await this.#open()
+    const sink = { job: this.#context.job, sink: this.#context.id }
+    return await findTraces(store, await loadTimeline(store), { sink, own })
   }
 
   async fingerprint(): Promise<JsonObject> {

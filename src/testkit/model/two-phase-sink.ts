@@ -124,6 +124,10 @@ function modelCoordinator(directory: string): SinkCoordinator {
       for (const label of mine) rmSync(prepared(label))
       return { aborted: mine, found: mine.length }
     },
+    findTraces: async (own) => [
+      ...readdirSync(join(directory, 'visible')),
+      ...readdirSync(join(directory, 'prepared')).filter((label) => Number(/^e(\d+)-/.exec(label)?.[1]) >= own),
+    ],
     fingerprint: async () => ({ directory }),
     close: async () => undefined,
   }

@@ -1,11 +1,19 @@
-import type { CommitOutcome, CommitPermit, Evidence, SweepReport, SweepScope } from '../../../core/checkpoint-types.ts'
+import type {
+  CommitOutcome,
+  CommitPermit,
+  Evidence,
+  RunEpoch,
+  SweepReport,
+  SweepScope,
+} from '../../../core/checkpoint-types.ts'
 import type { CoordinatorContext } from '../../../core/context.ts'
 import { MillraceError } from '../../../core/errors.ts'
 import { failpoint } from '../../../core/failpoints.ts'
 import type { JsonObject } from '../../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../../core/sink.ts'
 import type { CommitOutcome as LoadCommitOutcome, Failed, RollbackOutcome, Unknown } from '../outcomes.ts'
-import { sweepLabels } from './sweep-labels.ts'
+import { findLabels } from './find-labels.ts'
+import { sweepLabels, type LabelScope } from './sweep-labels.ts'
 import { toAbort, toEvidence, toSinkOutcome } from './to-core.ts'
 
 /** How one server finishes transactions. Committables are the connector's own; it reads them itself. */
@@ -74,20 +82,11 @@ export class LoadCoordinator implements SinkCoordinator {
   }
 
   sweep(scope: SweepScope): Promise<SweepReport> {
-    const { database, table, labelPrefix, writers, isNumbered } = this.#target
-    const { job, id } = this.#context
-    return sweepLabels({
-      scope,
-      base: { prefix: labelPrefix, jobUid: job, sink: id, table: `${database}.${table}` },
-      writers,
-      isNumbered,
-      state: async (label) => {
-        const found = await this.#server.state(label)
-        if (found.kind === 'state') return found.state
-        throw found.kind === 'failed' ? found.error : unanswered(label, found.reason)
-      },
-      abandon: (label) => this.#server.abandon(label),
-    })
+    return sweepLabels({ ...this.#labels(), scope, abandon: (label) => this.#server.abandon(label) })
+  }
+
+  findTraces(own: RunEpoch): Promise<readonly string[]> {
+    return findLabels({ ...this.#labels(), own })
   }
 
   async fingerprint(): Promise<JsonObject> {
@@ -96,6 +95,21 @@ export class LoadCoordinator implements SinkCoordinator {
 
   close(): Promise<void> {
     return this.#server.close()
+  }
+
+  #labels(): LabelScope {
+    const { database, table, labelPrefix, writers, isNumbered } = this.#target
+    const { job, id } = this.#context
+    return {
+      base: { prefix: labelPrefix, jobUid: job, sink: id, table: `${database}.${table}` },
+      writers,
+      isNumbered,
+      state: async (label) => {
+        const found = await this.#server.state(label)
+        if (found.kind === 'state') return found.state
+        throw found.kind === 'failed' ? found.error : unanswered(label, found.reason)
+      },
+    }
   }
 }
 

@@ -4,8 +4,8 @@ import type { RollbackOutcome } from '../outcomes.ts'
 import type { LabelParts } from '../labels.ts'
 import { labelOf } from '../labels.ts'
 
-export interface SweepOptions {
-  readonly scope: SweepScope
+/** The labels of a sink, and how to look at one. */
+export interface LabelScope {
   readonly base: Pick<LabelParts, 'prefix' | 'jobUid' | 'sink' | 'table'>
   /** Writers that this run has. An earlier run may have had more; see `WRITERS_LOOKED_FOR`. */
   readonly writers: number
@@ -13,11 +13,15 @@ export interface SweepOptions {
   readonly isNumbered: boolean
   /** State of a label in the server's own words, `UNKNOWN` when it has never heard of it. */
   readonly state: (label: string) => Promise<string>
+}
+
+export interface SweepOptions extends LabelScope {
+  readonly scope: SweepScope
   readonly abandon: (label: string) => Promise<RollbackOutcome>
 }
 
 /** A look at an unknown label costs a millisecond; leftovers of writers beyond this end at the server's timeout. */
-const WRITERS_LOOKED_FOR = 8
+export const WRITERS_LOOKED_FOR = 8
 
 /**
  * Aborts what earlier runs left open or prepared and no manifest owns. Labels carry epoch and checkpoint, so all that a
