@@ -10,7 +10,7 @@ import {
 import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { Ledger } from '../storage/ledger.ts'
+import { isInDoubt, type Ledger } from '../storage/ledger.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { CheckpointTimer } from './checkpoint-timer.ts'
 import { CommitTrouble, type Committer } from './committer.ts'
@@ -319,6 +319,8 @@ export class Run {
     if (thrown instanceof CommitTrouble) return this.#inBackground(this.#troubled(thrown))
     const error = toMillraceError(thrown)
     if (error.retry === 'halt') this.#halt(error)
+    // What was published is not known: the process starts over from what the log then says.
+    else if (isInDoubt(error)) this.fail(error)
     else this.#rewind(error)
   }
 

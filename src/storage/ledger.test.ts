@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeEntry, encodeEntry, hashOf, type LogEntry } from '../checkpoint/entries.ts'
 import { foldLineage, sweepScope } from '../checkpoint/lineage.ts'
+import { MillraceError } from '../core/errors.ts'
 import { draftOf } from '../testkit/ledger-drafts.ts'
 import { MemoryLog } from '../testkit/memory-log.ts'
-import { Ledger } from './ledger.ts'
+import { isInDoubt, Ledger } from './ledger.ts'
 
 const claim = (log: MemoryLog, nonce: string): Promise<Ledger> => Ledger.claim(log, 'job', nonce, () => 0)
 const FENCED = { code: 'FENCED', retry: 'halt' }
@@ -100,6 +101,26 @@ test('an append that failed is not believed: the same entry may be tried again',
   await ledger.reclaim()
   await ledger.publish(draftOf(1))
   assert.equal(foldLineage(await Ledger.read(log)).newest?.epoch, 2)
+})
+
+test('after an append whose outcome nobody knows, nothing is written until another claim has read the log', async () => {
+  const log = new MemoryLog()
+  const ledger = await claim(log, 'a')
+  log.onAppend = (seq, bytes) => {
+    log.slots.set(seq, bytes)
+    throw new MillraceError('the store went away', {
+      code: 'UNAVAILABLE',
+      retry: 'restart',
+      detail: { isUnresolved: true },
+    })
+  }
+  const thrown = await ledger.publish(draftOf(1)).catch((error: unknown) => error)
+  assert.ok(thrown instanceof MillraceError && isInDoubt(thrown))
+  log.onAppend = () => undefined
+  await assert.rejects(ledger.reclaim(), thrown)
+  await assert.rejects(ledger.publish(draftOf(1)), thrown)
+  assert.equal(log.slots.size, 2)
+  assert.equal((await claim(log, 'a')).lineage().newest?.checkpoint, 1)
 })
 
 const step = fc.record({

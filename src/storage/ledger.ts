@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { AcknowledgePermit, CheckpointId, CommitPermit, RunEpoch } from '../core/checkpoint-types.ts'
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import {
   decodeEntry,
@@ -39,6 +39,8 @@ export class Ledger {
   #lastHash = ''
   #clean: RunEpoch = 0
   #entries: LogEntry[] = []
+  /** An entry that may stand in the log or not: nothing is written after it. Another claim finds out what it follows. */
+  #doubt: MillraceError | undefined
   /** Appends run one after the other: each needs its predecessor's slot and hash. */
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -206,6 +208,7 @@ export class Ledger {
   }
 
   async #tryAppend<K extends LogEntry['kind']>(kind: K, draft: Draft<K>): Promise<LogEntry | undefined> {
+    if (this.#doubt !== undefined) throw this.#doubt
     const entry = {
       format: ENTRY_FORMAT,
       kind,
@@ -220,7 +223,7 @@ export class Ledger {
       ...draft,
     } as unknown as LogEntry
     const bytes = encodeEntry(entry)
-    if ((await this.#log.append(entry.seq, bytes)) === 'exists') {
+    if ((await this.#take(entry.seq, bytes)) === 'exists') {
       const found = await this.#log.read(entry.seq)
       // An append whose answer was lost may have landed: the nonce tells whether the entry is our own.
       if (found === undefined || hashOf(found) !== hashOf(bytes)) return undefined
@@ -230,6 +233,30 @@ export class Ledger {
     this.#lastHash = hashOf(bytes)
     return entry
   }
+
+  async #take(seq: number, bytes: Uint8Array): Promise<'appended' | 'exists'> {
+    try {
+      return await this.#log.append(seq, bytes)
+    } catch (thrown) {
+      this.#doubt = inDoubt(thrown)
+      throw this.#doubt ?? thrown
+    }
+  }
+}
+
+/**
+ * True for an append that nobody can tell the outcome of, because the store went away in between. The process must not go
+ * on from what it knows: it has to claim and read the log anew.
+ */
+export function isInDoubt(error: MillraceError): boolean {
+  return error.detail['isLogInDoubt'] === true
+}
+
+function inDoubt(thrown: unknown): MillraceError | undefined {
+  const error = toMillraceError(thrown)
+  if (error.detail['isUnresolved'] !== true) return undefined
+  const { code, retry, detail, message } = error
+  return new MillraceError(message, { code, retry, detail: { ...detail, isLogInDoubt: true }, cause: thrown })
 }
 
 /** The newest confirmed checkpoint is never collected: without it somebody has taken files away. */
