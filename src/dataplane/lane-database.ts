@@ -1,3 +1,4 @@
+import os from 'node:os'
 import { DuckDBInstance, type DuckDBConnection, type DuckDBPreparedStatement } from '@duckdb/node-api'
 import { MillraceError } from '../core/errors.ts'
 import { HandOverFile, handOverDirectory } from './hand-over.ts'
@@ -19,6 +20,8 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
   const directory = options.handOverDirectory ?? handOverDirectory()
   const input = HandOverFile.open(directory)
   const output = HandOverFile.open(directory)
+  // Row groups may be larger than what shared memory has room for.
+  const large = HandOverFile.open(options.handOverDirectory ?? os.tmpdir())
   const instance = await DuckDBInstance.create(':memory:', {
     // Two threads in one instance give less per CPU than one in each lane.
     threads: '1',
@@ -29,10 +32,10 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
     allow_community_extensions: 'false',
   })
   const connection = await instance.connect()
-  for (const statement of lockingStatements([input.path, output.path], options.readablePaths ?? [])) {
+  for (const statement of lockingStatements([input.path, output.path, large.path], options.readablePaths ?? [])) {
     await connection.run(statement)
   }
-  return new LaneDatabase(instance, connection, input, output)
+  return new LaneDatabase(instance, connection, { input, output, large })
 }
 
 function lockingStatements(handOver: readonly string[], readable: readonly string[]): string[] {
@@ -49,6 +52,12 @@ function lockingStatements(handOver: readonly string[], readable: readonly strin
   ]
 }
 
+interface HandOverFiles {
+  readonly input: HandOverFile
+  readonly output: HandOverFile
+  readonly large: HandOverFile
+}
+
 /**
  * The DuckDB of one lane. Its work is done one piece at a time (`exclusive`), since the hand-over files are shared.
  *
@@ -59,16 +68,19 @@ export class LaneDatabase implements AsyncDisposable {
   readonly connection: DuckDBConnection
   readonly input: HandOverFile
   readonly output: HandOverFile
+  /** For input that is too large for `input`. */
+  readonly large: HandOverFile
   readonly #instance: DuckDBInstance
   #last: Promise<unknown> = Promise.resolve()
   #isStopped = false
   #closed: Promise<void> | undefined
 
-  constructor(instance: DuckDBInstance, connection: DuckDBConnection, input: HandOverFile, output: HandOverFile) {
+  constructor(instance: DuckDBInstance, connection: DuckDBConnection, files: HandOverFiles) {
     this.#instance = instance
     this.connection = connection
-    this.input = input
-    this.output = output
+    this.input = files.input
+    this.output = files.output
+    this.large = files.large
   }
 
   /**
@@ -116,6 +128,7 @@ export class LaneDatabase implements AsyncDisposable {
       this.#instance.closeSync()
       this.input.close()
       this.output.close()
+      this.large.close()
     })
     return this.#closed
   }

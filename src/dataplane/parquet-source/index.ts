@@ -1,0 +1,14 @@
+/** Parquet files, read in ranges: row groups and columns that are wanted, as tables of the lane's DuckDB. */
+export type { ByteRanges } from './byte-ranges.ts'
+export { exactCast } from './exact-cast.ts'
+export { readFooter, type ParquetColumn, type ParquetFooter, type ParquetRowGroup } from './footer.ts'
+export { rowGroupColumn } from './row-group-file.ts'
+export {
+  columnTypes,
+  FILE_ROW,
+  loadRowGroup,
+  RowGroupTables,
+  type LoadedRowGroup,
+  type RowSelect,
+  type RowTable,
+} from './row-group-tables.ts'
