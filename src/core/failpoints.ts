@@ -59,6 +59,7 @@ const armed: ArmedFailpoint[] = parseFailpoints(process.env['MILLRACE_FAILPOINTS
 /** Hits count once this file exists, for tests that wait for something else first. */
 const gate = process.env['MILLRACE_FAILPOINT_GATE']
 const hits = new Map<string, number>()
+let watcher: ((name: Failpoint, position: FailpointPosition) => void) | undefined
 
 /** Parses `name:position[@nth]=action[,…]`, for example `store.manifest.publish:after@2=kill` or `chk.ack:before=error/ACCOUNTING`. */
 export function parseFailpoints(text: string): ArmedFailpoint[] {
@@ -85,6 +86,7 @@ function isErrorCode(text: string): text is ErrorCode {
 
 /** Marks a protocol step. Does nothing unless a test armed this failpoint. */
 export function failpoint(name: Failpoint, position: FailpointPosition): void {
+  watcher?.(name, position)
   if (armed.length === 0 || (gate !== undefined && !existsSync(gate))) return
   const key = `${name}:${position}`
   const count = (hits.get(key) ?? 0) + 1
@@ -92,6 +94,11 @@ export function failpoint(name: Failpoint, position: FailpointPosition): void {
   for (const point of armed) {
     if (point.name === name && point.position === position && point.nth === count) act(point, key)
   }
+}
+
+/** For a simulator that runs several processes in one: it hears of every step, and may throw. */
+export function watchFailpoints(watch: typeof watcher): void {
+  watcher = watch
 }
 
 function act(point: ArmedFailpoint, key: string): void {

@@ -27,11 +27,14 @@ export class CrashFs {
   /** Called before each call with its name; throws to let it fail. */
   before: (call: string, path: string) => void = () => undefined
   readonly #tree: Tree
+  /** What was there at the beginning, and is durable. */
+  readonly #base: Tree
   readonly #open = new Map<number, { readonly file: number } | { readonly directory: string }>()
   #next = 1
 
   constructor(tree: Tree = { directories: new Set(['/']), names: new Map(), contents: new Map() }) {
     this.#tree = tree
+    this.#base = copyOf(tree)
     this.#next = Math.max(0, ...tree.contents.keys()) + 1
   }
 
@@ -59,7 +62,7 @@ export class CrashFs {
     for (let choice = 0; choice < 3 ** open.length; choice++) {
       const fates = new Map(open.map((at, bit) => [at, Math.floor(choice / 3 ** bit) % 3]))
       if ([...fates].some(([at, fate]) => fate === 2 && happened[at]?.kind !== 'write')) continue
-      yield new CrashFs(rebuild(happened, fates))
+      yield new CrashFs(rebuild(copyOf(this.#base), happened, fates))
     }
   }
 
@@ -159,8 +162,7 @@ function isDurable(change: Change, later: readonly Change[]): boolean {
 }
 
 /** `fates`: 0 the change never came to the disk, 1 it did, 2 half of it. */
-function rebuild(changes: readonly Change[], fates: ReadonlyMap<number, number>): Tree {
-  const tree: Tree = { directories: new Set(['/']), names: new Map(), contents: new Map() }
+function rebuild(tree: Tree, changes: readonly Change[], fates: ReadonlyMap<number, number>): Tree {
   for (const [at, change] of changes.entries()) {
     const fate = fates.get(at) ?? 1
     if (fate === 0) continue
@@ -174,6 +176,10 @@ function rebuild(changes: readonly Change[], fates: ReadonlyMap<number, number>)
   for (const path of tree.directories) if (!isReachable(tree, path)) tree.directories.delete(path)
   for (const path of tree.names.keys()) if (!isReachable(tree, dirname(path))) tree.names.delete(path)
   return tree
+}
+
+function copyOf({ directories, names, contents }: Tree): Tree {
+  return { directories: new Set(directories), names: new Map(names), contents: new Map(contents) }
 }
 
 function isReachable(tree: Tree, directory: string): boolean {

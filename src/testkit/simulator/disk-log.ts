@@ -1,0 +1,72 @@
+import type { CheckpointLog } from '../../storage/checkpoint-log.ts'
+import { LocalLog, type LogFs } from '../../storage/local-log.ts'
+import type { SimulatedProcess } from './process.ts'
+
+/**
+ * The real log of the local disk, over a file system in memory. A call takes a while before and after its effect, so that
+ * other processes come in between; a process that dies in the middle of a call leaves what it had done until then.
+ */
+export class DiskLog implements CheckpointLog {
+  readonly address = '/state/job'
+  readonly #process: SimulatedProcess
+  readonly #log: LocalLog
+
+  constructor(process: SimulatedProcess) {
+    this.#process = process
+    this.#log = new LocalLog(this.address, process.name, guarded(process))
+  }
+
+  newest(): Promise<number | undefined> {
+    return this.#do(() => this.#log.newest())
+  }
+
+  list(from: number): Promise<readonly number[]> {
+    return this.#do(() => this.#log.list(from))
+  }
+
+  read(seq: number): Promise<Uint8Array | undefined> {
+    return this.#do(() => this.#log.read(seq))
+  }
+
+  async append(seq: number, bytes: Uint8Array): Promise<'appended' | 'exists'> {
+    return this.#do(() => {
+      try {
+        return this.#log.append(seq, bytes)
+      } finally {
+        this.#process.world.entryMayStand(seq, bytes)
+      }
+    })
+  }
+
+  remove(seqs: readonly number[]): Promise<void> {
+    return this.#do(() => this.#log.remove(seqs))
+  }
+
+  async close(): Promise<void> {}
+
+  async #do<T>(act: () => T): Promise<T> {
+    const { random, story } = this.#process.world
+    await this.#process.clock.sleep(random.between(0, 3))
+    const result = act()
+    story.tell(this.#process.name, 'log call')
+    await this.#process.clock.sleep(random.between(0, 2))
+    return result
+  }
+}
+
+/** The file system as a process sees it: for a dead one nothing works any more, for all of them the disk may be full. */
+function guarded(process: SimulatedProcess): LogFs {
+  const { world } = process
+  return new Proxy({} as LogFs, {
+    get: (_target, name) => {
+      return (...all: unknown[]): unknown => {
+        if (process.isDead) throw new Error('the process is dead')
+        if (world.isDiskFull && (name === 'openSync' || name === 'writeSync') && all[1] !== 'r') {
+          throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+        }
+        const call = world.disk.fs[name as keyof LogFs] as (...args: unknown[]) => unknown
+        return call(...all)
+      }
+    },
+  })
+}

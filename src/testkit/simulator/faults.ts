@@ -1,0 +1,132 @@
+import { FAILPOINTS, type Failpoint, type FailpointPosition } from '../../core/failpoints.ts'
+import type { Random } from './random.ts'
+
+/** What strikes. */
+export type Strike =
+  | { readonly kind: 'kill' }
+  /** SIGSTOP for a while; with a twin another instance is started meanwhile. */
+  | { readonly kind: 'stop'; readonly ms: number; readonly twin: boolean }
+  /** The step fails, as after a broken connection. */
+  | { readonly kind: 'error' }
+  | { readonly kind: 'start twin' }
+  | { readonly kind: 'lane dies' }
+  /** The next `calls` requests to servers, or their replies, are lost. */
+  | { readonly kind: 'lose requests' | 'lose replies'; readonly calls: number }
+  | { readonly kind: 'black hole'; readonly ms: number }
+  | { readonly kind: 'slow network'; readonly ms: number }
+  | { readonly kind: 'server restarts' }
+  /** The server's timeout ends a prepared transaction. */
+  | { readonly kind: 'prepared expires' }
+  /** The server forgets the labels of what is finished. */
+  | { readonly kind: 'labels evicted' }
+  | { readonly kind: 'clock jumps'; readonly ms: number }
+  | { readonly kind: 'split appears' }
+  /** The machine dies: what was not synced may be gone or torn. */
+  | { readonly kind: 'power cut' }
+  | { readonly kind: 'disk full'; readonly ms: number }
+  | { readonly kind: 'stop signal' }
+
+/** When: at the next pass of a protocol step, or after a while. */
+export type Trigger = { readonly at: Failpoint; readonly position: FailpointPosition } | { readonly afterMs: number }
+
+export interface Fault {
+  readonly when: Trigger
+  readonly strike: Strike
+}
+
+/** Steps that a running job passes again and again; the others belong to starts and ends. */
+const STEADY: readonly Failpoint[] = [
+  'chk.trigger',
+  'chk.barrier',
+  'sink.flush',
+  'sink.prepare',
+  'chk.ack',
+  'store.manifest.write',
+  'store.manifest.fsync',
+  'store.manifest.publish',
+  'store.dirsync',
+  'commit',
+  'commit.nth',
+  'confirm',
+  'ack.upstream',
+  'gc.select',
+  'gc.delete',
+]
+const START: readonly Failpoint[] = [
+  'restore.claim',
+  'restore.read',
+  'restore.recommit',
+  'restore.abort',
+  'restore.seek',
+  'evidence',
+]
+
+/** Faults strike one after the other: each waits for its moment only when the one before has struck. */
+export function randomFaults(random: Random, count: number): Fault[] {
+  return Array.from({ length: count }, () => randomFault(random))
+}
+
+function randomFault(random: Random): Fault {
+  const dice = random.next()
+  if (dice < 0.55) return { when: stepOf(random), strike: processStrike(random) }
+  return { when: { afterMs: random.between(0, 700) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
+}
+
+function stepOf(random: Random): Trigger {
+  const at = random.pick(random.chance(0.75) ? STEADY : START)
+  const position = random.pick(at === 'commit' || at === 'sink.prepare' ? POSITIONS : POSITIONS.slice(0, 2))
+  return { at, position }
+}
+
+const POSITIONS: readonly FailpointPosition[] = ['before', 'after', 'sent']
+
+function processStrike(random: Random): Strike {
+  const dice = random.next()
+  if (dice < 0.5) return { kind: 'kill' }
+  if (dice < 0.75) return { kind: 'stop', ms: random.pick([30, 600, 5000]), twin: random.chance(0.7) }
+  return dice < 0.9 ? { kind: 'error' } : { kind: 'start twin' }
+}
+
+function worldStrike(random: Random): Strike {
+  switch (random.between(0, 11)) {
+    case 0:
+    case 1:
+      return { kind: 'lose requests', calls: random.between(1, 6) }
+    case 2:
+    case 3:
+      return { kind: 'lose replies', calls: random.between(1, 6) }
+    case 4:
+      return { kind: 'black hole', ms: random.pick([300, 3000]) }
+    case 5:
+      return { kind: 'server restarts' }
+    case 6:
+      return { kind: random.chance(0.5) ? 'prepared expires' : 'labels evicted' }
+    case 7:
+      return { kind: 'clock jumps', ms: random.pick([-3_600_000, 3_600_000, -315_360_000_000, 315_360_000_000]) }
+    case 8:
+      return { kind: 'split appears' }
+    case 9:
+      return { kind: 'power cut' }
+    case 10:
+      return random.chance(0.5)
+        ? { kind: 'disk full', ms: random.between(50, 1500) }
+        : { kind: 'slow network', ms: 500 }
+    default:
+      return { kind: random.chance(0.5) ? 'lane dies' : 'stop signal' }
+  }
+}
+
+/** Every step of the protocol with every position and each way to strike a process there, for systematic runs. */
+export function everyCell(): Fault[] {
+  const strikes: readonly Strike[] = [{ kind: 'kill' }, { kind: 'stop', ms: 2500, twin: true }, { kind: 'error' }]
+  return FAILPOINTS.flatMap((at) =>
+    POSITIONS.flatMap((position) => strikes.map((strike) => ({ when: { at, position }, strike }))),
+  )
+}
+
+export function describeFault({ when, strike }: Fault): string {
+  const moment = 'at' in when ? `at ${when.at}:${when.position}` : `after ${when.afterMs} ms`
+  const { kind, ...detail } = strike
+  const words = Object.entries(detail).map(([name, value]) => `${name} ${String(value)}`)
+  return `${moment}: ${kind}${words.length === 0 ? '' : ` (${words.join(', ')})`}`
+}

@@ -1,0 +1,138 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Clock } from '../../core/context.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { FailpointPosition } from '../../core/failpoints.ts'
+import type { World } from './world.ts'
+
+const current = new AsyncLocalStorage<SimulatedProcess>()
+
+/** The process whose code runs at this moment. */
+export function thisProcess(): SimulatedProcess {
+  const found = current.getStore()
+  if (found === undefined) throw new Error('no simulated process runs here')
+  return found
+}
+
+export function anyProcess(): SimulatedProcess | undefined {
+  return current.getStore()
+}
+
+/** How long a client waits for a reply that does not come. */
+const REPLY_TIMEOUT_MS = 400
+
+/**
+ * One process of the job. What it does to the world goes through its clock and its calls, so killing it means that
+ * nothing of it is heard any more, and stopping it that everything waits until it wakes.
+ */
+export class SimulatedProcess {
+  readonly name: string
+  readonly clock: Clock
+  readonly world: World
+  #state: 'running' | 'stopped' | 'dead' = 'running'
+  #waiting: (() => void)[] = []
+  /** What its clock is ahead of the world's. */
+  skewMs = 0
+
+  constructor(world: World, name: string) {
+    this.world = world
+    this.name = name
+    this.clock = {
+      now: () => Date.UTC(2026, 0, 1) + world.time.now + this.skewMs,
+      sleep: (ms, signal) => this.#sleep(ms, signal),
+      after: (ms, act) => this.after(ms, act),
+    }
+  }
+
+  get isDead(): boolean {
+    return this.#state === 'dead'
+  }
+
+  get isStopped(): boolean {
+    return this.#state === 'stopped'
+  }
+
+  run<T>(act: () => T): T {
+    return current.run(this, act)
+  }
+
+  /** SIGKILL, or the end of the process. */
+  die(): void {
+    this.#state = 'dead'
+    this.#waiting = []
+  }
+
+  /** SIGSTOP. */
+  stop(): void {
+    if (this.#state === 'running') this.#state = 'stopped'
+  }
+
+  /** SIGCONT: what came in meanwhile is dealt with now, in its order. */
+  wake(): void {
+    if (this.#state !== 'stopped') return
+    this.#state = 'running'
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const act of waiting) this.after(0, act)
+  }
+
+  after(ms: number, act: () => void): () => void {
+    return this.world.time.after(ms, () => this.#whenAwake(act))
+  }
+
+  failpoint(name: string, position: FailpointPosition): void {
+    if (this.#state === 'running') this.world.reached(this, name, position)
+  }
+
+  /**
+   * A call to a server. The request is on its way when this returns, whatever becomes of the process; what the server
+   * throws comes back as the reply.
+   *
+   * @throws MillraceError `UNAVAILABLE` when the request or the reply is lost: the caller cannot tell which.
+   */
+  call<T>(what: string, effect: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#whenAwake(() => {
+        const { time } = this.world
+        const { fate, thereMs, backMs } = this.world.network(what)
+        time.after(thereMs, () => {
+          const lost = (): void => {
+            this.after(REPLY_TIMEOUT_MS, () => reject(unreachable(what)))
+          }
+          if (fate === 'request lost') return lost()
+          let reply: () => void
+          try {
+            const value = effect()
+            reply = () => resolve(value)
+          } catch (error) {
+            reply = () => reject(error as Error)
+          }
+          if (fate === 'reply lost') return lost()
+          this.after(backMs, reply)
+        })
+      })
+    })
+  }
+
+  #whenAwake(act: () => void): void {
+    if (this.#state === 'dead') return
+    if (this.#state === 'stopped') this.#waiting.push(act)
+    else current.run(this, act)
+  }
+
+  #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve()
+      const done = (): void => {
+        cancel()
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      const cancel = this.after(ms, done)
+      signal?.addEventListener('abort', done, { once: true })
+    })
+  }
+}
+
+export function unreachable(what: string): MillraceError {
+  return new MillraceError(`${what}: no reply`, { code: 'UNAVAILABLE', retry: 'restart' })
+}

@@ -1,0 +1,120 @@
+import type { Plan } from '../../plan/plan.ts'
+import { watchFailpoints } from '../../core/failpoints.ts'
+import { randomFaults, type Fault } from './faults.ts'
+import type { ServerOfFamily } from './model-server.ts'
+import { anyProcess } from './process.ts'
+import { Random } from './random.ts'
+import { ControlServer } from './sinks/control-row.ts'
+import { TimelineServer } from './sinks/instant-table.ts'
+import { UpsertServer } from './sinks/keyed-upsert.ts'
+import { LogServer } from './sinks/transaction-log.ts'
+import { LoadServer } from './sinks/two-phase.ts'
+import { World } from './world.ts'
+
+/** The families of sinks, each a model of a kind of server. */
+export const FAMILIES: Readonly<Record<string, ServerOfFamily>> = {
+  'two-phase': (audit) => new LoadServer(audit),
+  'instant-table': (audit) => new TimelineServer(audit),
+  'transaction-log': (audit) => new LogServer(audit),
+  'control-row': (audit) => new ControlServer(audit),
+  'keyed-upsert': (audit) => new UpsertServer(audit),
+}
+
+export interface Schedule {
+  readonly seed: number
+  readonly family: string
+  readonly lanes: number
+  readonly splits: number
+  readonly follow: boolean
+  readonly faults: readonly Fault[]
+}
+
+export interface Outcome {
+  readonly schedule: Schedule
+  readonly violations: readonly string[]
+  /** Equal for two runs of one schedule. */
+  readonly hash: string
+  /** Faults that found their moment. */
+  readonly struck: number
+  readonly virtualMs: number
+  readonly story: readonly string[]
+}
+
+/** Everything about a schedule follows from its seed. */
+export function scheduleOf(seed: number, faultCount: number): Schedule {
+  const random = new Random(seed)
+  return {
+    seed,
+    family: random.pick(Object.keys(FAMILIES)),
+    lanes: random.between(1, 2),
+    splits: random.between(1, 3),
+    follow: random.chance(0.5),
+    faults: randomFaults(random, faultCount),
+  }
+}
+
+/** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */
+export async function simulate(schedule: Schedule, keepStory = false): Promise<Outcome> {
+  const { seed, family, lanes, splits, follow, faults } = schedule
+  const server = FAMILIES[family]
+  if (server === undefined) throw new RangeError(`there is no sink family ${family}`)
+  const plan = simulatedPlan(family, lanes, follow)
+  const world = new World({ seed, plan, connectors: modules(family), server, splits, faults, keepStory })
+  watchFailpoints((name, position) => anyProcess()?.failpoint(name, position))
+  try {
+    await world.live()
+  } finally {
+    watchFailpoints(undefined)
+  }
+  const { audit, story, struck, time } = world
+  return { schedule, violations: audit.violations, hash: story.hash, struck, virtualMs: time.now, story: story.lines }
+}
+
+function modules(family: string): Readonly<Record<string, string>> {
+  return {
+    numbered: new URL('./source.ts', import.meta.url).href,
+    [family]: new URL(`./sinks/${family}.ts`, import.meta.url).href,
+  }
+}
+
+function simulatedPlan(family: string, lanes: number, follow: boolean): Plan {
+  const delivery = { class: 'atomic', reason: 'a model', assumptions: [] } as const
+  const rows = { kind: 'rows' } as const
+  return {
+    name: 'job',
+    was: [],
+    parallelism: lanes,
+    delivery,
+    mode: 'two-phase',
+    times: { intervalMs: 200, timeoutMs: 3000, maxDowntimeMs: 3_600_000, retained: 3 },
+    storage: '/state',
+    baseDirectory: '/',
+    fingerprint: 'simulated',
+    findings: [],
+    steps: [
+      {
+        kind: 'source',
+        id: 'numbers',
+        connector: 'numbered',
+        options: { follow },
+        bounded: !follow,
+        schema: undefined,
+        gives: rows,
+        format: 'json',
+        metadata: [],
+        delivery,
+        outputs: [{ to: 'out' }],
+      },
+      {
+        kind: 'sink',
+        id: 'out',
+        connector: family,
+        options: {},
+        takes: rows,
+        schema: undefined,
+        writers: 'lanes',
+        delivery,
+      },
+    ],
+  }
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import type { Batch, Item } from '../../core/batch.ts'
+import type { Connector } from '../../core/connector.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { Clock } from '../../core/context.ts'
+import type { SplitAssignment, SplitReader } from '../../core/source.ts'
+import type { Row } from './audit.ts'
+import { thisProcess } from './process.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+const ROW_EVERY_MS = 40
+const BATCH_ROWS = 4
+const DISCOVERY_MS = 700
+
+/** A log of numbered rows: every split gets one row after the other until the log is closed. */
+export class NumberedLog {
+  readonly #time: VirtualTime
+  readonly #bornAt = new Map<string, number>()
+  #closedAt: number | undefined
+
+  constructor(time: VirtualTime, splits: number) {
+    this.#time = time
+    for (let split = 0; split < splits; split++) this.grow()
+  }
+
+  get splits(): readonly string[] {
+    return [...this.#bornAt.keys()]
+  }
+
+  get isClosed(): boolean {
+    return this.#closedAt !== undefined
+  }
+
+  grow(): void {
+    this.#bornAt.set(`s${this.#bornAt.size}`, this.#time.now)
+  }
+
+  close(): void {
+    this.#closedAt ??= this.#time.now
+  }
+
+  rows(split: string): number {
+    const until = this.#closedAt ?? this.#time.now
+    return Math.max(0, Math.floor((until - (this.#bornAt.get(split) ?? until)) / ROW_EVERY_MS)) + 1
+  }
+}
+
+/** `follow`: the source has no end and finds new splits; otherwise it ends when its log is closed. */
+const options = z.strictObject({ follow: z.boolean() })
+
+export const connector: Connector = {
+  name: 'numbered',
+  summary: 'Numbered rows of a simulated log',
+  source: {
+    options,
+    describe: () => ({
+      delivery: { class: 'atomic', reason: 'rows are computed', assumptions: [] },
+      bounded: true,
+      gives: ['rows'],
+      format: 'json',
+      metadata: [],
+      findings: [],
+    }),
+    create: async (raw) => {
+      const { follow } = options.parse(raw)
+      return {
+        check: async () => [],
+        enumerator: ({ clock }) => ({
+          discoveryIntervalMs: follow ? DISCOVERY_MS : undefined,
+          verify: async (restored) => verify(restored),
+          discover: async (known) => {
+            await clock.sleep(2)
+            const { log } = thisProcess().world
+            return log.splits.filter((split) => !known.has(split)).map((split) => ({ split, spec: {}, at: { seq: 0 } }))
+          },
+          lag: async () => new Map(),
+          acknowledge: async (positions, permit) => thisProcess().world.acknowledged(positions, permit.checkpoint),
+          close: async () => undefined,
+        }),
+        reader: ({ clock }) => new NumberedReader(clock, follow),
+      }
+    },
+  },
+}
+
+/** Law 4: no position may ask for rows that were never there. */
+async function verify(restored: readonly SplitAssignment[]): Promise<void> {
+  const { log } = thisProcess().world
+  for (const { split, at } of restored) {
+    if (Number(at['seq']) > log.rows(split)) {
+      throw new MillraceError(`${split} ends before the position`, { code: 'POSITION_AHEAD' })
+    }
+  }
+}
+
+class NumberedReader implements SplitReader {
+  readonly #clock: Clock
+  readonly #follow: boolean
+  #open: { readonly split: string; seq: number }[] = []
+
+  constructor(clock: Clock, follow: boolean) {
+    this.#clock = clock
+    this.#follow = follow
+  }
+
+  assign(splits: readonly SplitAssignment[]): void {
+    this.#open = []
+    this.add(splits)
+  }
+
+  add(splits: readonly SplitAssignment[]): void {
+    for (const { split, at } of splits) this.#open.push({ split, seq: Number(at['seq']) })
+  }
+
+  async poll(signal: AbortSignal): Promise<readonly Item[]> {
+    const { log, random } = thisProcess().world
+    await this.#clock.sleep(random.between(1, 8), signal)
+    if (signal.aborted) return []
+    const open = this.#open
+    const items: Item[] = []
+    for (const reading of open) {
+      const rows = log.rows(reading.split)
+      const to = Math.min(rows, reading.seq + BATCH_ROWS)
+      if (to > reading.seq) items.push(batchOf(reading.split, reading.seq, to))
+      reading.seq = to
+      const isAtEnd = !this.#follow && log.isClosed && to === rows
+      if (isAtEnd) items.push({ kind: 'split-end', split: reading.split, at: { seq: to } })
+    }
+    this.#open = open.filter(({ split, seq }) => this.#follow || !log.isClosed || seq < log.rows(split))
+    if (items.length === 0) await this.#clock.sleep(ROW_EVERY_MS, signal)
+    return items
+  }
+
+  async close(): Promise<void> {}
+}
+
+function batchOf(split: string, from: number, to: number): Batch {
+  const rows = Array.from({ length: to - from }, (_, at): Row => ({ split, seq: from + at }))
+  return {
+    kind: 'batch',
+    split,
+    from: { seq: from },
+    next: { seq: to },
+    body: { kind: 'rows', rows: rows as unknown as Readonly<Record<string, unknown>>[], schema: [] },
+    rows: rows.length,
+    bytes: rows.length,
+    release: () => undefined,
+  }
+}

@@ -1,0 +1,380 @@
+import { decodeEntry } from '../../checkpoint/entries.ts'
+import type { CheckpointId } from '../../core/checkpoint-types.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { FailpointPosition } from '../../core/failpoints.ts'
+import type { SplitPosition } from '../../core/batch.ts'
+import type { Plan } from '../../plan/plan.ts'
+import type { CheckpointLog } from '../../storage/checkpoint-log.ts'
+import type { ConnectorModules } from '../../runtime/connectors.ts'
+import { Job } from '../../runtime/job.ts'
+import { LaneServices } from '../../runtime/lane-context.ts'
+import { LaneDesk } from '../../runtime/lane-desk.ts'
+import type { LanePort, OpenLane } from '../../runtime/lane-group.ts'
+import type { FromLane, ToLane } from '../../runtime/messages.ts'
+import { CrashFs } from '../crash-fs.ts'
+import { silentLog } from '../lane-context.ts'
+import { Audit, type Origin, type Row } from './audit.ts'
+import { DiskLog } from './disk-log.ts'
+import { describeFault, type Fault, type Strike } from './faults.ts'
+import type { ModelServer, ServerOfFamily } from './model-server.ts'
+import { decideByLooking } from './operator.ts'
+import { SimulatedProcess } from './process.ts'
+import { Random } from './random.ts'
+import { NumberedLog } from './source.ts'
+import { Story } from './story.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly plan: Plan
+  readonly connectors: ConnectorModules
+  readonly server: ServerOfFamily
+  readonly splits: number
+  readonly faults: readonly Fault[]
+  readonly keepStory: boolean
+}
+
+/** What a job needs besides its clock and its ways out. */
+export interface JobParts {
+  readonly plan: Plan
+  readonly connectors: ConnectorModules
+  readonly log: CheckpointLog
+}
+
+/** A fault that finds no moment is let go after this long. */
+const PATIENCE_MS = 1500
+/** Past the last fault everything has to be well again within this time: rewinds may be a minute apart by then. */
+const RECOVERY_MS = 180_000
+const SPLITS_MAX = 6
+/** Halts that ask an operator. */
+const ASKS_OPERATOR: ReadonlySet<number> = new Set([67, 68])
+
+/** One pipeline, its servers and everything that happens to them. */
+export class World {
+  readonly time: VirtualTime = new VirtualTime()
+  readonly random: Random
+  readonly story: Story
+  readonly audit: Audit
+  readonly server: ModelServer
+  readonly log: NumberedLog
+  disk: CrashFs = new CrashFs()
+  isDiskFull = false
+  struck = 0
+  readonly #options: WorldOptions
+  readonly #processes: SimulatedProcess[] = []
+  readonly #jobs = new Map<SimulatedProcess, Job>()
+  readonly #published = new Set<string>()
+  #confirmed: CheckpointId = 0
+  #faults: Fault[]
+  #armed: Fault | undefined
+  #disarm: () => void = () => undefined
+  #lostRequests = 0
+  #lostReplies = 0
+  #blackHoleUntil = -1
+  #slowUntil = -1
+  #names = 0
+  #end: 'finished' | 'stopped' | undefined
+  #isOver = false
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.random = new Random(options.seed)
+    this.story = new Story(this.time, options.keepStory)
+    this.audit = new Audit(({ epoch, checkpoint }) => this.#published.has(`${epoch}/${checkpoint}`))
+    this.server = options.server(this.audit)
+    this.log = new NumberedLog(this.time, options.splits)
+    this.#faults = [...options.faults]
+  }
+
+  /** A source with an end finds its splits at starts only. */
+  get #isFollowing(): boolean {
+    return this.#options.plan.steps.some((step) => step.kind === 'source' && !step.bounded)
+  }
+
+  get processes(): readonly SimulatedProcess[] {
+    return this.#processes
+  }
+
+  /** Lets the pipeline live through all faults, and looks whether it got everything across. */
+  async live(): Promise<void> {
+    this.#start()
+    this.#arm()
+    await this.time.run(() => this.#armed === undefined, 10_000_000)
+    this.story.tell('world', 'the last fault has struck')
+    this.log.close()
+    this.isDiskFull = false
+    this.#lostRequests = this.#lostReplies = 0
+    for (const process of this.#processes) process.wake()
+    this.#askToStop()
+    const until = this.time.now + RECOVERY_MS
+    const outcome = await this.time.run(() => this.#isOver && !this.#isAnyoneAlive(), until)
+    if (outcome !== 'over' && this.#end === undefined) {
+      this.audit.violation(`the job did not end within ${RECOVERY_MS / 1000} s after the last fault (${outcome})`)
+    }
+    const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
+    this.audit.complete(rowsOf)
+    for (const wrong of this.server.wrongAtTheEnd?.(rowsOf) ?? []) this.audit.violation(wrong)
+  }
+
+  /** A job that follows its source ends by a stop, after everything is visible. */
+  #askToStop(): void {
+    if (this.#isOver) return
+    const isDone = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
+    if (isDone) for (const job of this.#jobs.values()) job.stop()
+    this.time.after(500, () => this.#askToStop())
+  }
+
+  #isAnyoneAlive(): boolean {
+    return this.#processes.some((process) => !process.isDead)
+  }
+
+  #start(): void {
+    const process = new SimulatedProcess(this, `p${++this.#names}`)
+    this.#processes.push(process)
+    this.story.tell(process.name, 'starts')
+    process.run(() => void this.#run(process))
+  }
+
+  async #run(process: SimulatedProcess): Promise<void> {
+    const { plan, connectors } = this.#options
+    try {
+      const log = new DiskLog(process)
+      const parts = { plan, connectors, log }
+      const job = new Job({
+        ...parts,
+        logger: silentLog,
+        clock: process.clock,
+        random: () => this.random.next(),
+        observe: (event) => {
+          if (event.kind !== 'lane' && event.kind !== 'lag') this.story.tell(process.name, event.kind)
+        },
+        openLane: this.#openLane(process),
+      })
+      this.#jobs.set(process, job)
+      this.#ended(process, await job.run())
+    } catch (error) {
+      await this.#failed(process, error)
+    }
+  }
+
+  #ended(process: SimulatedProcess, as: 'finished' | 'stopped'): void {
+    if (process.isDead) return
+    this.story.tell(process.name, `ends: ${as}`)
+    this.#gone(process)
+    const isAllThere = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
+    if (as === 'finished' || (this.log.isClosed && isAllThere)) this.#finish(as)
+    else this.#startSoon()
+  }
+
+  #finish(as: 'finished' | 'stopped'): void {
+    this.#end ??= as
+    this.#isOver = true
+    this.#disarm()
+    this.#armed = undefined
+    this.#faults = []
+    for (const process of this.#processes) process.wake()
+  }
+
+  async #failed(process: SimulatedProcess, thrown: unknown): Promise<void> {
+    if (process.isDead) return
+    const error = thrown instanceof MillraceError ? thrown : undefined
+    this.story.tell(process.name, `ends: ${error?.code ?? 'CRASH'} ${(thrown as Error).message}`)
+    if (error === undefined) this.audit.violation(`a process crashed: ${(thrown as Error).stack ?? ''}`)
+    if (error?.code === 'ACCOUNTING' || error?.code === 'STORE_CORRUPT' || error?.code === 'SINK_WENT_BACK') {
+      this.audit.violation(`a process halted with ${error.code}: ${error.message}`)
+    }
+    if (error !== undefined && ASKS_OPERATOR.has(error.exitCode)) {
+      const { plan, connectors } = this.#options
+      await decideByLooking(process, { plan, connectors, log: new DiskLog(process) }).catch((failed: unknown) => {
+        this.audit.violation(`the operator could not decide: ${(failed as Error).message}`)
+      })
+    }
+    if (process.isDead) return
+    this.#gone(process)
+    if (!this.#isOver) this.#startSoon()
+  }
+
+  #gone(process: SimulatedProcess): void {
+    process.die()
+    this.#jobs.delete(process)
+  }
+
+  /** A supervisor sees that one instance runs. */
+  #startSoon(): void {
+    this.time.after(this.random.between(20, 400), () => {
+      const isNeeded = !this.#isOver && !this.#processes.some((one) => !one.isDead && !one.isStopped)
+      if (isNeeded) this.#start()
+    })
+  }
+
+  #openLane(process: SimulatedProcess): OpenLane {
+    return (data, receive, _died): LanePort => {
+      const channel = (): ((act: () => void) => void) => {
+        let last = 0
+        return (act) => {
+          // In the order in which they were sent, each after a while.
+          last = Math.max(last, this.time.now + this.random.next())
+          process.after(last - this.time.now, act)
+        }
+      }
+      const [toLane, toCoordinator] = [channel(), channel()]
+      const tell = (message: FromLane): void => toCoordinator(() => receive(data.lane, message))
+      const desk = new LaneDesk(new LaneServices(data, tell, process.clock), tell)
+      const opened = desk.open(data)
+      return {
+        send: (message: ToLane) => toLane(() => void opened.then(() => desk.hear(message))),
+        close: async () => {
+          await opened
+          await desk.hear({ kind: 'close' })
+        },
+      }
+    }
+  }
+
+  // What the schedule does.
+
+  #arm(): void {
+    this.#disarm()
+    const fault = this.#faults.shift()
+    this.#armed = fault
+    if (fault === undefined) return
+    const { when } = fault
+    this.#disarm =
+      'at' in when
+        ? this.time.after(PATIENCE_MS, () => this.#arm())
+        : this.time.after(when.afterMs, () => this.#hit(fault, undefined))
+  }
+
+  /** A process passes a protocol step. */
+  reached(process: SimulatedProcess, name: string, position: FailpointPosition): void {
+    this.story.tell(process.name, `${name}:${position}`)
+    const fault = this.#armed
+    if (fault === undefined || !('at' in fault.when)) return
+    if (fault.when.at === name && fault.when.position === position) this.#hit(fault, process)
+  }
+
+  #hit(fault: Fault, at: SimulatedProcess | undefined): void {
+    this.struck += 1
+    const process = at ?? this.#processes.findLast((one) => !one.isDead)
+    this.story.tell(process?.name ?? 'nobody', `FAULT ${describeFault(fault)}`)
+    this.#arm()
+    this.#strike(fault.strike, process, at !== undefined)
+  }
+
+  #strike(strike: Strike, process: SimulatedProcess | undefined, isInCode: boolean): void {
+    switch (strike.kind) {
+      case 'kill':
+        return this.#kill(process)
+      case 'stop':
+        process?.stop()
+        this.time.after(strike.ms, () => process?.wake())
+        if (strike.twin) this.time.after(this.random.between(1, 60), () => this.#start())
+        return
+      case 'error':
+        if (isInCode) throw new MillraceError('the step failed', { code: 'UNAVAILABLE', retry: 'restart' })
+        return
+      case 'start twin':
+        return this.#start()
+      case 'lane dies':
+        return this.#kill(process)
+      case 'lose requests':
+        this.#lostRequests += strike.calls
+        return
+      case 'lose replies':
+        this.#lostReplies += strike.calls
+        return
+      case 'black hole':
+        this.#blackHoleUntil = this.time.now + strike.ms
+        return
+      case 'slow network':
+        this.#slowUntil = this.time.now + strike.ms
+        return
+      case 'server restarts':
+        return this.server.restart()
+      case 'prepared expires':
+        this.server.expire(this.random)
+        return
+      case 'labels evicted':
+        this.server.evict()
+        return
+      case 'clock jumps':
+        if (process !== undefined) process.skewMs += strike.ms
+        return
+      case 'split appears':
+        if (this.#isFollowing && this.log.splits.length < SPLITS_MAX) this.log.grow()
+        return
+      case 'power cut':
+        return this.#cutPower()
+      case 'disk full':
+        this.isDiskFull = true
+        this.time.after(strike.ms, () => (this.isDiskFull = false))
+        return
+      case 'stop signal':
+        if (process !== undefined) this.#jobs.get(process)?.stop()
+    }
+  }
+
+  #kill(process: SimulatedProcess | undefined): void {
+    if (process === undefined) return
+    this.#gone(process)
+    this.#startSoon()
+  }
+
+  #cutPower(): void {
+    for (const process of this.#processes) this.#gone(process)
+    const states = [...this.disk.crashes(this.disk.changes.length, 3)]
+    this.disk = this.random.pick(states)
+    this.#startSoon()
+  }
+
+  /** What becomes of a call, and how long its ways take. */
+  network(_what: string): { fate: 'arrives' | 'request lost' | 'reply lost'; thereMs: number; backMs: number } {
+    const slow = this.time.now < this.#slowUntil ? 150 : 1
+    const times = { thereMs: slow * this.random.next() * 2, backMs: slow * this.random.next() * 2 }
+    if (this.time.now < this.#blackHoleUntil || this.#lostRequests > 0) {
+      this.#lostRequests = Math.max(0, this.#lostRequests - 1)
+      return { fate: 'request lost', ...times }
+    }
+    if (this.#lostReplies > 0) {
+      this.#lostReplies -= 1
+      return { fate: 'reply lost', ...times }
+    }
+    return { fate: 'arrives', ...times }
+  }
+
+  // What the audit hears.
+
+  /** An append was tried: if the slot holds these bytes now, every process can see the entry. */
+  entryMayStand(seq: number, bytes: Uint8Array): void {
+    const path = `/state/job/log/${String(seq).padStart(12, '0')}`
+    let found: Uint8Array
+    try {
+      found = this.disk.fs.readFileSync(path) as Uint8Array
+    } catch {
+      return
+    }
+    if (Buffer.compare(found, bytes) !== 0) return
+    const entry = decodeEntry(found, seq)
+    if (entry.kind === 'checkpoint') this.#published.add(`${entry.epoch}/${entry.checkpoint}`)
+    if (entry.kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, entry.checkpoint)
+  }
+
+  acknowledged(positions: readonly SplitPosition[], checkpoint: CheckpointId): void {
+    if (checkpoint > this.#confirmed) {
+      this.audit.violation(`checkpoint ${checkpoint} was acknowledged upstream before it was confirmed`)
+    }
+    for (const { split, next } of positions) {
+      if (Number(next['seq']) > this.audit.visible(split)) {
+        this.audit.violation(
+          `${split} was acknowledged up to ${String(next['seq'])}, visible is ${this.audit.visible(split)}`,
+        )
+      }
+    }
+  }
+
+  givenUp(rows: readonly Row[]): void {
+    this.audit.givenUp(rows)
+  }
+}
+
+export type { Origin }
