@@ -7,8 +7,7 @@ import type { Plan } from '../plan/plan.ts'
 import { DecisionDesk } from '../runtime/decision-desk.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { ControlClient } from '../server/control-client.ts'
-import { openStateDirectory, stateDirectoryOf } from '../storage/state-directory.ts'
-import { openLocalLog } from '../storage/threaded-log.ts'
+import { openCheckpointLog, prepareStatePlace, statePlaceOf } from '../storage/state-place.ts'
 import { caseText, CONSEQUENCES } from './decide-text.ts'
 import { readState } from './job-state.ts'
 import type { Output } from './output.ts'
@@ -46,12 +45,13 @@ async function decideAnswer(call: VerbCall): Promise<VerbResult> {
   const loaded = await openPipeline(args[0] ?? '', 'resolve')
   if (loaded.planned === undefined) return { findings: loaded.findings }
   const { plan } = loaded.planned
-  const place = { name: plan.name, directory: stateDirectoryOf(plan.storage, plan.name) }
+  const place = statePlaceOf(plan)
   if (answer !== undefined && options['force'] !== true) await refuseRunning(place.directory, plan)
   const { lineage } = await readState(place)
   if (lineage.pending.length === 0) return nothing(plan)
 
-  const log = openLocalLog(openStateDirectory(plan.storage, plan.name), `decide-${process.pid}`)
+  prepareStatePlace(place)
+  const log = await openCheckpointLog(place, `decide-${process.pid}`)
   try {
     await using desk = await DecisionDesk.open({
       plan,

@@ -4,18 +4,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { foldLineage, type Lineage } from '../checkpoint/lineage.ts'
 import type { LogEntry } from '../checkpoint/entries.ts'
 import { MillraceError } from '../core/errors.ts'
+import { s3 } from '../core/options.ts'
 import { interpolate } from '../plan/interpolate.ts'
 import { parseFile } from '../plan/parse-file.ts'
-import type { CheckpointLog } from '../storage/checkpoint-log.ts'
 import { Ledger } from '../storage/ledger.ts'
-import { LocalLog } from '../storage/local-log.ts'
-import { stateDirectoryOf } from '../storage/state-directory.ts'
+import { isS3Address } from '../storage/open-store.ts'
+import { openLogReader, statePlaceOf, type StatePlace } from '../storage/state-place.ts'
 
 /** Where the state of a job is, for verbs that look at it from outside. */
-export interface JobPlace {
-  readonly name: string
-  readonly directory: string
-}
+export type JobPlace = StatePlace
 
 /**
  * The job that a pipeline file or a state directory names. Only name and place are read from the file, so that this works
@@ -46,34 +43,15 @@ export async function findJob(fileOrDirectory: string): Promise<JobPlace> {
       code: 'CONFIG',
     })
   }
-  if (storage.startsWith('s3://')) {
-    throw new MillraceError(`the state of ${name} is in ${storage}; only states on a local disk can be looked at`, {
-      code: 'CONFIG',
-    })
-  }
+  if (isS3Address(storage))
+    return statePlaceOf({ name, storage, s3: s3().optional().catch(undefined).parse(value['s3']) })
   const base = await realpath(dirname(path))
-  return { name, directory: stateDirectoryOf(resolve(base, storage), name) }
+  return statePlaceOf({ name, storage: resolve(base, storage) })
 }
 
 /** The checkpoint log as it is. Claims nothing, and a job that never ran leaves no trace of being looked at. */
 export async function readState(place: JobPlace): Promise<{ entries: readonly LogEntry[]; lineage: Lineage }> {
-  if (!existsSync(join(place.directory, 'log'))) return { entries: [], lineage: foldLineage([]) }
-  const entries = await Ledger.read(readOnlyLog(place.directory))
+  const log = await openLogReader(place)
+  const entries = log === undefined ? [] : await Ledger.read(log)
   return { entries, lineage: foldLineage(entries) }
-}
-
-function readOnlyLog(directory: string): CheckpointLog {
-  const log = new LocalLog(directory, 'reader')
-  const refuse = (): never => {
-    throw new MillraceError('this log is open for reading only', { code: 'INTERNAL' })
-  }
-  return {
-    address: directory,
-    newest: async () => log.newest(),
-    list: async (from) => log.list(from),
-    read: async (seq) => log.read(seq),
-    append: refuse,
-    remove: refuse,
-    close: async () => undefined,
-  }
 }

@@ -5,6 +5,7 @@ import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan, SinkStep, SourceStep } from '../plan/plan.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { storeOpener } from '../storage/open-store.ts'
+import { proveLogPlace, statePlaceOf } from '../storage/state-place.ts'
 import { CONNECTORS } from './pipelines.ts'
 import type { Output } from './output.ts'
 import { paint, singleLine } from './terminal.ts'
@@ -29,7 +30,18 @@ export async function preflight(file: string, plan: Plan, output: Output): Promi
       return findings.map((finding) => ({ file, ...advised(finding), path: placed(finding, step) }))
     }),
   )
-  return results.flat()
+  return [...results.flat(), ...(await checkStorage(plan)).map((finding) => ({ file, ...advised(finding) }))]
+}
+
+/** The checkpoint log in object storage. A directory is looked at when it is opened. */
+async function checkStorage(plan: Plan): Promise<readonly Finding[]> {
+  try {
+    await proveLogPlace(statePlaceOf(plan))
+    return []
+  } catch (thrown) {
+    const { code, message, remedy: hint } = toMillraceError(thrown)
+    return [{ severity: 'error', code, message, hint, path: ['checkpoint', 'storage'] }]
+  }
 }
 
 function advised(finding: Finding): Finding {

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
-import type { Logger } from '../core/context.ts'
 import { toMillraceError, type MillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -8,8 +7,7 @@ import type { End } from '../checkpoint/cycle.ts'
 import { ALREADY_FINISHED, Job } from '../runtime/job.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { parseMetricsAddress, type MetricsAddress } from '../server/metrics-server.ts'
-import { openLocalLog } from '../storage/threaded-log.ts'
-import { openStateDirectory, stateDirectoryOf } from '../storage/state-directory.ts'
+import { openCheckpointLog, prepareStatePlace, statePlaceOf, type StatePlace } from '../storage/state-place.ts'
 import { readState } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
 import { preflight } from './preflight.ts'
@@ -18,6 +16,7 @@ import { RunControl } from './run-control.ts'
 import { RunProgress } from './run-progress.ts'
 import { safeDowntimes, writeReport, writeStart } from './run-records.ts'
 import { openReporter, parseLevel, type Reporter } from './run-reporter.ts'
+import { warnOf, warnOfAbsent } from './run-warnings.ts'
 import type { StopSignals, Verb } from './verb.ts'
 
 export const verb: Verb = {
@@ -48,6 +47,7 @@ export const verb: Verb = {
     const progress = new RunProgress(plan)
     const reporter = openReporter({ plan, progress, output, level })
     try {
+      warnOf([...loaded.findings, ...obstacles], reporter.logger)
       const end = isFinished
         ? tellFinished(reporter)
         : await runUntilEnd({ plan, found, progress, reporter, signals: signals(), address })
@@ -64,24 +64,20 @@ function silent(output: Output): Output {
 
 /** Looked up before anything is asked or started: a supervisor may start a finished job again and again. */
 async function hasFinished(plan: Plan): Promise<boolean> {
-  const directory = stateDirectoryOf(plan.storage, plan.name)
-  const { entries, lineage } = await readState({ name: plan.name, directory })
-  return lineage.ended === 'finished' && entries.every((entry) => entry.job === plan.name)
+  try {
+    const { entries, lineage } = await readState(statePlaceOf(plan))
+    return lineage.ended === 'finished' && entries.every((entry) => entry.job === plan.name)
+  } catch (thrown) {
+    // The job waits for its store and says so.
+    if (toMillraceError(thrown).code === 'UNAVAILABLE') return false
+    throw thrown
+  }
 }
 
 function tellFinished({ logger, observe }: Reporter): End {
   logger.info(ALREADY_FINISHED)
   observe({ kind: 'ended', as: 'finished' })
   return 'finished'
-}
-
-/** A server that is away is no obstacle: the job waits for it. */
-function warnOfAbsent(found: readonly LocatedFinding[], logger: Logger): void {
-  for (const { code, message, path } of found) {
-    if (code !== 'UNAVAILABLE') continue
-    const where = path?.slice(0, 2).join('.') ?? 'the preflight'
-    logger.warn(`${where}: ${message.replace(/\.$/, '')}. The job starts, and goes on trying.`)
-  }
 }
 
 interface RunParts {
@@ -96,7 +92,9 @@ interface RunParts {
 async function runUntilEnd({ plan, found, progress, reporter, signals, address }: RunParts): Promise<End> {
   const { logger } = reporter
   warnOfAbsent(found, logger)
-  const directory = openStateDirectory(plan.storage, plan.name)
+  const place = statePlaceOf(plan)
+  prepareStatePlace(place)
+  const { directory } = place
   signals.kill.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'), { once: true })
   const asked = new AbortController()
   const stop = AbortSignal.any([signals.stop, asked.signal])
@@ -112,7 +110,7 @@ async function runUntilEnd({ plan, found, progress, reporter, signals, address }
       delivery: plan.delivery.class,
       safeDowntimeMs: safeDowntimes(found),
     })
-    return await runJobs(plan, directory, reporter, stop, { progress, control })
+    return await runJobs(plan, place, reporter, stop, { progress, control })
   } finally {
     await control.close()
   }
@@ -121,13 +119,13 @@ async function runUntilEnd({ plan, found, progress, reporter, signals, address }
 /** A job that voids a checkpoint starts over from the one before, in the same process. */
 async function runJobs(
   plan: Plan,
-  directory: string,
+  place: StatePlace,
   { logger, observe }: Reporter,
   stop: AbortSignal,
   { progress, control }: { progress: RunProgress; control: RunControl },
 ): Promise<End> {
   for (;;) {
-    const log = openLocalLog(directory, `${process.pid}`)
+    const log = await openCheckpointLog(place, `${process.pid}`)
     const job = new Job({
       plan,
       connectors: CONNECTOR_MODULES,
@@ -140,7 +138,7 @@ async function runJobs(
         control.observe(event)
         observe(event)
         // Before the lanes are closed: a query that does not let go ends the process with SIGKILL.
-        if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(directory, plan, event.error)
+        if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(place.directory, plan, event.error)
       },
     })
     control.follow(job)

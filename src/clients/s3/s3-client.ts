@@ -44,7 +44,7 @@ export type Attempt =
       readonly pauseMs: number
     }
 
-const PATIENCE: Patience = { baseMs: 20_000, bytesPerSecond: 64 * 1024, retryMs: 45_000 }
+const PATIENCE: Patience = { baseMs: 20_000, bytesPerSecond: 64 * 1024, retryMs: 20_000 }
 const REPLY_BYTES_MAX = 16 * 1024 * 1024
 const PAUSE_FIRST_MS = 50
 const PAUSE_MAX_MS = 5000
