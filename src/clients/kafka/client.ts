@@ -4,6 +4,7 @@ import { findCoordinator, metadata, type BrokerAddress, type FindCoordinatorRequ
 import { listOffsets } from './apis/list-offsets.ts'
 import { BrokerConnection, type CallOptions, type ConnectionOptions, type TlsOptions } from './connection.ts'
 import { KAFKA, kafkaError } from './kafka-errors.ts'
+import { matchNames } from './match-names.ts'
 import { retrying } from './retrying.ts'
 import type { SaslOptions } from './sasl.ts'
 
@@ -102,10 +103,11 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /** Topics whose name matches, sorted by name. Internal ones (`__consumer_offsets`) never match. */
-  async topicsMatching(pattern: RegExp): Promise<TopicInfo[]> {
-    const all = await this.topics(null)
-    const matching = all.filter((topic) => !topic.isInternal && pattern.test(topic.name))
-    return matching.sort((a, b) => (a.name < b.name ? -1 : 1))
+  async topicsMatching(pattern: string): Promise<TopicInfo[]> {
+    const all = (await this.topics(null)).filter((topic) => !topic.isInternal)
+    const names = all.map(({ name }) => name)
+    const matching = new Set(matchNames(pattern, names))
+    return all.filter(({ name }) => matching.has(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** One look at the metadata without retries: a topic that cannot be described comes with Kafka's error code. */

@@ -14,7 +14,7 @@ export async function checkKafka(
   try {
     const topics =
       options.topics === undefined
-        ? await client.topicsMatching(new RegExp(options.topicPattern ?? ''))
+        ? await client.topicsMatching(options.topicPattern ?? '')
         : await client.topics(options.topics)
     const admin = new KafkaAdmin(client)
     const found = await Promise.all(topics.map((topic) => checkRetention(topic.name, admin, context)))

@@ -78,7 +78,7 @@ export class KafkaEnumerator implements SplitEnumerator {
   #topics(): Promise<TopicInfo[]> {
     const { topics, topicPattern } = this.#options
     if (topics !== undefined) return this.#client.topics(topics)
-    return this.#client.topicsMatching(new RegExp(topicPattern ?? ''))
+    return this.#client.topicsMatching(topicPattern ?? '')
   }
 
   async #verifyTopicIds(splits: readonly KafkaSplit[]): Promise<void> {

@@ -17,6 +17,14 @@ export const connector: Connector = {
   source,
 }
 
+const UNVERIFIED = {
+  severity: 'warning',
+  code: 'CONFIG',
+  message: 'certificates are not verified: whoever sits between can read and change everything, passwords too',
+  hint: 'Give the authority in `tls.ca` instead of `insecureSkipVerify`.',
+  path: ['tls', 'insecureSkipVerify'],
+} as const
+
 function describe(options: KafkaSourceOptions): SourceDescription {
   const committed = options.properties['isolation.level'] !== 'read_uncommitted'
   return {
@@ -37,6 +45,6 @@ function describe(options: KafkaSourceOptions): SourceDescription {
       { name: '_partition', type: 'integer', nullable: false },
       { name: '_offset', type: 'bigint', nullable: false },
     ],
-    findings: [],
+    findings: options.tls?.insecureSkipVerify === true ? [UNVERIFIED] : [],
   }
 }

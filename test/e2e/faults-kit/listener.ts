@@ -8,7 +8,7 @@ export interface Listener extends AsyncDisposable {
   readonly received: () => string
 }
 
-export async function startListener(): Promise<Listener> {
+export async function startListener(port = 0, host = '127.0.0.1'): Promise<Listener> {
   let connections = 0
   let received = ''
   const server = createServer((socket) => {
@@ -16,7 +16,7 @@ export async function startListener(): Promise<Listener> {
     socket.on('data', (bytes) => (received += bytes.toString('latin1')))
     socket.on('error', () => undefined)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
