@@ -41,7 +41,8 @@ interface Commit {
   readonly extraMetadata?: Readonly<Record<string, string>>
 }
 
-export async function viewHudiTable(store: FileStore): Promise<HudiView> {
+/** @param archived times of instants that left the active timeline and are in an archive. */
+export async function viewHudiTable(store: FileStore, archived: ReadonlySet<string> = new Set()): Promise<HudiView> {
   const sizes = new Map<string, number>()
   for await (const { path, size } of store.list('')) sizes.set(path, size)
   const read = async (path: string): Promise<string> => Buffer.from((await store.read(path)) ?? []).toString()
@@ -71,7 +72,8 @@ export async function viewHudiTable(store: FileStore): Promise<HudiView> {
   const snapshot = latest(base.filter(isCommitted)).filter((file) => !replaced.has(`${file.folder}|${file.fileId}`))
   const upToNewest = latest(base.filter(({ instant }) => newest !== undefined && instant <= timeOf(newest)))
 
-  problems.push(...checkCommits(commits, sizes), ...checkFiles(base, commits, first), ...checkFolders(base, sizes))
+  problems.push(...checkCommits(commits, sizes, replaced), ...checkFolders(base, sizes))
+  problems.push(...checkFiles(base, commits, { first, archived }))
   const rowsOf = new Map<string, number>()
   for (const commit of commits.values()) for (const stat of statsOf(commit)) rowsOf.set(stat.path, stat.numWrites)
   return {
@@ -99,15 +101,20 @@ function checkProperties(text: string): string[] {
   return problems
 }
 
-function checkCommits(commits: ReadonlyMap<string, Commit>, sizes: ReadonlyMap<string, number>): string[] {
+function checkCommits(
+  commits: ReadonlyMap<string, Commit>,
+  sizes: ReadonlyMap<string, number>,
+  replaced: ReadonlySet<string>,
+): string[] {
   const problems: string[] = []
   for (const [time, commit] of commits) {
     const stats = statsOf(commit)
     if (stats.length === 0 && commit.partitionToReplaceFileIds === undefined)
       problems.push(`${time}: commit without files`)
     if (commit.extraMetadata?.['schema'] === undefined) problems.push(`${time}: commit without a schema`)
-    for (const { path, fileSizeInBytes } of stats) {
-      if (sizes.get(path) !== fileSizeInBytes)
+    for (const { path, fileId, fileSizeInBytes } of stats) {
+      const isCleaned = !sizes.has(path) && replaced.has(`${folderOf(path)}|${fileId}`)
+      if (!isCleaned && sizes.get(path) !== fileSizeInBytes)
         problems.push(`${path}: ${sizes.get(path)} bytes, not ${fileSizeInBytes}`)
     }
   }
@@ -115,14 +122,19 @@ function checkCommits(commits: ReadonlyMap<string, Commit>, sizes: ReadonlyMap<s
 }
 
 /** No file may carry a committed instant without being in that commit, nor be older than the timeline. */
-function checkFiles(base: readonly BaseFile[], commits: ReadonlyMap<string, Commit>, first?: string): string[] {
+function checkFiles(
+  base: readonly BaseFile[],
+  commits: ReadonlyMap<string, Commit>,
+  { first, archived }: { readonly first: string | undefined; readonly archived: ReadonlySet<string> },
+): string[] {
   const problems: string[] = []
   const seen = new Set<string>()
   for (const { path, fileId, instant } of base) {
     const commit = commits.get(instant)
     const listed = commit !== undefined && statsOf(commit).some((stat) => stat.path === path && stat.fileId === fileId)
     if (commit !== undefined && !listed) problems.push(`${path}: carries a committed instant but is not in the commit`)
-    if (first !== undefined && instant < first) problems.push(`${path}: older than the active timeline`)
+    const isOld = first !== undefined && instant < first
+    if (isOld && !archived.has(instant)) problems.push(`${path}: older than the active timeline`)
     if (seen.has(`${fileId}_${instant}`)) problems.push(`${path}: second file of the same group and instant`)
     seen.add(`${fileId}_${instant}`)
   }
@@ -159,6 +171,10 @@ function statsOf(commit: Commit): readonly Stat[] {
 
 function pathsOf(files: readonly BaseFile[]): string[] {
   return files.map(({ path }) => path).toSorted()
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
 function timeOf(name: string): string {

@@ -20,11 +20,16 @@ export interface CommitMetadata {
   /** File groups that the commit hides, by partition (replacecommit only). */
   readonly replaced: Readonly<Record<string, readonly string[]>>
   readonly owner: Owner | undefined
+  /** Paths of the replaced files, when we wrote it. */
+  readonly replacedPaths: readonly string[]
   /** Hash of the stats if we wrote it: two commits of one checkpoint are the same only if this agrees. */
   readonly statsHash: string | undefined
 }
 
-const STATS_HASH = 'millrace.stats'
+export const STATS_HASH = 'millrace.stats'
+
+/** Paths of the files that a merge of ours replaced: the format itself keeps only their ids. */
+const REPLACED_PATHS = 'millrace.replaced'
 
 /** Names every file with its rows and bytes; independent of the order. */
 export function hashStats(stats: readonly WriteStat[]): string {
@@ -33,21 +38,40 @@ export function hashStats(stats: readonly WriteStat[]): string {
 }
 
 /** A completed commit of version 6 (HoodieCommitMetadata.java, HoodieWriteStat.java of Apache Hudi). */
-export function encodeCommit(owner: Owner, avroSchema: string, stats: readonly WriteStat[]): Uint8Array {
-  const byPartition: Record<string, unknown[]> = {}
-  for (const stat of stats) (byPartition[stat.partitionPath] ??= []).push(statJson(stat))
-  const extra = { schema: avroSchema, ...ownerToExtra(owner), [STATS_HASH]: hashStats(stats) }
-  return metadataJson(byPartition, extra)
+export function encodeCommit({ owner, avroSchema, stats, replaced }: CommitContent): Uint8Array {
+  const partitionToWriteStats: Record<string, unknown[]> = {}
+  for (const stat of stats) (partitionToWriteStats[stat.partitionPath] ??= []).push(statJson(stat))
+  const extraMetadata = { schema: avroSchema, ...ownerToExtra(owner), [STATS_HASH]: hashStats(stats) }
+  if (replaced === undefined) return encode({ ...EMPTY, partitionToWriteStats, extraMetadata })
+  const partitionToReplaceFileIds: Record<string, string[]> = {}
+  for (const { partitionPath, fileId } of replaced) (partitionToReplaceFileIds[partitionPath] ??= []).push(fileId)
+  const replacedPaths = JSON.stringify(replaced.map(({ path }) => path))
+  return encode({
+    ...EMPTY,
+    partitionToWriteStats,
+    extraMetadata: { ...extraMetadata, [REPLACED_PATHS]: replacedPaths },
+    operationType: 'CLUSTER',
+    partitionToReplaceFileIds,
+  })
+}
+
+export interface CommitContent {
+  readonly owner: Owner
+  readonly avroSchema: string
+  readonly stats: readonly WriteStat[]
+  /** Of a merge: files that its own take the place of. */
+  readonly replaced?: readonly Pick<WriteStat, 'fileId' | 'path' | 'partitionPath'>[]
 }
 
 /** The requested and inflight files: no files yet, only whose they will be. */
-export function encodePending(owner: Owner): Uint8Array {
-  return metadataJson({}, ownerToExtra(owner))
+export function encodePending(owner: Owner, operationType: 'INSERT' | 'CLUSTER' = 'INSERT'): Uint8Array {
+  return encode({ ...EMPTY, extraMetadata: ownerToExtra(owner), operationType })
 }
 
-function metadataJson(partitionToWriteStats: object, extraMetadata: object): Uint8Array {
-  const whole = { partitionToWriteStats, compacted: false, extraMetadata, operationType: 'INSERT' }
-  return Buffer.from(JSON.stringify(whole, undefined, 2))
+const EMPTY = { partitionToWriteStats: {}, compacted: false, extraMetadata: {}, operationType: 'INSERT' }
+
+function encode(metadata: object): Uint8Array {
+  return Buffer.from(JSON.stringify(metadata, undefined, 2))
 }
 
 function statJson({ fileId, path, partitionPath, rows, bytes }: WriteStat): object {
@@ -96,7 +120,9 @@ export function decodeCommit(bytes: Uint8Array, name: string): CommitMetadata {
   }
   for (const [key, value] of Object.entries(objectOf(whole['extraMetadata']))) extra[key] = String(value)
   const operationType = textOf(whole['operationType'])
-  return { stats, extra, operationType, replaced, owner: ownerFromExtra(extra), statsHash: extra[STATS_HASH] }
+  const replacedPaths = JSON.parse(extra[REPLACED_PATHS] ?? '[]') as readonly string[]
+  const owner = ownerFromExtra(extra)
+  return { stats, extra, operationType, replaced, replacedPaths, owner, statsHash: extra[STATS_HASH] }
 }
 
 function statOf(stat: Readonly<Record<string, unknown>>, partitionPath: string): WriteStat {

@@ -5,7 +5,7 @@ import type { FileStore } from '../../core/file-store.ts'
 import { MemoryFileStore } from '../../testkit/memory-file-store.ts'
 import { commitInstant, requestInstant } from './commit.ts'
 import { encodeCommit } from './commit-metadata.ts'
-import type { PreparedCommit } from './evidence.ts'
+import type { PreparedCommit } from './prepared-commit.ts'
 import { createMarker, markedInstants } from './markers.ts'
 import { rollback } from './rollback.ts'
 import { sweepTable } from './sweep.ts'
@@ -67,7 +67,7 @@ test('a commit of the same time by somebody else, or with other files, is not ta
     const store = await openTable()
     const prepared = await prepare(store, T1)
     const stats = prepared.stats.map((stat) => ({ ...stat, rows: other.rows }))
-    await store.create(`.hoodie/${T1}.commit`, encodeCommit(other.owner, '{}', stats))
+    await store.create(`.hoodie/${T1}.commit`, encodeCommit({ owner: other.owner, avroSchema: '{}', stats }))
     assert.equal((await commitInstant(store, prepared)).result, 'halt')
   }
 })

@@ -3,7 +3,9 @@ import { wrapError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import { encodeCommit, encodePending } from './commit-metadata.ts'
 import { removeStrays } from './data-files.ts'
-import { judge, type PreparedCommit, readMetadata } from './evidence.ts'
+import { judge } from './evidence.ts'
+import { type PreparedCommit, actionOf } from './prepared-commit.ts'
+import { readMetadata } from './read-metadata.ts'
 import type { Instant } from './instant.ts'
 import { removeMarkers } from './markers.ts'
 import { isSameOwner, isSameSink, type Owner } from './owner.ts'
@@ -26,7 +28,7 @@ export async function requestInstant(store: FileStore, instant: Instant, owner: 
   for (const state of ['requested', 'inflight'] as const) {
     const created = await store.create(timelinePath({ time: instant, action: 'commit', state }), pending)
     if (created === 'created') continue
-    const there = await readMetadata(store, instant, state)
+    const there = await readMetadata(store, { time: instant, action: 'commit', state })
     if (!isSameOwner(owner, there?.owner)) return 'taken'
   }
   return 'ours'
@@ -46,10 +48,11 @@ export async function commitInstant(
   prepared: PreparedCommit,
   timeline?: Timeline,
 ): Promise<CommitResult> {
-  const { instant, owner, stats, avroSchema } = prepared
+  const { instant, owner, stats } = prepared
   assert(stats.length > 0, `instant ${instant} has files: an empty commit makes some readers see an empty table`)
   await refuseChangedTable(store)
-  const before = timeline?.find(instant) === undefined ? await loadTimeline(store) : timeline
+  const action = actionOf(prepared)
+  const before = timeline?.find(instant, action) === undefined ? await loadTimeline(store) : timeline
   const decision = await judge(store, before, prepared)
   if (decision.act === 'lost' || decision.act === 'halt') return { result: decision.act, reason: decision.reason }
   if (decision.act === 'done') {
@@ -58,18 +61,19 @@ export async function commitInstant(
   }
   const older = await olderPending(store, before, prepared)
   if (older.length > 0) return { result: 'blocked', older }
-  const isWhole = before.find(instant)?.files.length === 2
-  if (!isWhole && (await requestInstant(store, instant, owner)) === 'taken') {
+  const isWhole = before.find(instant, action)?.files.length === 2
+  if (!isWhole && prepared.merge === undefined && (await requestInstant(store, instant, owner)) === 'taken') {
     return { result: 'halt', reason: 'somebody else requested an instant of the same time' }
   }
   await removeStrays(store, instant, new Set(stats.map(({ path }) => path)))
-  const created = await createCommit(store, prepared, encodeCommit(owner, avroSchema, stats))
+  const replaced = prepared.merge === undefined ? {} : { replaced: prepared.merge.inputs }
+  const created = await createCommit(store, prepared, encodeCommit({ ...prepared, ...replaced }))
   if (created.result === 'committed' || created.result === 'already-committed') await removeMarkers(store, instant)
   return created
 }
 
 async function createCommit(store: FileStore, prepared: PreparedCommit, bytes: Uint8Array): Promise<CommitResult> {
-  const path = timelinePath({ time: prepared.instant, action: 'commit', state: 'completed' })
+  const path = timelinePath({ time: prepared.instant, action: actionOf(prepared), state: 'completed' })
   let failure: unknown
   try {
     if ((await store.create(path, bytes)) === 'created') return { result: 'committed' }
@@ -91,9 +95,10 @@ async function olderPending(
   { instant, owner: ours }: PreparedCommit,
 ): Promise<readonly { readonly instant: Instant; readonly owner: Owner }[]> {
   const older: { instant: Instant; owner: Owner }[] = []
-  for (const { time, state } of timeline.pendingWrites) {
-    if (time >= instant) continue
-    const owner = (await readMetadata(store, time, state))?.owner
+  for (const { time, action, state } of timeline.pendingWrites) {
+    // A merge may be under way for longer: no row depends on when it completes.
+    if (time >= instant || action !== 'commit') continue
+    const owner = (await readMetadata(store, { time, action, state }))?.owner
     if (owner !== undefined && isSameSink(ours, owner)) older.push({ instant: time, owner })
   }
   return older

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../core/json.ts'
 import { assert } from '../../core/assert.ts'
 import type { WriteStat } from './commit-metadata.ts'
-import type { PreparedCommit } from './evidence.ts'
+import type { MergeSource, PreparedCommit } from './prepared-commit.ts'
 import type { Instant } from './instant.ts'
 import type { Owner } from './owner.ts'
 
@@ -31,15 +31,41 @@ export function partFromJson(json: JsonObject): { readonly ticket: Ticket; reado
   return { ticket: ticketFromJson(json['ticket']), stats: statsFromJson(json['stats']) }
 }
 
-export function preparedToJson({ instant, owner, avroSchema, stats }: PreparedCommit): JsonObject {
-  return { version: 1, instant, owner: { ...owner }, avroSchema, stats: stats.map((stat) => ({ ...stat })) }
+export function preparedToJson({ instant, owner, avroSchema, stats, merge }: PreparedCommit): JsonObject {
+  const common = { version: 1, instant, owner: { ...owner }, avroSchema, stats: stats.map((stat) => ({ ...stat })) }
+  if (merge === undefined) return common
+  const { inputs, chosenAt } = merge
+  return { ...common, merge: { inputs: inputs.map((input) => ({ ...input })), chosenAt } }
 }
 
 export function preparedFromJson(json: JsonObject): PreparedCommit {
   const { version, instant, avroSchema } = json
   assert(version === 1, `the committable's version is 1, not ${String(version)}`)
   assert(typeof instant === 'string' && typeof avroSchema === 'string', 'a committable has an instant and a schema')
-  return { instant, avroSchema, owner: ownerFromJson(json['owner']), stats: statsFromJson(json['stats']) }
+  const { merge } = json
+  return {
+    instant,
+    avroSchema,
+    owner: ownerFromJson(json['owner']),
+    stats: statsFromJson(json['stats']),
+    ...(merge === undefined ? {} : { merge: mergeFromJson(merge) }),
+  }
+}
+
+function mergeFromJson(json: JsonObject[string]): MergeSource {
+  assert(isObject(json), 'a merge is an object')
+  const { inputs, chosenAt } = json
+  assert(typeof chosenAt === 'string' && Array.isArray(inputs), 'a merge has inputs and says when they were chosen')
+  return {
+    chosenAt,
+    inputs: inputs.map((each: unknown) => {
+      assert(isObject(each), 'an input is an object')
+      const { fileId, path, partitionPath, bytes } = each
+      assert(typeof fileId === 'string' && typeof path === 'string', 'an input has an id and a path')
+      assert(typeof partitionPath === 'string' && typeof bytes === 'number', 'an input has a partition and a size')
+      return { fileId, path, partitionPath, bytes }
+    }),
+  }
 }
 
 function ownerFromJson(json: JsonObject[string] | undefined): Owner {

@@ -17,14 +17,17 @@ import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
 import type { StoredSchema } from './avro-schema.ts'
 import { commitInstant, type CommitResult } from './commit.ts'
 import { partFromJson, preparedFromJson, preparedToJson, ticketToJson, type Ticket } from './committable.ts'
-import { judge, type PreparedCommit } from './evidence.ts'
+import { judge } from './evidence.ts'
+import { type PreparedCommit, actionOf } from './prepared-commit.ts'
 import { findTraces } from './find-traces.ts'
 import type { Instant } from './instant.ts'
+import { mergeFiles } from './merge/merge-files.ts'
 import { openTable } from './open-table.ts'
 import { rollback } from './rollback.ts'
 import { sweepTable } from './sweep.ts'
 import { type HudiTable, refuseChangedTable } from './table.ts'
-import { loadTimeline } from './timeline.ts'
+import { type ServiceRules, TableServices } from './table-services.ts'
+import { compareInstants, loadTimeline } from './timeline.ts'
 import { TimelineWatch } from './timeline-watch.ts'
 
 export interface HudiTarget {
@@ -32,6 +35,7 @@ export interface HudiTarget {
   readonly table: HudiTable
   readonly stored: StoredSchema
   readonly schemaChange: 'fail' | 'evolve'
+  readonly rules: ServiceRules
 }
 
 interface OpenedTable {
@@ -39,6 +43,7 @@ interface OpenedTable {
   readonly timeline: TimelineWatch
   /** Of commits from now on. */
   readonly avroSchema: string
+  services: TableServices
 }
 
 /**
@@ -48,8 +53,8 @@ interface OpenedTable {
 export class HudiCoordinator implements SinkCoordinator {
   readonly #context: CoordinatorContext
   readonly #target: HudiTarget
-  /** The newest instant that was kept for a checkpoint; it may not be on the timeline yet. */
-  #last: Instant | undefined
+  /** The instant of the newest ticket. */
+  #newest: Instant = ''
   #opened: Promise<OpenedTable> | undefined
 
   constructor(context: CoordinatorContext, target: HudiTarget) {
@@ -60,34 +65,39 @@ export class HudiCoordinator implements SinkCoordinator {
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
     const { store, timeline } = await this.#open()
     await refuseChangedTable(store)
-    const now = this.#context.clock.now()
-    const instant = (await timeline.read(now)).next(now, this.#last)
-    this.#last = instant
+    const instant = await timeline.next()
+    this.#newest = instant
     const { job, id: sink } = this.#context
     return ticketToJson({ instant, owner: { job, sink, epoch, checkpoint } })
   }
 
   async combine(_checkpoint: CheckpointId, parts: readonly JsonObject[]): Promise<readonly GlobalCommittable[]> {
+    const { avroSchema, services } = await this.#open()
     const decoded = parts.map(partFromJson)
+    const prepared: PreparedCommit[] = []
     const [first] = decoded
-    if (first === undefined) return []
-    const { instant, owner } = first.ticket
-    for (const { ticket } of decoded) assert(ticket.instant === instant, 'all lanes wrote for the same instant')
-    const stats = decoded.flatMap((part) => part.stats)
-    const rows = stats.reduce((sum, stat) => sum + stat.rows, 0)
-    const { avroSchema } = await this.#open()
-    const prepared = { instant, owner, stats, avroSchema }
+    if (first !== undefined) {
+      const { instant, owner } = first.ticket
+      for (const { ticket } of decoded) assert(ticket.instant === instant, 'all lanes wrote for the same instant')
+      prepared.push({ instant, owner, stats: decoded.flatMap((part) => part.stats), avroSchema })
+    }
+    const merge = services.takeReady(this.#newest)
+    if (merge !== undefined) prepared.push(merge)
     // One table is one order: instants have to complete in the order of their times.
-    return [{ orderKey: 'table', rows, committable: preparedToJson(prepared) }]
+    return prepared
+      .toSorted((a, b) => compareInstants(a.instant, b.instant))
+      .map((each) => ({ orderKey: 'table', rows: rowsOf(each), committable: preparedToJson(each) }))
   }
 
   async commit(_permit: CommitPermit, committable: JsonObject): Promise<CommitOutcome> {
     const prepared = preparedFromJson(committable)
     try {
-      const { store, timeline } = await this.#open()
-      let result = await commitInstant(store, prepared, await timeline.read(this.#context.clock.now()))
+      const { store, timeline, services } = await this.#open()
+      let result = await commitInstant(store, prepared, await timeline.read())
       if (result.result === 'blocked') result = await this.#unblock(store, prepared, result.older)
       failpoint('commit', 'sent')
+      if (result.result === 'lost' && prepared.merge !== undefined) return await this.#drop(prepared)
+      if (result.result === 'committed' || result.result === 'already-committed') services.committed(prepared)
       return outcomeOf(result)
     } catch (thrown) {
       const error = toMillraceError(thrown)
@@ -102,8 +112,11 @@ export class HudiCoordinator implements SinkCoordinator {
     const timeline = await loadTimeline(store)
     return await Promise.all(
       committables.map(async (committable): Promise<Evidence> => {
-        const decision = await judge(store, timeline, preparedFromJson(committable))
-        if (decision.act === 'done') return { state: 'committed' }
+        const prepared = preparedFromJson(committable)
+        const decision = await judge(store, timeline, prepared)
+        // A merge that cannot be completed any more is settled too: the rows are in the files that it would replace.
+        const isSettled = decision.act === 'lost' && prepared.merge !== undefined
+        if (decision.act === 'done' || isSettled) return { state: 'committed' }
         if (decision.act === 'commit') return { state: 'committable' }
         if (decision.act === 'halt') return { state: 'unknown', reason: decision.reason }
         return { state: 'lost', reason: decision.reason, expired: false }
@@ -113,31 +126,33 @@ export class HudiCoordinator implements SinkCoordinator {
 
   async abort(committable: JsonObject): Promise<'aborted' | 'committed' | 'unknown'> {
     const { store } = await this.#open()
-    const { instant, owner, ...rest } = preparedFromJson(committable)
-    const decision = await judge(store, await loadTimeline(store), { instant, owner, ...rest })
+    const prepared = preparedFromJson(committable)
+    const decision = await judge(store, await loadTimeline(store), prepared)
     if (decision.act === 'done') return 'committed'
     if (decision.act === 'halt') return 'unknown'
-    await this.#takeBack(store, { instant, owner })
+    await this.#takeBack(prepared)
     return 'aborted'
   }
 
   async sweep(scope: SweepScope): Promise<SweepReport> {
-    const { store, timeline } = await this.#open()
+    const opened = await this.#open()
+    const { store, timeline } = opened
+    await this.#stopServices(opened)
+    opened.services = this.#services(opened)
     const aborted = await sweepTable(store, {
       sink: { job: this.#context.job, sink: this.#context.id },
       below: scope.below,
       keep: new Set(scope.keep.map((each) => preparedFromJson(each).instant)),
-      nowMs: this.#context.clock.now(),
-      ...(this.#last === undefined ? {} : { after: this.#last }),
+      ...timeline.promised,
     })
     timeline.forget()
     return { aborted, found: aborted.length }
   }
 
   async findTraces(own: RunEpoch): Promise<readonly string[]> {
-    const { store } = await this.#open()
+    const { store, timeline } = await this.#open()
     const sink = { job: this.#context.job, sink: this.#context.id }
-    return await findTraces(store, await loadTimeline(store), { sink, own })
+    return await findTraces(store, await timeline.read(), { sink, own })
   }
 
   async fingerprint(): Promise<JsonObject> {
@@ -146,7 +161,9 @@ export class HudiCoordinator implements SinkCoordinator {
   }
 
   async close(): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined)
     this.#opened = undefined
+    if (opened !== undefined) await this.#stopServices(opened)
   }
 
   /** The table, made, or checked against the pipeline, the first time. */
@@ -161,7 +178,22 @@ export class HudiCoordinator implements SinkCoordinator {
   async #openOnce(): Promise<OpenedTable> {
     const store = await this.#context.openStore(this.#target.address)
     const avroSchema = await openTable(store, this.#target, this.#context.log)
-    return { store, timeline: new TimelineWatch(store), avroSchema }
+    const timeline = new TimelineWatch(store, this.#context.clock)
+    const table = { store, timeline, avroSchema }
+    return { ...table, services: this.#services(table) }
+  }
+
+  #services(table: Omit<OpenedTable, 'services'>): TableServices {
+    const { clock, log } = this.#context
+    const { rules, table: hudiTable } = this.#target
+    return new TableServices({ ...table, table: hudiTable.name, rules, clock, log, mergeFiles })
+  }
+
+  /** What cannot be taken back now is swept at the next start. */
+  async #stopServices({ services }: OpenedTable): Promise<void> {
+    await services.stop().catch((thrown: unknown) => {
+      this.#context.log.warn(`stopping the services of the Hudi table: ${toMillraceError(thrown).message}`)
+    })
   }
 
   /**
@@ -177,17 +209,32 @@ export class HudiCoordinator implements SinkCoordinator {
       if (dead.owner.checkpoint > prepared.owner.checkpoint || dead.owner.epoch > prepared.owner.epoch) {
         return { result: 'halt', reason: `an older instant, ${dead.instant}, belongs to a later checkpoint` }
       }
-      await this.#takeBack(store, dead)
+      await this.#takeBack(dead)
     }
     return await commitInstant(store, prepared)
   }
 
-  async #takeBack(store: FileStore, { instant, owner }: Pick<Ticket, 'instant' | 'owner'>): Promise<void> {
-    const found = (await loadTimeline(store)).find(instant)
+  async #takeBack(pending: Pick<PreparedCommit, 'instant' | 'owner' | 'merge'>): Promise<void> {
+    const { store, timeline } = await this.#open()
+    const { instant, owner } = pending
+    const action = actionOf(pending)
+    const found = (await loadTimeline(store)).find(instant, action)
     if (found === undefined || found.state === 'completed') return
-    const after = this.#last === undefined ? {} : { after: this.#last }
-    await rollback(store, { instant, owner, nowMs: this.#context.clock.now(), ...after })
+    await rollback(store, { instant, action, owner, ...timeline.promised })
   }
+
+  /** Another writer touched what the merge would replace. */
+  async #drop(prepared: PreparedCommit): Promise<CommitOutcome> {
+    await this.#takeBack(prepared)
+    const { services } = await this.#open()
+    services.dropped(prepared)
+    return { outcome: 'already-committed' }
+  }
+}
+
+/** A merge adds no rows. */
+function rowsOf({ stats, merge }: PreparedCommit): number {
+  return merge === undefined ? stats.reduce((sum, { rows }) => sum + rows, 0) : 0
 }
 
 function outcomeOf(result: CommitResult): CommitOutcome {

@@ -9,7 +9,11 @@ const ALL: readonly PendingFacts[] = (['completed', 'pending', 'absent'] as cons
       (['present', 'missing'] as const).flatMap((files) =>
         [true, false].flatMap((rolledBack) =>
           [true, false].flatMap((archivable) =>
-            [true, false].map((archived) => ({ timeline, owner, stats, files, rolledBack, archivable, archived })),
+            [true, false].flatMap((archived) =>
+              (['as chosen', 'rewritten'] as const).map((inputs) => ({
+                ...{ timeline, owner, stats, files, rolledBack, archivable, archived, inputs },
+              })),
+            ),
           ),
         ),
       ),
@@ -26,14 +30,14 @@ for (const rule of PENDING_RULES) {
 }
 
 test('every combination of facts has a rule', () => {
-  assert.equal(ALL.length, 3 * 3 * 2 * 2 * 2 * 2 * 2)
+  assert.equal(ALL.length, 3 * 3 * 2 * 2 * 2 * 2 * 2 * 2)
   for (const facts of ALL) assert.notEqual(firstRule(facts), undefined)
 })
 
 test('a commit is tried only for what is ours, complete, pending and not rolled back', () => {
   for (const facts of ALL) {
-    const safe =
-      facts.timeline === 'pending' && facts.owner === 'ours' && facts.files === 'present' && !facts.rolledBack
+    const whole = facts.files === 'present' && facts.inputs === 'as chosen'
+    const safe = facts.timeline === 'pending' && facts.owner === 'ours' && whole && !facts.rolledBack
     assert.equal(decidePending(facts).act === 'commit', safe, JSON.stringify(facts))
   }
 })

@@ -17,6 +17,8 @@ export interface PendingFacts {
   readonly archivable: boolean
   /** Whether an archive confirms that the instant was completed. */
   readonly archived: boolean
+  /** Of a merge: whether somebody else replaced or rewrote one of the files that it merges. */
+  readonly inputs: 'as chosen' | 'rewritten'
 }
 
 export type PendingDecision =
@@ -69,6 +71,11 @@ export const PENDING_RULES: readonly PendingRule[] = [
     name: 'pending, ours, a file is missing: lost',
     when: { timeline: 'pending', files: 'missing' },
     decision: lost('data files behind a published checkpoint are missing or have another size'),
+  },
+  {
+    name: 'pending, ours, a merge of files that changed since: lost',
+    when: { timeline: 'pending', inputs: 'rewritten' },
+    decision: lost('another writer rewrote files that it merges'),
   },
   {
     name: 'pending, ours, all files there: commit',

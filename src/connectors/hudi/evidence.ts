@@ -1,18 +1,13 @@
 import type { FileStore } from '../../core/file-store.ts'
-import { decodeCommit, hashStats, type CommitMetadata, type WriteStat } from './commit-metadata.ts'
+import { readArchived } from './archive/read-archive.ts'
+import { type CommitMetadata, hashStats, STATS_HASH, type WriteStat } from './commit-metadata.ts'
 import { decidePending, type PendingDecision, type PendingFacts } from './decide-pending.ts'
-import type { Instant } from './instant.ts'
-import { isSameOwner, type Owner } from './owner.ts'
+import { areInputsRewritten } from './merge/inputs-rewritten.ts'
+import { isSameOwner, ownerFromExtra, type Owner } from './owner.ts'
+import { actionOf, type PreparedCommit } from './prepared-commit.ts'
+import { readMetadata } from './read-metadata.ts'
 import { isRolledBack } from './rollback.ts'
-import { readInstant, type Timeline } from './timeline.ts'
-
-/** A commit as a checkpoint carries it: all that is needed to complete the instant from another process. */
-export interface PreparedCommit {
-  readonly instant: Instant
-  readonly owner: Owner
-  readonly avroSchema: string
-  readonly stats: readonly WriteStat[]
-}
+import type { Timeline } from './timeline.ts'
 
 /** Gathers the facts about a prepared commit and decides. Changes nothing. */
 export async function judge(store: FileStore, timeline: Timeline, prepared: PreparedCommit): Promise<PendingDecision> {
@@ -21,10 +16,12 @@ export async function judge(store: FileStore, timeline: Timeline, prepared: Prep
 
 async function gatherFacts(store: FileStore, timeline: Timeline, prepared: PreparedCommit): Promise<PendingFacts> {
   const { instant } = prepared
-  const found = timeline.find(instant)
+  const action = actionOf(prepared)
+  const found = timeline.find(instant, action)
   const state = found === undefined ? 'absent' : found.state === 'completed' ? 'completed' : 'pending'
-  const metadata = found === undefined ? undefined : await readMetadata(store, instant, found.state)
+  const metadata = found === undefined ? undefined : await readMetadata(store, found)
   const completed = state === 'completed'
+  const archivable = timeline.firstWrite !== undefined && instant < timeline.firstWrite
   return {
     timeline: state,
     owner: ownerFact(prepared.owner, metadata),
@@ -32,24 +29,17 @@ async function gatherFacts(store: FileStore, timeline: Timeline, prepared: Prepa
     // A completed instant speaks for itself; its files may have been clustered and cleaned since.
     files: completed || (await allPresent(store, prepared.stats)) ? 'present' : 'missing',
     rolledBack: !completed && (await isRolledBack(store, timeline, instant)),
-    archivable: timeline.firstWrite !== undefined && instant < timeline.firstWrite,
-    archived: false,
+    archivable,
+    archived: found === undefined && archivable && (await isArchived(store, prepared)),
+    inputs: state === 'pending' && (await areInputsRewritten(store, timeline, prepared)) ? 'rewritten' : 'as chosen',
   }
 }
 
-/** Metadata of the furthest state that says anything: the requested file names the owner too. */
-export async function readMetadata(
-  store: FileStore,
-  time: Instant,
-  state: 'requested' | 'inflight' | 'completed',
-): Promise<CommitMetadata | undefined> {
-  const order = state === 'completed' ? (['completed'] as const) : (['inflight', 'requested'] as const)
-  for (const each of order) {
-    const bytes = await readInstant(store, { time, action: 'commit' }, each)
-    const metadata = bytes === undefined ? undefined : decodeCommit(bytes, `${time} (${each})`)
-    if (metadata !== undefined && (metadata.owner !== undefined || each === 'completed')) return metadata
-  }
-  return undefined
+/** Whether an archive has the completed instant, of this owner and with these files. */
+async function isArchived(store: FileStore, prepared: PreparedCommit): Promise<boolean> {
+  const extra = await readArchived(store, prepared.instant)
+  if (extra === undefined || !isSameOwner(prepared.owner, ownerFromExtra(extra))) return false
+  return extra[STATS_HASH] === hashStats(prepared.stats)
 }
 
 function ownerFact(ours: Owner, metadata: CommitMetadata | undefined): PendingFacts['owner'] {

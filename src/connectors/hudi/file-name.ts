@@ -46,6 +46,11 @@ export function parseDataFileName(name: string): DataFileName | undefined {
   return { fileId, writeToken, instant }
 }
 
+/** Whether a file group is of this connector: the ids of other writers are random UUIDs, ours are made of names. */
+export function isOurFileId(fileId: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[0-9]+$/.test(fileId)
+}
+
 const MILLRACE_NAMESPACE = uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'https://millrace.dev/hudi/file-id')
 
 /** A name-based UUID, version 5 (RFC 9562 section 5.5). */

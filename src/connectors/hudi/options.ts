@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { path, s3, size, type S3Options } from '../../core/options.ts'
+import { integer, path, s3, size, type S3Options } from '../../core/options.ts'
 import { parsePartitionColumn } from './partition-columns.ts'
 
 /** The options of the sink `hudi`. */
@@ -37,6 +37,27 @@ export const hudiSinkOptions: z.ZodType<HudiSinkOptions> = z.strictObject({
   targetFileSize: size({ minBytes: 64 * 1024 })
     .default(128 * 1024 * 1024)
     .describe('A data file that has reached this size is ended and the next one begun.'),
+  mergeSmallFiles: z
+    .boolean()
+    .default(true)
+    .describe('Files below half of `targetFileSize` are merged into large ones, beside the load.'),
+  mergeBytesPerSecond: size({ minBytes: 64 * 1024 })
+    .default(32 * 1024 * 1024)
+    .describe('How fast small files are read at most when they are merged.'),
+  retainedCommits: integer({ min: 1, max: 100_000 })
+    .default(120)
+    .describe('Files that a merge replaced stay for so many commits, for queries that still read them.'),
+  timelineCommits: integer({ min: 10, max: 1_000_000 })
+    .default(1000)
+    .describe(
+      'So many commits stay on the active timeline, for incremental queries and time travel; older ones are archived.',
+    ),
+  repartition: z
+    .enum(['auto', 'by-partition', 'none'])
+    .default('auto')
+    .describe(
+      'With several lanes: bring the rows of a partition together in one lane, so that a checkpoint writes few large files. A partition with too many rows for a lane is scattered. `auto` leaves partitions alone whose files are large in every lane.',
+    ),
   compression: z.enum(['snappy', 'zstd']).default('snappy').describe('Codec of the Parquet files.'),
   schemaChange: z
     .enum(['fail', 'evolve'])
@@ -55,6 +76,12 @@ export interface HudiSinkOptions {
   readonly hiveStyle: boolean
   /** Bytes. */
   readonly targetFileSize: number
+  readonly mergeSmallFiles: boolean
+  /** Bytes. */
+  readonly mergeBytesPerSecond: number
+  readonly retainedCommits: number
+  readonly timelineCommits: number
+  readonly repartition: 'auto' | 'by-partition' | 'none'
   readonly compression: 'snappy' | 'zstd'
   readonly schemaChange: 'fail' | 'evolve'
   readonly s3?: S3Options | undefined

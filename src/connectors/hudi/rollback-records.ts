@@ -3,6 +3,7 @@ import { decodeContainer, encodeContainer } from './avro-container.ts'
 import type { Instant } from './instant.ts'
 import { ownerFromExtra, ownerToExtra, type Owner } from './owner.ts'
 import { splitPath } from './partition.ts'
+import type { WriteAction } from './timeline-file.ts'
 
 /** What a rollback will delete, written before it deletes anything. */
 export interface RollbackPlan {
@@ -13,7 +14,7 @@ export interface RollbackPlan {
 }
 
 const NAMESPACE = 'org.apache.hudi.avro.model'
-const TEXT = { type: 'string', 'avro.java.string': 'String' } as const
+export const TEXT: Schema = { type: 'string', 'avro.java.string': 'String' } as const
 
 const INSTANT_INFO = {
   type: 'record',
@@ -58,7 +59,7 @@ const PLAN = {
 } as unknown as Schema
 
 /** HoodieRollbackMetadata.avsc of Apache Hudi. */
-const METADATA = {
+export const ROLLBACK_METADATA: Schema = {
   type: 'record',
   name: 'HoodieRollbackMetadata',
   namespace: NAMESPACE,
@@ -86,7 +87,7 @@ const METADATA = {
   ],
 } as unknown as Schema
 
-function map(values: unknown): object {
+export function map(values: unknown): object {
   return { type: 'map', values, 'avro.java.string': 'String' }
 }
 
@@ -109,6 +110,7 @@ export function encodePlan(root: string, plan: RollbackPlan, owner: Owner): Uint
 
 export interface DecodedPlan {
   readonly instant: Instant | undefined
+  readonly action: WriteAction
   /** Whose rollback it is, if it is one of ours. */
   readonly owner: Owner | undefined
   /** Paths below the table. Files with addresses elsewhere (a table that was moved) are left out. */
@@ -119,14 +121,15 @@ export interface DecodedPlan {
 export function decodePlan(root: string, bytes: Uint8Array, name: string): DecodedPlan {
   const { record, note } = decodeContainer(bytes, name)
   const plan = record as {
-    readonly instantToRollback?: { readonly commitTime?: unknown } | null
+    readonly instantToRollback?: { readonly commitTime?: unknown; readonly action?: unknown } | null
     readonly RollbackRequests?: readonly { readonly filesToBeDeleted?: readonly string[] }[] | null
   }
   const instant = plan.instantToRollback?.commitTime
   const addresses = (plan.RollbackRequests ?? []).flatMap(({ filesToBeDeleted }) => filesToBeDeleted ?? [])
   const start = uri(root, '')
   const files = addresses.filter((each) => each.startsWith(start)).map((each) => each.slice(start.length))
-  return { instant: typeof instant === 'string' ? instant : undefined, owner: ownerFromExtra(note), files }
+  const action = plan.instantToRollback?.action === 'replacecommit' ? 'replacecommit' : 'commit'
+  return { instant: typeof instant === 'string' ? instant : undefined, action, owner: ownerFromExtra(note), files }
 }
 
 export interface RollbackDone extends RollbackPlan {
@@ -149,12 +152,12 @@ export function encodeRollback(root: string, done: RollbackDone, owner: Owner): 
     version: 1,
     instantsRollback: [{ commitTime: done.instant, action: done.action }],
   }
-  return encodeContainer(METADATA, record, ownerToExtra(owner))
+  return encodeContainer(ROLLBACK_METADATA, record, ownerToExtra(owner))
 }
 
 const NO_FILES = { failedDeleteFiles: [], rollbackLogFiles: {}, logFilesFromFailedCommit: {} }
 
 /** Java writes whole addresses into plans: `file:/…` on a disk. */
-function uri(root: string, path: string): string {
+export function uri(root: string, path: string): string {
   return root.includes(':') ? `${root}/${path}` : `file:${root}/${path}`
 }

@@ -49,9 +49,10 @@ export class HudiSink implements Sink {
 
   #target(context: ConnectorContext, schema: Schema | undefined): HudiTarget {
     assert(schema !== undefined, 'the plan refuses a hudi sink without a schema')
+    const { schemaChange } = this.#options
     const stored = this.#storedOrFindings(schema)
     assert('avro' in stored, 'the plan refuses columns that cannot be stored')
-    return { address: this.#address(context), table: this.#table(), stored, schemaChange: this.#options.schemaChange }
+    return { address: this.#address(context), table: this.#table(), stored, schemaChange, rules: this.#options }
   }
 
   #storedOrFindings(schema: Schema): ReturnType<typeof storedSchema> {

@@ -1,12 +1,14 @@
+import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
+import { decodeContainer } from './avro-container.ts'
 import { decideStray, type StrayScope } from './decide-stray.ts'
-import { readMetadata } from './evidence.ts'
+import { readMetadata } from './read-metadata.ts'
 import type { Instant } from './instant.ts'
 import { markedInstants, removeMarkers } from './markers.ts'
-import { isSameSink } from './owner.ts'
+import { isSameSink, ownerFromExtra, type Owner } from './owner.ts'
 import { finishRollbacks, rollback } from './rollback.ts'
-import { loadTimeline } from './timeline.ts'
+import { loadTimeline, readInstant, type TimelineInstant } from './timeline.ts'
 
 export interface SweepRequest extends StrayScope {
   /** Instants of published checkpoints. */
@@ -23,9 +25,10 @@ export interface SweepRequest extends StrayScope {
 export async function sweepTable(store: FileStore, request: SweepRequest): Promise<readonly Instant[]> {
   const timeline = await loadTimeline(store)
   const strays = await Promise.all(
-    timeline.pendingWrites.map(async ({ time, action, state }) => {
-      const metadata = action === 'commit' ? await readMetadata(store, time, state) : undefined
-      return { time, decision: decideStray({ owner: metadata?.owner, wanted: request.keep.has(time) }, request) }
+    timeline.pendingWrites.map(async (pending) => {
+      const { time, action } = pending
+      const owner = await ownerOfPending(store, pending)
+      return { time, action, decision: decideStray({ owner, wanted: request.keep.has(time) }, request) }
     }),
   )
   for (const { time, decision } of strays) {
@@ -33,22 +36,34 @@ export async function sweepTable(store: FileStore, request: SweepRequest): Promi
   }
   const finished = await finishRollbacks(store, request.sink)
   const taken = new Set<Instant>(finished)
-  for (const { time, decision } of strays) {
+  for (const { time, action, decision } of strays) {
     if (decision.act !== 'rollback' || taken.has(time)) continue
+    assert(action === 'commit' || action === 'replacecommit', 'what is ours is a commit or a merge')
     const after = request.after === undefined ? {} : { after: request.after }
-    await rollback(store, { instant: time, owner: decision.owner, nowMs: request.nowMs, ...after })
+    await rollback(store, { instant: time, action, owner: decision.owner, nowMs: request.nowMs, ...after })
     taken.add(time)
   }
   await removeOldMarkers(store, request)
   return [...taken]
 }
 
+/** Whose a pending instant is; of a merge that was only requested, its plan says it. */
+async function ownerOfPending(store: FileStore, pending: TimelineInstant): Promise<Owner | undefined> {
+  if (pending.action !== 'commit' && pending.action !== 'replacecommit') return undefined
+  const { owner } = (await readMetadata(store, pending)) ?? {}
+  if (owner !== undefined || pending.action === 'commit') return owner
+  const plan = await readInstant(store, pending, 'requested')
+  if (plan === undefined || plan.byteLength === 0) return undefined
+  return ownerFromExtra(decodeContainer(plan, `${pending.time} (requested)`).note)
+}
+
 /** A process may have died between its commit and the removal of its markers. */
 async function removeOldMarkers(store: FileStore, { sink }: SweepRequest): Promise<void> {
   const timeline = await loadTimeline(store)
   for (const time of await markedInstants(store)) {
-    if (timeline.find(time)?.state !== 'completed') continue
-    if (isSameSink(sink, (await readMetadata(store, time, 'completed'))?.owner)) await removeMarkers(store, time)
+    const completed = timeline.completedWrites.find((instant) => instant.time === time)
+    if (completed === undefined) continue
+    if (isSameSink(sink, (await readMetadata(store, completed))?.owner)) await removeMarkers(store, time)
   }
 }
 

@@ -14,6 +14,9 @@ export interface TimelineFile {
   readonly state: InstantState
 }
 
+/** Our actions that add data files. */
+export type WriteAction = 'commit' | 'replacecommit'
+
 export type InstantState = 'requested' | 'inflight' | 'completed'
 
 export const TIMELINE_FOLDER = '.hoodie/'

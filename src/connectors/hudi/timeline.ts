@@ -51,6 +51,10 @@ export class Timeline {
     return this.instants.find((instant) => instant.state !== 'completed')?.time
   }
 
+  get savepoints(): readonly Instant[] {
+    return this.instants.filter(({ action }) => action === 'savepoint').map(({ time }) => time)
+  }
+
   get pendingRollbacks(): readonly TimelineInstant[] {
     return this.instants.filter((instant) => instant.action === 'rollback' && instant.state !== 'completed')
   }

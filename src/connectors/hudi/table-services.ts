@@ -1,0 +1,191 @@
+import type { Clock, Logger } from '../../core/context.ts'
+import { toMillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
+import type { FileStore } from '../../core/file-store.ts'
+import { archiveTimeline } from './archive/archive.ts'
+import { isArchiveDue } from './archive/choose-archive.ts'
+import { chooseClean, type ReplacedFiles } from './clean/choose-clean.ts'
+import { clean, findReplaced, finishCleans } from './clean/clean.ts'
+import type { WriteStat } from './commit-metadata.ts'
+import type { Ticket } from './committable.ts'
+import type { PreparedCommit } from './prepared-commit.ts'
+import type { Instant } from './instant.ts'
+import type { MergeInput } from './merge/choose-merge.ts'
+import type { MergeWork } from './merge/merge-files.ts'
+import { findSmallFiles, SmallFiles } from './merge/small-files.ts'
+import { startMerge } from './merge/start-merge.ts'
+import type { Owner } from './owner.ts'
+import { rollback } from './rollback.ts'
+import { compareInstants } from './timeline.ts'
+import type { TimelineWatch } from './timeline-watch.ts'
+
+export interface ServiceRules {
+  readonly targetFileSize: number
+  readonly mergeSmallFiles: boolean
+  readonly mergeBytesPerSecond: number
+  readonly retainedCommits: number
+  readonly timelineCommits: number
+  readonly compression: 'snappy' | 'zstd'
+}
+
+export interface TableServicesOptions {
+  readonly store: FileStore
+  readonly timeline: TimelineWatch
+  /** Name of the table. */
+  readonly table: string
+  /** The Avro schema of commits. */
+  readonly avroSchema: string
+  readonly rules: ServiceRules
+  readonly clock: Clock
+  readonly log: Logger
+  /** Writes the rows of several files into one. */
+  readonly mergeFiles: (work: MergeWork) => Promise<readonly WriteStat[]>
+}
+
+/**
+ * Keeps the table healthy between commits, one thing at a time, beside the load: removes files that merges replaced,
+ * archives the timeline, merges small files. A merge is prepared here and decided like everything else, by a published
+ * checkpoint that lists it. A service that fails is tried again after the next commit; rows do not depend on any.
+ */
+export class TableServices {
+  readonly #options: TableServicesOptions
+  readonly #small: SmallFiles
+  #isListed = false
+  #replaced: readonly ReplacedFiles[] | undefined
+  /** Whose new instants are. */
+  #owner: Owner | undefined
+  #running: Promise<void> | undefined
+  /** A merge whose file is written and that no checkpoint has been offered. */
+  #ready: PreparedCommit | undefined
+  /** A merge that is on the timeline and not completed. */
+  #open: Ticket | undefined
+  #stop = new AbortController()
+
+  constructor(options: TableServicesOptions) {
+    this.#options = options
+    const { targetFileSize, retainedCommits } = options.rules
+    this.#small = new SmallFiles({ targetFileSize, idleCommits: retainedCommits })
+  }
+
+  /** A checkpoint of this owner was completed: time for the next round. */
+  committed({ owner, stats, instant, merge }: PreparedCommit): void {
+    this.#owner = owner
+    if (merge === undefined) this.#small.committed(stats, instant)
+    else this.#merged(stats, instant, merge.inputs)
+    if (this.#running !== undefined || this.#stop.signal.aborted) return
+    this.#running = this.#round()
+      .catch((thrown: unknown) => {
+        if (this.#stop.signal.aborted) return
+        this.#options.log.warn(`looking after the Hudi table: ${toMillraceError(thrown).message}`)
+      })
+      .finally(() => (this.#running = undefined))
+  }
+
+  /**
+   * A merge that may be published with the next checkpoint. Given once: from then on the checkpoint log decides. All
+   * commits that are still to come must be later than the merge, or incremental readers stumble over the gap.
+   */
+  takeReady(before: Instant): PreparedCommit | undefined {
+    const ready = this.#ready
+    if (ready === undefined || compareInstants(ready.instant, before) >= 0) return undefined
+    this.#ready = undefined
+    return ready
+  }
+
+  /** A merge that was offered will not come: its inputs stay small files. */
+  dropped({ instant, merge }: PreparedCommit): void {
+    this.#options.log.warn(`the merge of ${merge?.inputs.length ?? 0} files of the Hudi table was dropped`, { instant })
+    if (this.#open?.instant === instant) this.#open = undefined
+  }
+
+  /** Resolves when no round is under way. */
+  async idle(): Promise<void> {
+    await this.#running
+  }
+
+  /** Ends what is running; a merge that was not offered to a checkpoint is taken back. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    if (this.#ready !== undefined) await this.#takeBack()
+  }
+
+  async #round(): Promise<void> {
+    const { store, timeline, rules, log } = this.#options
+    const owner = this.#owner
+    if (owner === undefined) return
+    await this.#clean(owner)
+    const commits = (await timeline.read()).completedWrites.length
+    if (isArchiveDue(commits, rules.timelineCommits)) {
+      const archived = await archiveTimeline(store, rules.timelineCommits)
+      timeline.forget()
+      if (archived > 0) log.info(`archived ${archived} instants of the Hudi table`)
+    }
+    if (rules.mergeSmallFiles) await this.#merge(owner)
+  }
+
+  async #clean(owner: Owner): Promise<void> {
+    const { store, timeline, rules, log } = this.#options
+    failpoint('gc.select', 'before')
+    if (this.#replaced === undefined) {
+      await finishCleans(store, owner)
+      this.#replaced = await findReplaced(store, await timeline.read(), owner)
+    }
+    const { completedWrites, savepoints } = await timeline.read()
+    const commits = completedWrites.map(({ time }) => time)
+    const { retainedCommits } = rules
+    const chosen = chooseClean({ replaced: this.#replaced, commits, savepoints, retainedCommits })
+    failpoint('gc.select', 'after')
+    if (chosen === undefined) return
+    const last = commits.at(-1) ?? chosen.earliest
+    if ((await clean(store, { time: await timeline.next(), owner, chosen, last })) === 'taken') return
+    const gone = new Set(chosen.replaced.map(({ instant }) => instant))
+    this.#replaced = this.#replaced.filter(({ instant }) => !gone.has(instant))
+    log.info(
+      `removed ${chosen.replaced.flatMap(({ paths }) => paths).length} files that merges of the Hudi table replaced`,
+    )
+  }
+
+  async #merge(owner: Owner): Promise<void> {
+    const { store, timeline, rules, table, clock, avroSchema } = this.#options
+    if (this.#open !== undefined) return
+    const before = await timeline.read()
+    if (!this.#isListed) {
+      await findSmallFiles(store, before, this.#small)
+      this.#isListed = true
+    }
+    const inputs = this.#small.choose()
+    if (inputs.length === 0) return
+    const ticket = { instant: await timeline.next(), owner }
+    const chosenAt = before.newest ?? ticket.instant
+    if ((await startMerge(store, ticket, inputs)) === 'taken') return
+    this.#open = ticket
+    try {
+      const { compression, mergeBytesPerSecond: bytesPerSecond } = rules
+      const { signal } = this.#stop
+      const work = { store, table, ticket, inputs, compression, bytesPerSecond, clock, signal }
+      const stats = await this.#options.mergeFiles(work)
+      this.#ready = { ...ticket, avroSchema, stats, merge: { inputs, chosenAt } }
+    } catch (thrown) {
+      // What cannot be read now is left alone for this run.
+      this.#small.remove(inputs)
+      await this.#takeBack()
+      throw thrown
+    }
+  }
+
+  #merged(stats: readonly WriteStat[], instant: string, inputs: readonly MergeInput[]): void {
+    this.#small.remove(inputs)
+    for (const stat of stats) this.#small.add({ ...stat, instant })
+    this.#replaced = this.#replaced && [...this.#replaced, { instant, paths: inputs.map(({ path }) => path) }]
+    if (this.#open?.instant === instant) this.#open = undefined
+  }
+
+  async #takeBack(): Promise<void> {
+    const { store, timeline } = this.#options
+    const open = this.#open
+    this.#open = undefined
+    this.#ready = undefined
+    if (open !== undefined) await rollback(store, { ...open, action: 'replacecommit', ...timeline.promised })
+  }
+}
