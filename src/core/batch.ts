@@ -44,6 +44,8 @@ export interface TableBody {
   readonly kind: 'table'
   readonly relation: string
   readonly schema: Schema
+  /** What the source knows about each row besides its columns, in row order: where it stands. */
+  readonly metadata?: RecordMetadata
 }
 
 /** JavaScript objects, for the user's own functions only. int64 is bigint, decimals are text, bytes are `Uint8Array`. */

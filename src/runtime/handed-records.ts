@@ -1,4 +1,4 @@
-import type { Batch, RecordMetadata } from '../core/batch.ts'
+import type { Batch, BytesBody, RecordMetadata } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { JsonObject } from '../core/json.ts'
 import { placeOf } from '../transforms/record-place.ts'
@@ -16,6 +16,9 @@ export interface HandedRecords {
   readonly last?: JsonObject
 }
 
+/** Rows `from` to `to` of a batch that is a table. Takes the batch over. */
+export type CutTable = (batch: Batch, from: number, to: number) => Promise<Batch>
+
 interface Count {
   /** Read since the lane's start position. */
   read: number
@@ -29,9 +32,14 @@ interface Count {
  * numbered from the position where a split was assigned, which means the same whatever batches they arrive in.
  */
 export class HandedCounter {
+  readonly #cutTable: CutTable
   #byCheckpoint: { checkpoint: CheckpointId; counts: Map<string, Count> }[] = []
   #trial: Readonly<Record<string, TrialRanges>> | undefined
   #ended = new Set<string>()
+
+  constructor(cutTable: CutTable) {
+    this.#cutTable = cutTable
+  }
 
   begin(checkpoint: CheckpointId, trial: Readonly<Record<string, TrialRanges>> | undefined): void {
     this.#byCheckpoint = [{ checkpoint, counts: new Map() }]
@@ -45,7 +53,7 @@ export class HandedCounter {
   }
 
   /** The part of the batch that is to be handed on; without one the batch was released. */
-  take(source: string, batch: Batch): Batch | undefined {
+  async take(source: string, batch: Batch): Promise<Batch | undefined> {
     const count = this.#count(source, batch.split)
     if (this.#trial === undefined) {
       count.records += batch.rows
@@ -56,11 +64,12 @@ export class HandedCounter {
     const range = this.#trial[source]?.[batch.split] ?? { from: 0, to: 0 }
     const from = Math.max(0, range.from - start)
     const to = Math.min(batch.rows, range.to - start)
-    const part = from < to ? partOf(batch, from, to) : undefined
+    const part = from < to ? await this.#partOf(batch, from, to) : undefined
     if (part === undefined) {
       batch.release()
       return undefined
     }
+    // What was cut out of the batch has given its body back, but not where its records stand.
     count.first ??= placeOf(batch, from)
     count.last = placeOf(batch, from + part.rows - 1)
     count.records += part.rows
@@ -90,6 +99,17 @@ export class HandedCounter {
     )
   }
 
+  /** Records `from` to `to` of a batch. What is neither bytes nor a table is not cut: its first part is all of it. */
+  async #partOf(batch: Batch, from: number, to: number): Promise<Batch | undefined> {
+    if (from === 0 && to === batch.rows) return batch
+    const { body } = batch
+    if (body.kind === 'bytes') return bytesPart(batch, body, from, to)
+    if (body.kind !== 'table') return from === 0 ? batch : undefined
+    const part = await this.#cutTable(batch, from, to)
+    if (part.body.kind !== 'table' || body.metadata === undefined) return part
+    return { ...part, body: { ...part.body, metadata: metadataPart(body.metadata, from, to) } }
+  }
+
   #count(source: string, split: string): Count {
     const counts = this.#byCheckpoint.at(-1)?.counts ?? new Map<string, Count>()
     const key = keyOf(source, split)
@@ -99,14 +119,7 @@ export class HandedCounter {
   }
 }
 
-/**
- * Records `from` to `to` of a batch. Only bytes can be cut; of other bodies the part with its first record is the whole
- * batch, and any other part is nothing.
- */
-function partOf(batch: Batch, from: number, to: number): Batch | undefined {
-  if (from === 0 && to === batch.rows) return batch
-  const { body } = batch
-  if (body.kind !== 'bytes') return from === 0 ? batch : undefined
+function bytesPart(batch: Batch, body: BytesBody, from: number, to: number): Batch {
   const start = recordStart(body, from)
   const end = recordStart(body, to)
   return {
@@ -125,7 +138,7 @@ function partOf(batch: Batch, from: number, to: number): Batch | undefined {
   }
 }
 
-function recordStart(body: Batch['body'] & { kind: 'bytes' }, row: number): number {
+function recordStart(body: BytesBody, row: number): number {
   if (body.ends !== undefined) return row === 0 ? 0 : (body.ends[row - 1] ?? 0) + 1
   let start = 0
   for (let passed = 0; passed < row; passed++) start = body.buffer.indexOf(body.separator, start) + 1

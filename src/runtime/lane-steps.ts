@@ -60,7 +60,11 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       }
     }
   }
-  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders }
+  const cutTable: LaneSteps['cutTable'] = async (batch, from, to) => {
+    const { tablePart } = await import('../dataplane/table-part.ts')
+    return await tablePart(await services.database(), batch, from, to)
+  }
+  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders, cutTable }
 }
 
 function emptyStage(): Built {

@@ -5,7 +5,7 @@ import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Edge } from '../plan/plan.ts'
 import type { Spreader } from './exchange/spreader.ts'
-import { HandedCounter, type HandedRecords } from './handed-records.ts'
+import { HandedCounter, type CutTable, type HandedRecords } from './handed-records.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import type { SourceTask } from './source-task.ts'
 import type { Stage, StageCut } from './stage.ts'
@@ -17,6 +17,8 @@ export interface LaneSteps {
   readonly stages: readonly Stage[]
   /** Of the exchanges whose rows may go to any lane. */
   readonly spreaders: ReadonlyMap<string, Spreader>
+  /** Takes rows out of a table of this lane, for a search. */
+  readonly cutTable: CutTable
 }
 
 type Message<K extends ToLane['kind']> = ToLane & { kind: K }
@@ -29,7 +31,7 @@ export class Lane {
   readonly #steps: LaneSteps
   readonly #first: Stage
   readonly #tell: (message: FromLane) => void
-  readonly #handed = new HandedCounter()
+  readonly #handed: HandedCounter
   #attempt = 0
   #isRunning = false
   /** False after the last barrier: then only what was read before it goes on. */
@@ -44,6 +46,7 @@ export class Lane {
     assert(first !== undefined, 'a lane has a stage')
     this.#steps = steps
     this.#first = first
+    this.#handed = new HandedCounter(steps.cutTable)
     this.#tell = tell
   }
 
@@ -187,7 +190,7 @@ export class Lane {
     // After the last barrier, or in a rewind: what was polled is not part of any checkpoint.
     if (!this.#isReading) return item.kind === 'batch' ? item.release() : undefined
     if (item.kind === 'batch') {
-      const batch = this.#handed.take(task.id, item)
+      const batch = await this.#handed.take(task.id, item)
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
     } else {
       await this.#first.mark(item)

@@ -51,7 +51,7 @@ function withoutPlace(step: string, faults: readonly RecordFault[]): MillraceErr
 export function placeOf(batch: Batch, row: number): { readonly [key: string]: Json } {
   const { split, from, next, body } = batch
   const place: { [key: string]: Json } = { split, recordInBatch: row, from, next }
-  const metadata = body.kind === 'bytes' ? body.metadata : undefined
+  const metadata = body.kind === 'bytes' || body.kind === 'table' ? body.metadata : undefined
   const file = metadata?.file?.[row]
   if (file !== undefined) place['file'] = file
   const record = rowOf(batch, row)

@@ -119,18 +119,6 @@ test('offsets with gaps: markers and rolled-back records are counted past', asyn
   assert.equal(event.detail['offset'], '23', 'ten rows, a marker, ten rows, a marker, one row')
 })
 
-test('a row of a CSV file that the server filters is named by the place of its batch', async () => {
-  await using home = await JobHome.create()
-  await using server = await startWarehouse()
-  home.put('in/rows.csv', `id,name\n0,a\n1,${CANARY}\n2,c\n`)
-  home.write({
-    sources: 'ev: {connector: file, path: ./in, format: csv, schema: {id: bigint, name: varchar}}',
-    sinks: `out: {from: ev, ${sinkOf('starrocks', server)}}`,
-  })
-  const { event } = await haltsTwice(home, () => idsOf(server))
-  assert.match(String(event['message']), /rows\.csv/)
-})
-
 test('a bad row behind a confirmed checkpoint leaves that checkpoint visible and everything after it not', async () => {
   await using home = await JobHome.create()
   await using server = await startWarehouse()

@@ -87,7 +87,8 @@ export class CsvTables {
       }
       const relation = newTableName()
       await this.#database.run(`ALTER TABLE ${quoteName(this.#decoded)} RENAME TO ${quoteName(relation)}`)
-      return tableBatch(this.#database, relation, this.#schema, { ...batch, rows: result.rows })
+      const place = { ...batch, rows: result.rows }
+      return tableBatch(this.#database, relation, this.#schema, place, body.metadata)
     } finally {
       batch.release()
     }

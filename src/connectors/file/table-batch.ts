@@ -1,4 +1,4 @@
-import type { Batch } from '../../core/batch.ts'
+import type { Batch, RecordMetadata } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
 import { quoteName, type LaneDatabase } from '../../dataplane/index.ts'
 
@@ -16,12 +16,13 @@ export function tableBatch(
   relation: string,
   schema: Schema,
   place: Pick<Batch, 'split' | 'from' | 'next' | 'rows' | 'bytes'>,
+  metadata?: RecordMetadata,
 ): Batch {
   let isReleased = false
   return {
     ...place,
     kind: 'batch',
-    body: { kind: 'table', relation, schema },
+    body: { kind: 'table', relation, schema, ...(metadata && { metadata }) },
     release: () => {
       if (isReleased) return
       isReleased = true

@@ -193,7 +193,10 @@ class World {
       ]
       const task = new SourceTask('in', new ListReader(rows))
       const sources = new Map([['in', { task, edges: [{ to: 'by-key' }] }]])
-      const made = new Lane({ sources, stages, spreaders: new Map() }, (message) => this.#hear(lane, message))
+      const made = new Lane(
+        { sources, stages, spreaders: new Map(), cutTable: (batch) => Promise.resolve(batch) },
+        (message) => this.#hear(lane, message),
+      )
       made.failed = (_attempt, error) => this.errors.push(error)
       return made
     })
