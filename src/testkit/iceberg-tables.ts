@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { icebergSourceOptions } from '../connectors/iceberg/options.ts'
@@ -21,24 +21,27 @@ export function fixtureTable(name: string): string {
   return path.join(FIXTURES, name)
 }
 
-/** A copy of such a table that a test may change, for example by taking its newest metadata away. */
-export class CopiedTable implements Disposable {
+/** A copy of such a table, as it was at a version of its metadata, that grows when the test says so. */
+export class GrowingTable implements Disposable {
   readonly directory: string = mkdtempSync(path.join(tmpdir(), 'millrace-iceberg-'))
+  readonly #name: string
+  #version: number
 
-  constructor(name: string) {
-    cpSync(fixtureTable(name), this.directory, { recursive: true })
+  constructor(name: string, version: number) {
+    this.#name = name
+    this.#version = version
+    const isLater = (file: string): boolean => Number(/v(\d+)\.metadata\.json$/.exec(file)?.[1] ?? 0) > version
+    cpSync(fixtureTable(name), this.directory, { recursive: true, filter: (file) => !isLater(file) })
+    // An old hint: readers have to look further.
+    writeFileSync(path.join(this.directory, 'metadata', 'version-hint.text'), '1')
   }
 
-  /** Shows the table as it was at this version of its metadata; the later ones come back with a later version. */
-  showVersion(version: number, name: string): void {
-    for (const file of readdirSync(path.join(this.directory, 'metadata'))) {
-      if (/^v\d+\.metadata\.json$/.test(file)) rmSync(path.join(this.directory, 'metadata', file))
+  /** Shows the later versions up to this one. */
+  growTo(version: number): void {
+    for (; this.#version < version; this.#version++) {
+      const file = path.join('metadata', `v${this.#version + 1}.metadata.json`)
+      cpSync(path.join(fixtureTable(this.#name), file), path.join(this.directory, file))
     }
-    for (let shown = 1; shown <= version; shown++) {
-      const file = path.join('metadata', `v${shown}.metadata.json`)
-      cpSync(path.join(fixtureTable(name), file), path.join(this.directory, file))
-    }
-    writeFileSync(path.join(this.directory, 'metadata', 'version-hint.text'), '1')
   }
 
   [Symbol.dispose](): void {
