@@ -20,6 +20,11 @@ const SEARCH_MS = 60_000
 
 const HICCUP_MS = 1000
 
+export type SearchOptions = Pick<
+  RunOptions,
+  'plan' | 'lanes' | 'sinks' | 'sources' | 'ledger' | 'swept' | 'clock' | 'logger'
+>
+
 /** Where the records of a trial stand, as the lanes saw them. */
 type Places = readonly HandedRecords[]
 
@@ -31,15 +36,16 @@ export function isUnplaced({ code, detail }: MillraceError): boolean {
 /**
  * Names the record that a server refused with words like "too many filtered rows": the records since the last published
  * checkpoint are read again and offered in halves. Each trial runs under an epoch of its own and is always rolled back,
- * so that nothing of it can become visible.
+ * so that nothing of it can become visible. Where rows are committed as they are written (at-least-once) nothing can be
+ * rolled back, so nothing is tried: then all that was read since that checkpoint is named.
  */
 export class PoisonSearch {
-  readonly #options: RunOptions
+  readonly #options: SearchOptions
   readonly #checkpoint: number
   #trial: Trial | undefined
 
   /** @param checkpoint the one that was refused; nothing from it on is published. */
-  constructor(options: RunOptions, checkpoint: number) {
+  constructor(options: SearchOptions, checkpoint: number) {
     this.#options = options
     this.#checkpoint = checkpoint
   }
@@ -50,9 +56,10 @@ export class PoisonSearch {
 
   /** The error to end with: the server's reason, and the place. Takes the lanes over and leaves them at rest. */
   async place(refusal: MillraceError, handed: readonly HandedRecords[]): Promise<MillraceError> {
-    const { clock, logger, ledger } = this.#options
+    const { clock, logger, ledger, plan } = this.#options
     const leftovers = new Leftovers(this.#options)
     let bisection = startBisection(this.#rangesOf(handed))
+    if (plan.mode !== 'two-phase') return placed(refusal, bisection, [])
     let places: Places = []
     const records = countRecords(bisection.suspects)
     logger.warn(
@@ -63,7 +70,7 @@ export class PoisonSearch {
     try {
       for (let ranges = nextTrial(bisection); ranges !== undefined; ranges = nextTrial(bisection)) {
         if (clock.now() >= deadline) break
-        const tried = await this.#try(ranges, deadline).catch((thrown: unknown) => this.#hiccup(thrown))
+        const tried = await this.#try(ranges, deadline).catch((thrown: unknown) => this.#hiccup(thrown, deadline))
         if (tried === undefined) continue
         if (tried.verdict === 'refused') places = tried.places
         bisection = afterTrial(bisection, tried.verdict)
@@ -80,10 +87,10 @@ export class PoisonSearch {
   }
 
   /** A trial that came to no verdict is made again after a pause; what cannot be helped ends the search. */
-  async #hiccup(thrown: unknown): Promise<undefined> {
+  async #hiccup(thrown: unknown, deadline: number): Promise<undefined> {
     const error = toMillraceError(thrown)
-    if (error.retry === 'halt') throw error
     const { clock, logger } = this.#options
+    if (error.retry === 'halt' || clock.now() >= deadline) throw error
     logger.warn(`looking for the refused record: ${error.message} Trying again.`)
     await clock.sleep(HICCUP_MS)
   }
@@ -116,7 +123,7 @@ export class PoisonSearch {
       tickets,
       ...offer(ranges, sources.assignments(lane)),
     }))
-    const late = setTimeout(() => trial.giveUp(), Math.max(0, deadline - clock.now()))
+    const inTime = clock.after(Math.max(0, deadline - clock.now()), () => trial.giveUp())
     try {
       await trial.drained
       lanes.send(() => ({
@@ -132,7 +139,7 @@ export class PoisonSearch {
       if (error.code !== 'POISON') throw error
       return { verdict: 'refused', places: await this.#rollBack(trial) }
     } finally {
-      clearTimeout(late)
+      inTime()
       await this.#rollBack(trial)
     }
   }
@@ -212,6 +219,7 @@ function offer(
 /** The refusal with the place of the record, or of the smallest range that is known to hold it. */
 function placed(refusal: MillraceError, { refused }: Bisection, places: Places): MillraceError {
   const records = countRecords(refused)
+  if (records === 0) return refusal
   const ranges = refused.map((range) => {
     const seen = places.find(({ source, split }) => source === range.source && split === range.split)
     const { first, last } = seen ?? {}

@@ -278,8 +278,7 @@ export class Run {
 
   /** Ends the run; where a server refused a record without saying which, after that record has been looked for. */
   #halt(error: MillraceError): void {
-    const isSearchable = isUnplaced(error) && this.#options.plan.mode === 'two-phase'
-    if (!isSearchable || this.#search !== undefined) return this.fail(error)
+    if (!isUnplaced(error) || this.#search !== undefined) return this.fail(error)
     this.#cancelDeadline()
     this.#timer.stop()
     this.#attempt = 0
