@@ -80,7 +80,8 @@ function sectionOf(file: string, names: readonly string[]): Settings {
     const section = /^\s*\[\s*(.*?)\s*\]/.exec(line)?.[1]
     if (section !== undefined) isIn = names.includes(section.replaceAll(/\s+/g, ' '))
     const [, key, value] = /^([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? []
-    if (isIn && key !== undefined && value !== undefined) settings.set(key.toLowerCase(), value)
+    if (isIn && key !== undefined && value !== undefined)
+      settings.set(key.toLowerCase(), value.replace(/\s+[#;].*$/, ''))
   }
   return settings
 }
