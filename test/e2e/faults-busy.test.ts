@@ -58,7 +58,6 @@ suite('ends while SQL runs', { concurrency: 3 }, () => {
     busy.home.put(
       'check.ts',
       `import { existsSync } from 'node:fs'\n` +
-        `export const schema = {id: 'bigint', name: 'varchar'}\n` +
         `export default (row) => (existsSync(${gate}) ? process.exit(3) : row)\n`,
     )
     await using job = busy.home.run()
