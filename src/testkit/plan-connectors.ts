@@ -99,6 +99,25 @@ const warehouse: Connector = {
   },
 }
 
+const keyedOptions = z.strictObject({ key: z.array(z.string()) })
+
+/** JSON or CSV by key, in several transactions at a time: like StarRocks with primary keys and writers. */
+const keyed: Connector = {
+  name: 'keyed',
+  summary: 'Tables that keep one row for each key.',
+  sink: {
+    options: keyedOptions,
+    describe: (options): SinkDescription => ({
+      delivery: atomic,
+      takes: [{ kind: 'bytes', format: 'csv', separator: 0x0a }],
+      writers: 'lanes',
+      routing: { key: keyedOptions.parse(options).key, together: 'must', why: 'the last row of a key wins' },
+      findings: [],
+    }),
+    create: async () => neverRuns(),
+  },
+}
+
 /** Lines of JSON with a line feed: like Doris. */
 const lines: Connector = {
   name: 'lines',
@@ -163,7 +182,7 @@ const nowhere: Connector = {
   },
 }
 
-const all: readonly Connector[] = [log, slices, warehouse, lines, lake, upserts, nowhere]
+const all: readonly Connector[] = [log, slices, warehouse, keyed, lines, lake, upserts, nowhere]
 
 export interface PlanConnectors {
   readonly names: readonly string[]

@@ -2,6 +2,7 @@ import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
+import { keyOrder, type KeyOrder } from '../../clients/stream-load/loader/key-order.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
 import { dorisSinkOptions, type DorisSinkOptions } from './options.ts'
 
@@ -26,21 +27,22 @@ const JSON_ROWS: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
 const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
 
 function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
+  const order = keyOrder(options, ask)
   return {
-    delivery: deliveryOf(options, ask),
+    delivery: deliveryOf(options, ask, order),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
     writers: writersOf(options, ask.lanes),
-    findings: findingsOf(options),
+    ...(order.routing === undefined ? {} : { routing: order.routing }),
+    findings: [...findingsOf(options), ...order.findings],
   }
 }
 
-function deliveryOf(options: DorisSinkOptions, ask: SinkAsk): Delivery {
-  const assumptions = options.key !== undefined && ask.lanes > 1 ? ['one-split-per-key'] : []
+function deliveryOf(options: DorisSinkOptions, ask: SinkAsk, { assumptions, note }: KeyOrder): Delivery {
   if (ask.delivery === 'at-least-once') {
     return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
   }
-  const reason = 'two-phase transactions, one for each load of a checkpoint: they become visible one after the other'
+  const reason = `two-phase transactions, one for each load of a checkpoint: they become visible one after the other${note}`
   return { class: 'exact', reason, assumptions }
 }
 

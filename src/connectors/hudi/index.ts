@@ -1,7 +1,8 @@
 import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
-import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
+import type { Connector, Routing, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Schema } from '../../core/schema.ts'
+import { quoteName } from '../../dataplane/sql-text.ts'
 import { storedSchema } from './avro-schema.ts'
 import { hudiSinkOptions, type HudiSinkOptions } from './options.ts'
 import { partitionColumns } from './partition-columns.ts'
@@ -34,8 +35,20 @@ function describe(options: HudiSinkOptions, ask: SinkAsk): SinkDescription {
     expressions: partitionColumns(options.partitionBy).flatMap(({ expression }, at) =>
       expression === undefined ? [] : [{ sql: expression, path: ['partitionBy', at] }],
     ),
+    ...routingOf(options),
     findings: [...findingsOf(options, ask)],
   }
+}
+
+/** Rows may be written by any lane; those of one partition by one lane make fewer, larger files. */
+function routingOf({ partitionBy, repartition, targetFileSize }: HudiSinkOptions): { readonly routing?: Routing } {
+  if (partitionBy.length === 0 || repartition === 'none') return {}
+  const key = partitionColumns(partitionBy).map(({ name, expression }) =>
+    expression === undefined ? quoteName(name) : `(${expression}\n)`,
+  )
+  const enough = repartition === 'auto' ? { enoughBytes: targetFileSize / 2 } : {}
+  const stay = repartition === 'auto' ? ', unless they are large in every lane' : ''
+  return { routing: { key, together: 'may', ...enough, why: `few large files for each partition${stay}` } }
 }
 
 /** Rows of one directory come as the Parquet that goes into its files; others have to be told apart first. */

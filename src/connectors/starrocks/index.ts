@@ -2,6 +2,7 @@ import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
+import { keyOrder, type KeyOrder } from '../../clients/stream-load/loader/key-order.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
 import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
 
@@ -26,23 +27,28 @@ const JSON_ROWS: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x2c }
 const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
 
 function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription {
+  const order = keyOrder(options, ask)
   return {
-    delivery: deliveryOf(options, ask),
+    delivery: deliveryOf(options, ask, order),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
     takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
     writers: writersOf(options, ask.lanes),
-    findings: findingsOf(options),
+    ...(order.routing === undefined ? {} : { routing: order.routing }),
+    findings: [...findingsOf(options), ...order.findings],
   }
 }
 
-function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk): Delivery {
-  const assumptions = options.key !== undefined && ask.lanes > 1 ? ['one-split-per-key'] : []
+function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk, { assumptions, note }: KeyOrder): Delivery {
   if (ask.delivery === 'at-least-once') {
     return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
   }
   const writers = writersOf(options, ask.lanes)
-  if (writers === 1) return { class: 'atomic', reason: 'one two-phase transaction per checkpoint', assumptions }
-  return { class: 'exact', reason: `${writers} two-phase transactions per checkpoint, one of each writer`, assumptions }
+  if (writers === 1) return { class: 'atomic', reason: `one two-phase transaction per checkpoint${note}`, assumptions }
+  return {
+    class: 'exact',
+    reason: `${writers} two-phase transactions per checkpoint, one of each writer${note}`,
+    assumptions,
+  }
 }
 
 function findingsOf(options: StarRocksSinkOptions): Finding[] {

@@ -34,7 +34,7 @@ export function whyUnreachable({ name, position }: Cell, sink: SinkKind): string
   if (name === 'store.blob') return 'all state is in the manifest: there are no blobs'
   if (name === 'savepoint.copy') return 'there are no savepoints'
   if (name === 'commit.nth' && position !== 'after') return 'the place between two commits is after the first one'
-  if (name === 'chk.align' && !isWarehouse) return 'every lane has a writer of its own: nothing has to be aligned'
+  if (name === 'chk.align' && sink === 'files') return 'every lane has a writer of its own: nothing has to be aligned'
   if (name === 'evidence' && !isWarehouse) return 'a rename has an outcome at once, unless somebody else moves files'
   if (name === 'decision.apply' && !isWarehouse) return 'nothing of ours expires in a directory'
   if (position !== 'sent' || name === 'commit' || (name === 'sink.prepare' && isWarehouse)) return undefined

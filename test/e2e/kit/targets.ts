@@ -93,12 +93,14 @@ export function filesTarget(directory: string): Target {
   }
 }
 
-/** A Hudi table, read by hudi-rs. */
-export function hudiTarget(directory: string): Target {
+/**
+ * A Hudi table, read by hudi-rs. In partitions, rows go through the exchange between lanes.
+ */
+export function hudiTarget(directory: string, partitionBy?: string): Target {
   const table = path.join(directory, 'lake')
   return {
     kind: 'hudi',
-    options: 'connector: hudi, path: ./lake, table: events',
+    options: `connector: hudi, path: ./lake, table: events${partitionBy === undefined ? '' : `, partitionBy: ['${partitionBy}']`}`,
     read: async (into) => {
       if (!existsSync(path.join(table, '.hoodie', 'hoodie.properties'))) return
       const { rows, columns } = await readHudi(table, { columns: ['part', 'seq'] })

@@ -111,5 +111,5 @@ export class World<T extends Target = Target> implements AsyncDisposable {
 
 function openTarget(kind: Target['kind'], directory: string): Promise<Target> | Target {
   if (kind === 'files') return filesTarget(directory)
-  return kind === 'hudi' ? hudiTarget(directory) : startWarehouse(kind)
+  return kind === 'hudi' ? hudiTarget(directory, 'seq % 3 AS third') : startWarehouse(kind)
 }
