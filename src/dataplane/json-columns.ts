@@ -9,7 +9,7 @@ import { quoteName } from './sql-text.ts'
 import { duckType, type Column, type ColumnType, type IntegerName } from './types.ts'
 
 /** How a column travels to DuckDB. */
-interface Wire {
+export interface Wire {
   readonly column: Omit<PlainColumn, 'name'>
   readonly add: AddValues
   /** SQL that gives the column its own type. */
@@ -89,7 +89,7 @@ const SMALL_INTEGERS: ReadonlySet<IntegerName> = new Set([
 ])
 const INT64_PRECISION = 18
 
-function wireOf(type: ColumnType): Wire {
+export function wireOf(type: ColumnType): Wire {
   const cast = (column: string): string => `CAST(${column} AS ${duckType(type)})`
   const text = { column: { physical: BYTE_ARRAY, converted: UTF8 }, add: addTexts, value: cast } as const
   switch (type.kind) {
