@@ -61,22 +61,31 @@ export function formatDuration(ms: number): string {
 export type SecretReference = { readonly file: string } | { readonly exec: string | readonly string[] }
 export type SecretInput = string | SecretReference
 
+const secretInput: ZodType<SecretInput, SecretInput> = z.union(
+  [
+    z.string(),
+    z.strictObject({ file: z.string().min(1) }),
+    z.strictObject({ exec: z.union([z.string().min(1), z.array(z.string()).min(1).readonly()]) }),
+  ],
+  'expected text (for example ${NAME}), {file: path} or {exec: command}',
+)
+
 /**
  * A password, token or key: text (normally `${NAME}`), `{file: path}` or `{exec: command}`. References are resolved once
  * in the main thread before anything starts; where that has not happened (`check`, `explain`) the secret is empty.
  */
 export function secret(): ZodType<Secret, SecretInput> {
-  return z
-    .union(
-      [
-        z.string(),
-        z.strictObject({ file: z.string().min(1) }),
-        z.strictObject({ exec: z.union([z.string().min(1), z.array(z.string()).min(1).readonly()]) }),
-      ],
-      'expected text (for example ${NAME}), {file: path} or {exec: command}',
-    )
+  return secretInput
     .transform((input) => new Secret(typeof input === 'string' ? input : ''))
     .meta({ secret: true, examples: ['${PASSWORD}'] })
+}
+
+/**
+ * A secret whose references are only tried before anything starts: the connector follows them itself, again whenever it
+ * has to, so that keys that end are replaced while a job runs. `make` turns what the user wrote into what it keeps.
+ */
+export function rereadSecret<T>(make: (input: SecretInput) => T): ZodType<T, SecretInput> {
+  return secretInput.transform(make).meta({ secret: true, reread: true, examples: ['${PASSWORD}'] })
 }
 
 /** An absolute URL of one of these schemes (`http`, `https`, …) without user info. */

@@ -50,6 +50,10 @@ export class ColumnPage {
     this.#present[at] = (this.#present[at] ?? 0) | (1 << (row & 7))
   }
 
+  isNull(row: number): boolean {
+    return ((this.#present[row >>> 3] ?? 0) & (1 << (row & 7))) === 0
+  }
+
   /** The definition levels: their length in four bytes, then one run. */
   levels(): Buffer {
     if (this.#nulls === 0 || this.#nulls === this.rows) {

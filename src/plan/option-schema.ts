@@ -38,11 +38,11 @@ export function isSecretSchema(schemas: readonly JsonSchema[], key: string | num
 
 const SECRET_NAME = /passw(or)?d|secret|token|credential|jaas|private.?key|access.?key/i
 
-/** Paths of all values that the options declare as secrets. */
-export function secretPaths(options: ZodType, value: Json): Path[] {
+/** Paths of all values that the options declare as secrets, or only of those whose references the connector follows. */
+export function secretPaths(options: ZodType, value: Json, mark: 'secret' | 'reread' = 'secret'): Path[] {
   const found: Path[] = []
   walk([inputSchema(options)], value, [], (path, schemas) => {
-    if (path.length > 0 && schemas.some((schema) => schema['secret'] === true)) found.push(path)
+    if (path.length > 0 && schemas.some((schema) => schema[mark] === true)) found.push(path)
   })
   return found
 }

@@ -15,6 +15,7 @@ const SECRET_BYTES_MAX = 64 * 1024
 /**
  * Reads the secrets of a component that are given by reference, once, and puts their text into the options. Files that
  * others may read are refused; commands run in the pipeline's directory. One line break at the end is not part of it.
+ * References that the connector follows itself are tried and stay.
  */
 export async function resolveSecrets(
   schema: ZodType,
@@ -24,12 +25,14 @@ export async function resolveSecrets(
 ): Promise<{ readonly options: JsonObject; readonly findings: readonly Finding[] }> {
   const findings: Finding[] = []
   let resolved: Json = options
+  const kept = new Set(secretPaths(schema, options, 'reread').map((path) => path.join('\n')))
   for (const path of secretPaths(schema, options)) {
     const reference = valueAt(options, path)
     if (typeof reference !== 'object' || reference === null || Array.isArray(reference)) continue
     const found = await read(reference as JsonObject, baseDirectory)
-    if ('text' in found) resolved = withValue(resolved, path, found.text.replace(/\r?\n$/, ''))
-    else findings.push(configError(found.problem, [...at, ...path], found.hint))
+    if ('text' in found) {
+      if (!kept.has(path.join('\n'))) resolved = withValue(resolved, path, found.text.replace(/\r?\n$/, ''))
+    } else findings.push(configError(found.problem, [...at, ...path], found.hint))
   }
   return { options: resolved as JsonObject, findings }
 }

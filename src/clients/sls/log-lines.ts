@@ -41,10 +41,10 @@ export class LogLines {
     return logBytes * GROWTH + contents * AROUND + 4
   }
 
-  /** Writes logs from the current one on, until the target is full or there are no more; `rows` of them at the most. */
-  write(reader: LogReader, target: LineTarget, rows: number): void {
-    const rowsMax = Math.min(target.ends.length, target.rows + rows)
-    while (reader.hasLog && target.rows < rowsMax) {
+  /** Writes logs from the current one on, until the target is full, or the groups before `groupEnd` are read. */
+  write(reader: LogReader, target: LineTarget, groupEnd: number): void {
+    const rowsMax = target.ends.length
+    while (reader.hasLog && reader.group < groupEnd && target.rows < rowsMax) {
       if (target.length + LogLines.bytesMax(reader) > target.buffer.length) return
       const end = this.#writeLog(reader, target.buffer, target.length)
       target.buffer[end] = target.separator

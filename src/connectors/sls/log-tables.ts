@@ -1,0 +1,126 @@
+import { assert } from '../../core/assert.ts'
+import type { Schema } from '../../core/schema.ts'
+import {
+  parseColumnType,
+  plainParquet,
+  quoteName,
+  quoteText,
+  TextColumns,
+  type LaneDatabase,
+  type TextFault,
+} from '../../dataplane/index.ts'
+import { LogKeys, UNKNOWN_KEY, type LogReader } from '../../clients/sls/index.ts'
+import { MetadataPages, type RowFacts } from './metadata-pages.ts'
+
+const ROWS_MAX = 20_480
+/** Of logs; their columns are about as large, and hand-over files are small. */
+const BYTES_MAX = 4 * 1024 * 1024
+
+/** Tables wait for their release under names of their own. */
+let tables = 0
+
+/** A log that is no row, by its number in the batch. */
+export type LogFault = TextFault
+
+export type DecodedLogs =
+  | { readonly ok: true; readonly relation: string; readonly rows: number; readonly bytes: number }
+  | { readonly ok: false; readonly fault: LogFault }
+
+/**
+ * Decodes logs into tables of the lane's DuckDB: values go from the log group into plain Parquet columns, where each is
+ * checked against its type. Keys that are no columns are passed over; of equal keys in a log the last one counts.
+ */
+export class LogTables {
+  readonly #columns: TextColumns
+  readonly #keys: LogKeys
+  readonly #names: number
+  readonly #metadata: MetadataPages
+  readonly #sql: string
+
+  constructor(schema: Schema, metadata: readonly string[]) {
+    this.#columns = new TextColumns(
+      schema.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable })),
+    )
+    this.#keys = new LogKeys(schema.map(({ name }) => name))
+    this.#names = schema.length
+    this.#metadata = new MetadataPages(metadata)
+    this.#sql = [...(schema.length === 0 ? [] : [this.#columns.sql]), ...this.#metadata.sql].join(', ')
+  }
+
+  /**
+   * Takes logs from the reader's current one on, while their groups are before `groupEnd`, up to the size of a batch.
+   * `first` is the number of the answer's first group.
+   */
+  async decode(
+    reader: LogReader,
+    at: { readonly shard: number; readonly first: bigint; readonly groupEnd: number },
+    database: LaneDatabase,
+  ): Promise<DecodedLogs> {
+    const gathered = this.#gather(reader, at)
+    if ('fault' in gathered) return { ok: false, fault: gathered.fault }
+    const parts = plainParquet(
+      [...this.#columns.plain, ...this.#metadata.plain],
+      [...this.#columns.pages, ...this.#metadata.pages],
+    )
+    const relation = `read from sls ${++tables}`
+    try {
+      await database.exclusive(async () => {
+        database.input.writeParts(parts)
+        const file = quoteText(database.input.path)
+        await database.connection.run(
+          `CREATE TEMP TABLE ${quoteName(relation)} AS SELECT ${this.#sql} FROM read_parquet(${file})`,
+        )
+      })
+    } catch (error) {
+      const fault = this.#columns.findInvalidText()
+      if (fault === undefined) throw error
+      return { ok: false, fault }
+    }
+    return { ok: true, relation, ...gathered }
+  }
+
+  #gather(
+    reader: LogReader,
+    { shard, first, groupEnd }: { readonly shard: number; readonly first: bigint; readonly groupEnd: number },
+  ): { readonly rows: number; readonly bytes: number } | { readonly fault: LogFault } {
+    const { cells } = this.#columns
+    this.#columns.reset()
+    this.#metadata.reset()
+    let rows = 0
+    let bytes = 0
+    let facts: RowFacts = { reader, shard, group: first + BigInt(reader.group) }
+    for (let group = reader.group; reader.hasLog && reader.group < groupEnd; reader.next()) {
+      if (rows >= ROWS_MAX || bytes >= BYTES_MAX) break
+      if (reader.group !== group) {
+        group = reader.group
+        facts = { ...facts, group: first + BigInt(group) }
+      }
+      this.#addCells(reader)
+      if (!this.#metadata.isEmpty) this.#metadata.add(facts)
+      rows++
+      bytes += reader.logBytes
+      if (++cells.rows < cells.rowsMax) continue
+      const fault = this.#columns.take(reader.bytes, reader.view)
+      if (fault !== undefined) return { fault }
+    }
+    const fault = this.#columns.take(reader.bytes, reader.view)
+    return fault === undefined ? { rows, bytes } : { fault }
+  }
+
+  #addCells({ bytes, contents, keyStarts, keyEnds, valueStarts, valueEnds }: LogReader): void {
+    const { starts, ends, columns, rows } = this.#columns.cells
+    const cell = rows * columns
+    let key = UNKNOWN_KEY
+    for (let index = 0; index < contents; index++) {
+      key = this.#keys.find(bytes, keyStarts[index] ?? 0, keyEnds[index] ?? 0, key)
+      if (key < 0 || key >= this.#names) continue
+      starts[cell + key] = valueStarts[index] ?? 0
+      ends[cell + key] = valueEnds[index] ?? 0
+    }
+  }
+}
+
+/** A plan that reads no column at all has nothing to decode for. */
+export function assertReadable(schema: Schema | undefined): asserts schema is Schema {
+  assert(schema !== undefined, 'the plan gives a schema to a source whose values somebody reads')
+}

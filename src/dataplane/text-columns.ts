@@ -1,0 +1,168 @@
+import { isUtf8 } from 'node:buffer'
+import { assert } from '../core/assert.ts'
+import { ColumnPage } from './column-page.ts'
+import { JsonCells } from './json-cells.ts'
+import { wireOf, type Wire } from './json-columns.ts'
+import { REASONS, scanBoolean, type Reason } from './json-values.ts'
+import { integerLimits, scanDecimal, scanFloating, scanInteger } from './number-values.ts'
+import { BYTE_ARRAY, UTF8, type PlainColumn } from './parquet-plain.ts'
+import { addTexts } from './plain-values.ts'
+import { quoteName } from './sql-text.ts'
+import { scanQuoted } from './text-values.ts'
+import type { Column, ColumnType } from './types.ts'
+
+/** A value that is none of its column's type. `row` counts from the last `reset`. */
+export interface TextFault {
+  readonly row: number
+  readonly column: string
+  readonly reason: Reason
+}
+
+/** Why the bytes are no value of the type. */
+type Check = (bytes: Buffer, start: number, end: number) => Reason | undefined
+/** Returns the place behind the value that begins at `at`, or the complement of an index into `REASONS`. */
+type Scan = (bytes: Uint8Array, at: number) => number
+
+const LINE_FEED = 0x0a
+const LENGTH_BYTES = 4
+/** Bytes behind a value that a scanner may look at. */
+const SLACK = 40
+
+/**
+ * Columns of plain Parquet from values that lie in bytes as text with known ends, without JSON around them: fields of
+ * log groups, for example. The rules for values are those of `JsonLinesScanner`. A `blob` takes the bytes as they are, a
+ * `json` column a document.
+ *
+ * Whoever uses it fills `cells`, hands full ones to `take`, and puts the pages into a file with `plainParquet`.
+ */
+export class TextColumns {
+  readonly cells: JsonCells
+  /** As `plainParquet` wants them. */
+  readonly plain: readonly PlainColumn[]
+  readonly pages: readonly ColumnPage[]
+  /** The SELECT list that gives the columns their own names and types. */
+  readonly sql: string
+  readonly #columns: readonly Column[]
+  readonly #wires: readonly Wire[]
+  readonly #checks: readonly (Check | undefined)[]
+  #rows = 0
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+    this.#wires = columns.map(({ type }) => (type.kind === 'blob' ? RAW_BYTES : wireOf(type)))
+    this.#checks = columns.map(({ type }) => checkOf(type))
+    this.cells = new JsonCells(columns.length)
+    this.plain = this.#wires.map(({ column }, at) => ({ name: `c${at}`, ...column }))
+    this.pages = columns.map(() => new ColumnPage())
+    this.sql = columns.map(({ name }, at) => `${this.#wires[at]?.value(`c${at}`)} AS ${quoteName(name)}`).join(', ')
+    this.cells.clear()
+  }
+
+  reset(): void {
+    this.#rows = 0
+    this.cells.clear()
+    for (const page of this.pages) page.reset()
+  }
+
+  /** Takes the cells over and empties them. `bytes` has some bytes behind the last value. */
+  take(bytes: Buffer, view: DataView): TextFault | undefined {
+    const { cells } = this
+    for (let column = 0; column < this.#columns.length; column++) {
+      const fault = this.#check(bytes, column)
+      if (fault !== undefined) return fault
+    }
+    for (const [column, { add }] of this.#wires.entries()) {
+      const page = this.pages[column]
+      assert(page !== undefined, 'every column has a page')
+      add(page, { bytes, view }, cells, column)
+    }
+    this.#rows += cells.rows
+    cells.clear()
+    return undefined
+  }
+
+  /** DuckDB refuses text that is no UTF-8, but does not say where: this looks. */
+  findInvalidText(): TextFault | undefined {
+    for (const [column, { converted }] of this.plain.entries()) {
+      const page = this.pages[column]
+      if (converted !== UTF8 || page === undefined) continue
+      let at = 0
+      for (let row = 0; row < page.rows; row++) {
+        if (page.isNull(row)) continue
+        const end = at + LENGTH_BYTES + page.view.getInt32(at, true)
+        if (!isUtf8(page.data.subarray(at + LENGTH_BYTES, end))) {
+          return { row, column: this.#columns[column]?.name ?? '', reason: 'invalid UTF-8' }
+        }
+        at = end
+      }
+    }
+    return undefined
+  }
+
+  #check(bytes: Buffer, column: number): TextFault | undefined {
+    const { starts, ends, columns, rows } = this.cells
+    const check = this.#checks[column]
+    const { nullable = true } = this.#columns[column] ?? {}
+    if (check === undefined && nullable) return undefined
+    for (let row = 0, cell = column; row < rows; row++, cell += columns) {
+      const start = starts[cell] ?? -1
+      if (start < 0) {
+        if (nullable) continue
+        return this.#fault(row, column, 'NULL in a column that must not be NULL')
+      }
+      const reason = check?.(bytes, start, ends[cell] ?? -1)
+      if (reason !== undefined) return this.#fault(row, column, reason)
+    }
+    return undefined
+  }
+
+  #fault(row: number, column: number, reason: Reason): TextFault {
+    return { row: this.#rows + row, column: this.#columns[column]?.name ?? '', reason }
+  }
+}
+
+const RAW_BYTES: Wire = { column: { physical: BYTE_ARRAY }, add: addTexts, value: (column) => column }
+
+function checkOf(type: ColumnType): Check | undefined {
+  switch (type.kind) {
+    case 'varchar':
+    case 'blob':
+      return undefined
+    case 'json':
+      return checkDocument
+    case 'boolean':
+      return checkWith(scanBoolean)
+    case 'integer': {
+      const limits = integerLimits(type.name)
+      return checkWith((bytes, at) => scanInteger(bytes, at, limits))
+    }
+    case 'decimal':
+      return checkWith((bytes, at) => scanDecimal(bytes, at, type.precision, type.scale))
+    case 'float':
+    case 'double':
+      return checkWith((bytes, at) => scanFloating(bytes, at, type.kind === 'float'))
+    default:
+      return checkWith((bytes, at) => scanQuoted(bytes, at, type))
+  }
+}
+
+function checkWith(scan: Scan): Check {
+  return (bytes, start, end) => {
+    // What follows the value may look like a part of it; then a copy that stands alone decides.
+    if (scan(bytes, start) === end) return undefined
+    const alone = Buffer.alloc(end - start + SLACK, LINE_FEED)
+    bytes.copy(alone, 0, start, end)
+    const found = scan(alone, 0)
+    if (found === end - start) return undefined
+    return found < 0 ? (REASONS[~found] ?? 'broken JSON') : 'not a value of the column’s type'
+  }
+}
+
+const checkDocument: Check = (bytes, start, end) => {
+  try {
+    JSON.parse(bytes.toString('utf8', start, end))
+    return undefined
+  } catch {
+    return 'broken JSON'
+  }
+}
