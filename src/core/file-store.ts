@@ -17,9 +17,9 @@ export interface FileStore {
 
   /**
    * Bytes from `start` up to `end` (not included), for large files. Shorter where the file ends before, and empty when it
-   * ends before `start`; `undefined` when there is no file.
+   * ends before `start`; `undefined` when there is no file, or none of that `version` where the store has versions.
    */
-  readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined>
+  readRange(path: string, start: number, end: number, version?: string): Promise<Uint8Array | undefined>
 
   /**
    * Creates the file with these bytes if there is none (hard link on disk, conditional PUT on object storage).
@@ -49,6 +49,8 @@ export interface FileStore {
 export interface FileEntry {
   readonly path: string
   readonly size: number
+  /** In listings of stores that can tell: another text whenever the content is another. */
+  readonly version?: string
 }
 
 export interface FileWriter {

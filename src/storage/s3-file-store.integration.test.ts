@@ -26,6 +26,15 @@ test('a file of several parts is whole, and ranges of it are what was written', 
   assert.deepEqual(Buffer.from((await store.readRange('large', start, end)) ?? []), bytes.subarray(start, end))
 })
 
+test('a range of a version is there as long as the version is', async () => {
+  const store = open()
+  await store.replace('v', Buffer.from('one'))
+  const [entry] = await Array.fromAsync(store.list('v'))
+  assert.equal(Buffer.from((await store.readRange('v', 0, 2, entry?.version)) ?? []).toString(), 'on')
+  await store.replace('v', Buffer.from('two'))
+  assert.equal(await store.readRange('v', 0, 2, entry?.version), undefined)
+})
+
 test('a large writer that gives up leaves neither a file nor parts', async () => {
   const store = open()
   const writer = await store.openWriter('a/large')

@@ -29,11 +29,11 @@ export class S3FileStore implements FileStore {
     return await this.#bucket.get(this.#key(path))
   }
 
-  async readRange(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+  async readRange(path: string, start: number, end: number, version?: string): Promise<Uint8Array | undefined> {
     const key = this.#key(path)
     checkRange(path, start, end)
     // HTTP has no empty ranges.
-    if (start < end) return await this.#bucket.get(key, { start, end })
+    if (start < end) return await this.#bucket.get(key, { start, end, etag: version })
     return (await this.#bucket.head(key)) === undefined ? undefined : new Uint8Array()
   }
 
@@ -57,9 +57,9 @@ export class S3FileStore implements FileStore {
 
   async *list(prefix: string): AsyncIterable<FileEntry> {
     checkStorePrefix(prefix)
-    for await (const { key, size } of this.#bucket.list(this.#prefix + prefix)) {
+    for await (const { key, size, etag } of this.#bucket.list(this.#prefix + prefix)) {
       const path = key.slice(this.#prefix.length)
-      if (!PROBE.test(path) && isStorePath(path)) yield { path, size }
+      if (!PROBE.test(path) && isStorePath(path)) yield { path, size, version: etag }
     }
   }
 

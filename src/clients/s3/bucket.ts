@@ -17,6 +17,13 @@ export interface ObjectHead {
   readonly nonce: string | undefined
 }
 
+/** Bytes from `start` up to `end`, of the object with this tag where one is named. */
+export interface ObjectRange {
+  readonly start: number
+  readonly end: number
+  readonly etag?: string | undefined
+}
+
 /** The most that is read into memory as one piece. */
 const WHOLE_BYTES_MAX = 1024 * 1024 * 1024
 /** The most keys that one request may delete. */
@@ -33,19 +40,22 @@ export class Bucket {
     this.name = name
   }
 
-  async get(key: string, range?: { readonly start: number; readonly end: number }): Promise<Buffer | undefined> {
+  async get(key: string, range?: ObjectRange): Promise<Buffer | undefined> {
     // A range is from the first to the last byte, both included.
-    const headers = range === undefined ? {} : { range: `bytes=${range.start}-${range.end - 1}` }
+    const headers = {
+      ...(range !== undefined && { range: `bytes=${range.start}-${range.end - 1}` }),
+      ...(range?.etag !== undefined && { 'if-match': range.etag }),
+    }
     const reply = await this.client.send({
       doing: `reading ${this.addressOf(key)}`,
       method: 'GET',
       bucket: this.name,
       key,
       headers,
-      answers: [404, 416],
+      answers: [404, 412, 416],
       replyBytesMax: range === undefined ? WHOLE_BYTES_MAX : Math.max(range.end - range.start, 64 * 1024),
     })
-    if (reply.status === 404) return undefined
+    if (reply.status === 404 || reply.status === 412) return undefined
     // The object ends before the range begins.
     if (reply.status === 416) return Buffer.alloc(0)
     if (range === undefined || reply.status === 206) return reply.body
