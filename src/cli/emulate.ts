@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { MillraceError } from '../core/errors.ts'
 import { startEmulator } from '../testkit/emulators/main.ts'
 import type { Emulator, EmulatorTable } from '../testkit/emulators/options.ts'
+import type { SlsEmulatorOptions } from '../testkit/emulators/sls/index.ts'
+import { emulateSls } from './emulate-sls.ts'
 import { paint } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
@@ -30,11 +32,12 @@ export const verb: Verb = {
   examples: [
     'millrace emulate starrocks --create-tables',
     'millrace emulate doris --port 8030 --table-file tables.yaml',
+    'millrace emulate sls --logstore clicks --shards 4',
   ],
   define(command) {
     command
-      .argument('<server>', KINDS.join(' or '))
-      .option('--port <port>', 'port of the frontend on 127.0.0.1; default: a free one', '0')
+      .argument('<server>', [...KINDS, 'sls'].join(' or '))
+      .option('--port <port>', 'port on 127.0.0.1, of the frontend where there are more; default: a free one', '0')
       .option(
         '--query-port <port>',
         'port of the MySQL protocol, to look at tables with any client; default: a free one',
@@ -44,11 +47,15 @@ export const verb: Verb = {
       .option('--table-file <file>', 'YAML or JSON: a list of {database, table, columns: [{name, type}], model, keys}')
       .option('--create-tables', 'create unknown tables at their first load; their columns hold text')
       .option('--count-only', 'count rows instead of keeping them')
+      .option('--project <name>', 'project of the log service', 'demo')
+      .option('--logstore <names...>', 'its logstores', ['logs'])
+      .option('--shards <count>', 'shards of each logstore', '2')
   },
   async run({ args, options, output, signals }) {
     const kind = KINDS.find((one) => one === args[0])
+    if (args[0] === 'sls') return await emulateSls(slsOptions(options), output, signals().stop)
     if (kind === undefined) {
-      throw new MillraceError(`there is no emulator of ${JSON.stringify(args[0])}: ${KINDS.join(', ')}`, {
+      throw new MillraceError(`there is no emulator of ${JSON.stringify(args[0])}: ${[...KINDS, 'sls'].join(', ')}`, {
         code: 'CONFIG',
       })
     }
@@ -71,6 +78,16 @@ export const verb: Verb = {
     if (!stop.aborted) await once(stop, 'abort')
     return { result: { urls, backends, controlUrl, queryPort } }
   },
+}
+
+function slsOptions(options: Readonly<Record<string, unknown>>): SlsEmulatorOptions {
+  const shards = numberOf(options['shards'], '--shards', 1, 256)
+  const names = Array.isArray(options['logstore']) ? options['logstore'] : []
+  return {
+    port: numberOf(options['port'], '--port', 0, 65_535),
+    project: String(options['project']),
+    logstores: names.map((name: unknown) => ({ name: String(name), shards })),
+  }
 }
 
 async function start(options: Parameters<typeof startEmulator>[0]): Promise<Emulator> {
