@@ -9,6 +9,7 @@ import { quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.t
 import {
   columnTypes,
   FILE_ROW,
+  loadAhead,
   loadRowGroup,
   readFooter,
   RowGroupTables,
@@ -30,10 +31,9 @@ export interface RowsWanted {
   readonly where: Where | undefined
   /** Metadata columns that the tables have beside the fields. */
   readonly metadata: readonly string[]
+  /** Each row's place in its file will be asked for. */
+  readonly isTraced?: boolean
 }
-
-/** Row groups of so few bytes are fetched while the one before is being worked on. */
-const PREFETCH_BYTES_MAX = 16 * 1024 * 1024
 
 /** The rows of one piece of a snapshot, as tables of the lane: live ones only, in the columns of the plan. */
 export class PieceRows {
@@ -95,6 +95,7 @@ export class PieceRows {
         ...wanted.metadata.map((name) => `${metadataSql(name, piece, snapshot)} AS ${quoteName(name)}`),
       ].join(', '),
       joins: antiJoins(joins, at),
+      isTraced: wanted.isTraced === true,
       condition: conditions.length === 0 ? undefined : conditions.map((one) => `(${one})`).join(' AND '),
     }
     const dropLater = [joins.positions, only?.positions].filter((name) => name !== undefined)
@@ -124,7 +125,6 @@ export class PieceRows {
   }
 
   async close(): Promise<void> {
-    await this.#ahead?.catch(() => undefined)
     await this.#tables?.close()
     for (const relation of this.#dropLater) await this.#deletes.drop(relation)
   }
@@ -132,24 +132,11 @@ export class PieceRows {
   async #openGroup(): Promise<RowGroupTables | undefined> {
     const group = this.#groups[this.#index]
     if (group === undefined) return undefined
-    const { file } = this.#opened
-    const loaded = await (this.#ahead ?? this.#load(group))
-    this.#ahead = this.#loadAhead(this.#groups[this.#index + 1])
+    const { file, footer } = this.#opened
+    const { columns } = this.#select
+    const loaded = await (this.#ahead ?? loadRowGroup(file, footer, group, columns))
+    this.#ahead = loadAhead(file, footer, this.#groups[this.#index + 1], columns)
     return RowGroupTables.open(this.#database, file, group, this.#select, loaded, this.#row)
-  }
-
-  #loadAhead(group: ParquetRowGroup | undefined): Promise<LoadedRowGroup> | undefined {
-    if (group === undefined || packedBytes(group, this.#opened.footer, this.#select.columns) > PREFETCH_BYTES_MAX) {
-      return undefined
-    }
-    const ahead = this.#load(group)
-    // Whoever awaits it hears of it; nobody does when the piece is closed before.
-    ahead.catch(() => undefined)
-    return ahead
-  }
-
-  #load(group: ParquetRowGroup): Promise<LoadedRowGroup> {
-    return loadRowGroup(this.#opened.file, this.#opened.footer, group, this.#select.columns)
   }
 }
 
@@ -221,13 +208,4 @@ function metadataSql(name: string, { task }: Piece, snapshot: string): string {
     default:
       return quoteText(task.change)
   }
-}
-
-function packedBytes(group: ParquetRowGroup, footer: ParquetFooter, columns: readonly number[]): number {
-  let bytes = 0
-  for (const number of columns) {
-    const leaves = footer.columns[number]?.leaves
-    for (const chunk of group.chunks.slice(leaves?.from, leaves?.to)) bytes += chunk.end - chunk.start
-  }
-  return bytes
 }

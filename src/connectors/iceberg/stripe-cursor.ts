@@ -38,14 +38,16 @@ let empties = 0
 export class StripeCursor {
   readonly split: SplitId
   readonly #spec: StripeSpec
+  readonly #isTraced: boolean
   readonly #settings: StripeSettings
   /** Behind the last batch that was given. */
   #at: StripePosition
   #place: Place | undefined
 
-  constructor({ split, spec, at }: SplitAssignment, settings: StripeSettings) {
+  constructor({ split, spec, at, isTraced }: SplitAssignment, settings: StripeSettings) {
     this.split = split
     this.#spec = stripeSpec(spec)
+    this.#isTraced = isTraced === true
     this.#at = stripePosition(at)
     this.#settings = settings
   }
@@ -102,7 +104,9 @@ export class StripeCursor {
       return undefined
     }
     const database = await this.#settings.database()
-    if (table.rows > 0) return this.#batch(database, table, positionAfter(place, table.to, rows.isAtEnd))
+    if (table.rows > 0) {
+      return this.#batch(database, table, positionAfter(place, table.to, rows.isAtEnd), piece.task.file.path)
+    }
     await database.run(`DROP TABLE IF EXISTS ${quoteName(table.relation)}`)
     return undefined
   }
@@ -140,16 +144,18 @@ export class StripeCursor {
       await database(),
       table,
       opened,
-      await wanted(),
+      { ...(await wanted()), isTraced: this.#isTraced },
       await deletes(),
       place.snapshot,
       place.row,
     )
   }
 
-  #batch(database: LaneDatabase, table: RowTable, next: StripePosition): Batch {
+  #batch(database: LaneDatabase, table: RowTable, next: StripePosition, file = ''): Batch {
     const from = this.#at
     this.#at = next
+    const { fileRows } = table
+    const metadata = fileRows && { file: new Array<string>(table.rows).fill(file), offset: fileRows }
     let isReleased = false
     return {
       kind: 'batch',
@@ -158,7 +164,7 @@ export class StripeCursor {
       next,
       rows: table.rows,
       bytes: table.bytes,
-      body: { kind: 'table', relation: table.relation, schema: this.#settings.schema },
+      body: { kind: 'table', relation: table.relation, schema: this.#settings.schema, ...(metadata && { metadata }) },
       release: () => {
         if (isReleased) return
         isReleased = true

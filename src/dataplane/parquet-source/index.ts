@@ -6,6 +6,7 @@ export { rowGroupColumn } from './row-group-file.ts'
 export {
   columnTypes,
   FILE_ROW,
+  loadAhead,
   loadRowGroup,
   RowGroupTables,
   type LoadedRowGroup,

@@ -20,6 +20,8 @@ export interface RowSelect {
   readonly joins?: string
   /** A condition over the same; `undefined` takes every row. */
   readonly condition: string | undefined
+  /** The tables tell where each of their rows stands in the file. */
+  readonly isTraced?: boolean
 }
 
 /** Rows of a file as a temporary table, which whoever takes it drops. */
@@ -32,6 +34,8 @@ export interface RowTable {
   readonly to: number
   /** Size, for budgets: the share of the row group's bytes in the file. */
   readonly bytes: number
+  /** Where each row stands in the file, when that was asked for. */
+  readonly fileRows?: BigInt64Array
 }
 
 const VECTOR_ROWS = 2048
@@ -41,6 +45,8 @@ const TABLE_BYTES = 16 * 1024 * 1024
 const TABLE_ROWS_MAX = 122_880
 /** Windows of a group that are decoded one by one; more of them are cut from a table that is decoded once. */
 const DIRECT_WINDOWS = 3
+/** Row groups of so few bytes are fetched while the one before is being worked on. */
+const AHEAD_BYTES_MAX = 16 * 1024 * 1024
 
 let names = 0
 
@@ -119,19 +125,24 @@ export class RowGroupTables {
     const relation = `rows of a file ${++names}`
     const count = this.#isStaged ? await this.#slice(relation, from, to) : await this.#decode(relation, from, to, false)
     this.#row = to
-    return {
-      relation,
-      rows: count,
-      from: firstRow + from,
-      to: firstRow + to,
-      bytes: Math.round((to - from) * this.#bytesPerRow),
-    }
+    const bytes = Math.round((to - from) * this.#bytesPerRow)
+    const table = { relation, rows: count, from: firstRow + from, to: firstRow + to, bytes }
+    return this.#isTraced ? { ...table, fileRows: await this.#fileRows(relation) } : table
   }
 
   async close(): Promise<void> {
     const stage = this.#stage
     this.#stage = undefined
     if (stage !== undefined) await this.#database.run(`DROP TABLE IF EXISTS ${quoteName(stage.table)}`)
+  }
+
+  get #isTraced(): boolean {
+    return this.#select.isTraced === true
+  }
+
+  async #fileRows(relation: string): Promise<BigInt64Array> {
+    const rows = await this.#database.run(`SELECT ${FILE_ROW} FROM ${quoteName(relation)} ORDER BY rowid`)
+    return BigInt64Array.from(rows, ([row]) => BigInt(String(row)))
   }
 
   /** From the staged table, whose last column is the row of the file. */
@@ -145,7 +156,7 @@ export class RowGroupTables {
     }
     const { firstRow } = this.#group
     const rows = await this.#database.run(
-      `CREATE TEMP TABLE ${quoteName(relation)} AS SELECT * EXCLUDE (${FILE_ROW}) FROM ${quoteName(this.#stage.table)} ` +
+      `CREATE TEMP TABLE ${quoteName(relation)} AS SELECT ${this.#isTraced ? '*' : `* EXCLUDE (${FILE_ROW})`} FROM ${quoteName(this.#stage.table)} ` +
         `WHERE ${FILE_ROW} >= ${firstRow + from} AND ${FILE_ROW} < ${firstRow + to}`,
     )
     return Number(rows[0]?.[0] ?? 0)
@@ -161,7 +172,7 @@ export class RowGroupTables {
     ]
     return await onRowGroup(this.#database, this.#file, this.#parts, async (path) => {
       const done = await this.#database.connection.runAndReadAll(
-        `CREATE TEMP TABLE ${quoteName(table)} AS SELECT ${list}${isStage ? `, ${FILE_ROW}` : ''} FROM (` +
+        `CREATE TEMP TABLE ${quoteName(table)} AS SELECT ${list}${isStage || this.#isTraced ? `, ${FILE_ROW}` : ''} FROM (` +
           `SELECT *, file_row_number + ${firstRow} AS ${FILE_ROW} ` +
           `FROM read_parquet(${quoteText(path)}, file_row_number = true)) AS source${joins === undefined ? '' : ` ${joins}`}` +
           (conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`),
@@ -184,8 +195,23 @@ export async function loadRowGroup(
   group: ParquetRowGroup,
   columns: readonly number[],
 ): Promise<LoadedRowGroup> {
-  // Even a count needs a column: without any, DuckDB could not tell the rows.
   return { parts: await rowGroupFile(file, footer, group, columns), ...rowGroupBytes(footer, group, columns) }
+}
+
+/**
+ * Begins to fetch a row group that will be wanted soon; `undefined` when it is so large that it may not lie beside another one.
+ * Its failure is only heard by whoever awaits it.
+ */
+export function loadAhead(
+  file: ByteRanges,
+  footer: ParquetFooter,
+  group: ParquetRowGroup | undefined,
+  columns: readonly number[],
+): Promise<LoadedRowGroup> | undefined {
+  if (group === undefined || rowGroupBytes(footer, group, columns).packed > AHEAD_BYTES_MAX) return undefined
+  const loading = loadRowGroup(file, footer, group, columns)
+  loading.catch(() => undefined)
+  return loading
 }
 
 /** Puts the parts where DuckDB may read, and runs `work` with the path. Its errors come without values. */
