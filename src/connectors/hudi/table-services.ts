@@ -9,14 +9,14 @@ import { clean, findReplaced, finishCleans } from './clean/clean.ts'
 import type { WriteStat } from './commit-metadata.ts'
 import type { Ticket } from './committable.ts'
 import type { PreparedCommit } from './prepared-commit.ts'
-import type { Instant } from './instant.ts'
-import type { MergeInput } from './merge/choose-merge.ts'
+import { formatInstant, type Instant, instantMs } from './instant.ts'
 import type { MergeWork } from './merge/merge-files.ts'
 import { findSmallFiles, SmallFiles } from './merge/small-files.ts'
 import { startMerge } from './merge/start-merge.ts'
-import type { Owner } from './owner.ts'
+import { isSameSink, type Owner } from './owner.ts'
 import { rollback } from './rollback.ts'
-import { compareInstants } from './timeline.ts'
+import { readMetadata } from './read-metadata.ts'
+import { compareInstants, type Timeline } from './timeline.ts'
 import type { TimelineWatch } from './timeline-watch.ts'
 
 export interface ServiceRules {
@@ -49,8 +49,12 @@ export interface TableServicesOptions {
  */
 export class TableServices {
   readonly #options: TableServicesOptions
-  readonly #small: SmallFiles
-  #isListed = false
+  /** `undefined`: the table has to be listed. */
+  #small: SmallFiles | undefined
+  /** Completed writes that the small files take into account. */
+  #known: ReadonlySet<Instant> = new Set()
+  /** Commits of this run since they were looked at last. */
+  #own: PreparedCommit[] = []
   #replaced: readonly ReplacedFiles[] | undefined
   /** Whose new instants are. */
   #owner: Owner | undefined
@@ -63,15 +67,17 @@ export class TableServices {
 
   constructor(options: TableServicesOptions) {
     this.#options = options
-    const { targetFileSize, retainedCommits } = options.rules
-    this.#small = new SmallFiles({ targetFileSize, idleCommits: retainedCommits })
   }
 
   /** A checkpoint of this owner was completed: time for the next round. */
-  committed({ owner, stats, instant, merge }: PreparedCommit): void {
+  committed(prepared: PreparedCommit): void {
+    const { owner, instant, merge } = prepared
     this.#owner = owner
-    if (merge === undefined) this.#small.committed(stats, instant)
-    else this.#merged(stats, instant, merge.inputs)
+    this.#own.push(prepared)
+    if (this.#open?.instant === instant) this.#open = undefined
+    if (merge !== undefined) {
+      this.#replaced = this.#replaced && [...this.#replaced, { instant, paths: merge.inputs.map(({ path }) => path) }]
+    }
     if (this.#running !== undefined || this.#stop.signal.aborted) return
     this.#running = this.#round()
       .catch((thrown: unknown) => {
@@ -92,10 +98,11 @@ export class TableServices {
     return ready
   }
 
-  /** A merge that was offered will not come: its inputs stay small files. */
+  /** A merge that was offered will not come. */
   dropped({ instant, merge }: PreparedCommit): void {
     this.#options.log.warn(`the merge of ${merge?.inputs.length ?? 0} files of the Hudi table was dropped`, { instant })
     if (this.#open?.instant === instant) this.#open = undefined
+    this.#small = undefined
   }
 
   /** Resolves when no round is under way. */
@@ -148,16 +155,11 @@ export class TableServices {
 
   async #merge(owner: Owner): Promise<void> {
     const { store, timeline, rules, table, clock, avroSchema } = this.#options
-    if (this.#open !== undefined) return
     const before = await timeline.read()
-    if (!this.#isListed) {
-      await findSmallFiles(store, before, this.#small)
-      this.#isListed = true
-    }
-    const inputs = this.#small.choose()
-    if (inputs.length === 0) return
+    const small = await this.#lookForSmallFiles(before)
+    const inputs = small.choose()
+    if (inputs.length === 0 || this.#open !== undefined || (await hasForeignPending(store, before, owner))) return
     const ticket = { instant: await timeline.next(), owner }
-    const chosenAt = before.newest ?? ticket.instant
     if ((await startMerge(store, ticket, inputs)) === 'taken') return
     this.#open = ticket
     try {
@@ -165,20 +167,32 @@ export class TableServices {
       const { signal } = this.#stop
       const work = { store, table, ticket, inputs, compression, bytesPerSecond, clock, signal }
       const stats = await this.#options.mergeFiles(work)
-      this.#ready = { ...ticket, avroSchema, stats, merge: { inputs, chosenAt } }
+      this.#ready = { ...ticket, avroSchema, stats, merge: { inputs, chosenAt: chosenAt(before, ticket.instant) } }
     } catch (thrown) {
       // What cannot be read now is left alone for this run.
-      this.#small.remove(inputs)
+      small.remove(inputs)
       await this.#takeBack()
       throw thrown
     }
   }
 
-  #merged(stats: readonly WriteStat[], instant: string, inputs: readonly MergeInput[]): void {
-    this.#small.remove(inputs)
-    for (const stat of stats) this.#small.add({ ...stat, instant })
-    this.#replaced = this.#replaced && [...this.#replaced, { instant, paths: inputs.map(({ path }) => path) }]
-    if (this.#open?.instant === instant) this.#open = undefined
+  /** Our own commits are counted in; what somebody else wrote may have rewritten any file. */
+  async #lookForSmallFiles(timeline: Timeline): Promise<SmallFiles> {
+    const own = this.#own
+    this.#own = []
+    const completed = timeline.completedWrites.map(({ time }) => time)
+    const ours = new Set(own.map(({ instant }) => instant))
+    if (completed.some((time) => !this.#known.has(time) && !ours.has(time))) this.#small = undefined
+    this.#known = new Set(completed)
+    if (this.#small !== undefined) {
+      for (const prepared of own) this.#small.committed(prepared)
+      return this.#small
+    }
+    const { targetFileSize, retainedCommits } = this.#options.rules
+    const small = new SmallFiles({ targetFileSize, idleCommits: retainedCommits })
+    await findSmallFiles(this.#options.store, timeline, small)
+    this.#small = small
+    return small
   }
 
   async #takeBack(): Promise<void> {
@@ -188,4 +202,18 @@ export class TableServices {
     this.#ready = undefined
     if (open !== undefined) await rollback(store, { ...open, action: 'replacecommit', ...timeline.promised })
   }
+}
+
+/** A write of somebody else that is under way may be about to rewrite what we would merge. */
+async function hasForeignPending(store: FileStore, timeline: Timeline, owner: Owner): Promise<boolean> {
+  const metadata = await Promise.all(timeline.pendingWrites.map((pending) => readMetadata(store, pending)))
+  return metadata.some((each) => !isSameSink(owner, each?.owner))
+}
+
+/** Others take the times of instants from their own clocks. */
+const CLOCK_SKEW_MS = 60_000
+
+/** From when on commits have to be looked at, when the merge is completed. */
+function chosenAt({ newest }: Timeline, merge: Instant): Instant {
+  return formatInstant(instantMs(newest ?? merge) - CLOCK_SKEW_MS)
 }

@@ -14,11 +14,13 @@ export async function areInputsRewritten(
 ): Promise<boolean> {
   if (merge === undefined) return false
   const inputs = new Set(merge.inputs.map(({ partitionPath, fileId }) => `${partitionPath}/${fileId}`))
+  // The commit that wrote an input has it too, under its own name.
+  const paths = new Set(merge.inputs.map(({ path }) => path))
   for (const write of timeline.completedWrites) {
     if (write.time <= merge.chosenAt || write.time === instant) continue
     const { stats = [], replaced = {} } = (await readMetadata(store, write)) ?? {}
     const touched = [
-      ...stats.map(({ partitionPath, fileId }) => `${partitionPath}/${fileId}`),
+      ...stats.filter(({ path }) => !paths.has(path)).map(({ partitionPath, fileId }) => `${partitionPath}/${fileId}`),
       ...Object.entries(replaced).flatMap(([partition, ids]) => ids.map((id) => `${partition}/${id}`)),
     ]
     if (touched.some((each) => inputs.has(each))) return true

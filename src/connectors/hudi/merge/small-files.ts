@@ -1,8 +1,7 @@
 import type { FileStore } from '../../../core/file-store.ts'
-import type { WriteStat } from '../commit-metadata.ts'
+import type { PreparedCommit } from '../prepared-commit.ts'
 import { readMetadata } from '../read-metadata.ts'
 import { isOurFileId, parseDataFileName } from '../file-name.ts'
-import type { Instant } from '../instant.ts'
 import { splitPath } from '../partition.ts'
 import type { Timeline } from '../timeline.ts'
 import { chooseMerge, isSmall, type MergeInput, type MergeRules, type SmallFile } from './choose-merge.ts'
@@ -23,13 +22,14 @@ export class SmallFiles {
     this.#rules = rules
   }
 
-  /** Takes note of a commit. */
-  committed(stats: readonly WriteStat[], instant: Instant): void {
-    this.#commits++
+  /** Takes note of a commit of ours. */
+  committed({ stats, instant, merge }: PreparedCommit): void {
+    if (merge === undefined) this.#commits++
+    else this.remove(merge.inputs)
     for (const { fileId, path, partitionPath, bytes } of stats) {
       this.add({ fileId, path, partitionPath, bytes, instant })
       const partition = this.#partitions.get(partitionPath)
-      if (partition !== undefined) partition.touched = this.#commits
+      if (partition !== undefined && merge === undefined) partition.touched = this.#commits
     }
   }
 
