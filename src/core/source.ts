@@ -45,9 +45,14 @@ export interface SplitEnumerator {
 
   /**
    * All splits that exist now and are not in `known`. On the very first start of a source (`first`), splits begin where
-   * the options say; later ones begin at their beginning, whatever the options say.
+   * the options say; later ones begin at their beginning, whatever the options say. A split that has to wait for others
+   * is left out until those are in `finished`: read to their end, and that is published.
    */
-  discover(known: ReadonlySet<SplitId>, first: boolean): Promise<readonly SplitAssignment[]>
+  discover(
+    known: ReadonlySet<SplitId>,
+    first: boolean,
+    finished?: ReadonlySet<SplitId>,
+  ): Promise<readonly SplitAssignment[]>
 
   /** Records behind the head of the source per split, for lag metrics; missing where nobody can tell. */
   lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>>

@@ -16,6 +16,8 @@ export class SourceSide {
   readonly #sources: ReadonlyMap<string, { readonly enumerator: SplitEnumerator; readonly book: SplitBook }>
   readonly #clock: Clock
   readonly #log: Logger
+  /** Others may have waited for it. */
+  #splitFinished = new AbortController()
 
   private constructor(
     sources: ReadonlyMap<string, { enumerator: SplitEnumerator; book: SplitBook }>,
@@ -54,7 +56,7 @@ export class SourceSide {
           book.add(restored)
           await enumerator.verify(book.unfinished())
         }
-        const found = await enumerator.discover(book.known, restored === undefined)
+        const found = await enumerator.discover(book.known, restored === undefined, book.finished)
         book.add(found.map((split) => ({ ...split, finished: false })))
         if (restored !== undefined) return undefined
         const { moment } = enumerator
@@ -79,10 +81,18 @@ export class SourceSide {
   }
 
   settle(states: Readonly<BySource<readonly SplitState[]>>): void {
-    for (const [id, { book }] of this.#sources) book.settle(states[id] ?? [])
+    let isSplitFinished = false
+    for (const [id, { book }] of this.#sources) {
+      const before = book.finished.size
+      book.settle(states[id] ?? [])
+      isSplitFinished ||= book.finished.size > before
+    }
+    if (!isSplitFinished) return
+    this.#splitFinished.abort()
+    this.#splitFinished = new AbortController()
   }
 
-  /** Looks for new splits until the signal; what is found is handed on per lane. */
+  /** Looks for new splits until the signal, also as soon as one is finished; what is found is handed on per lane. */
   async watch(
     found: (source: string, byLane: readonly (readonly SplitAssignment[])[]) => void,
     signal: AbortSignal,
@@ -91,10 +101,10 @@ export class SourceSide {
       [...this.#sources].map(async ([id, { enumerator, book }]) => {
         const pause = enumerator.discoveryIntervalMs
         while (pause !== undefined && !signal.aborted) {
-          await this.#clock.sleep(pause, signal)
+          await this.#clock.sleep(pause, AbortSignal.any([signal, this.#splitFinished.signal]))
           if (signal.aborted) return
           try {
-            const splits = await enumerator.discover(book.known, false)
+            const splits = await enumerator.discover(book.known, false, book.finished)
             if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, finished: false }))))
           } catch (error) {
             this.#log.warn(`looking for new splits of ${id}: ${(error as Error).message}`)

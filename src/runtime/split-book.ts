@@ -32,6 +32,11 @@ export class SplitBook {
     return new Set(this.#splits.keys())
   }
 
+  /** Splits that are read to their end, and published so. */
+  get finished(): ReadonlySet<SplitId> {
+    return new Set([...this.#splits].filter(([, { state }]) => state.finished).map(([split]) => split))
+  }
+
   /** What a lane reads, from the last published positions. */
   assignments(lane: number): SplitAssignment[] {
     return [...this.#splits.values()]
