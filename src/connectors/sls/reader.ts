@@ -14,7 +14,7 @@ import { ShardFeeds, type FeedOptions } from './shard-feeds.ts'
 
 /** How long a poll waits for something to come. */
 const WAIT_MS = 20
-const TIMES = { settleMs: 2000, idleMs: 100 } as const
+const TIMES = { settleMs: 2000, idleMs: 100, damagedMs: 100 } as const
 
 /**
  * Reads shards of one lane. Answers are pulled ahead of use, within a budget of bytes; each is checked as a whole before

@@ -17,6 +17,8 @@ export interface FeedOptions {
   readonly settleMs: number
   /** Pause after an answer that came up to the end; it doubles while nothing comes, up to ten times. */
   readonly idleMs: number
+  /** Pause after the first answer that cannot be used; it doubles with each further one. */
+  readonly damagedMs: number
 }
 
 /** LogGroups of one answer, as many as the service gives. */
@@ -26,7 +28,6 @@ const BUDGET_BYTES = 48 * 1024 * 1024
 const PULLS_MAX = 32
 /** The same cursor gives a damaged answer again and again only when the damage is the service's. */
 const DAMAGED_MAX = 6
-const DAMAGED_PAUSE_MS = 100
 
 /**
  * The shards of one lane: pulls from each, the longest waiting first, within a budget; notices when a shard has nothing
@@ -108,7 +109,7 @@ export class ShardFeeds {
       throw new MillraceError(`${message}, ${feed.damaged} times in a row`, { code: 'DECODE', retry: 'halt', detail })
     }
     this.#options.log.warn(`${message}. It is pulled again.`)
-    feed.dueAt = this.#options.clock.now() + DAMAGED_PAUSE_MS * 2 ** feed.damaged
+    feed.dueAt = this.#options.clock.now() + this.#options.damagedMs * 2 ** feed.damaged
   }
 
   /** An answer without groups: the end for now, the end for ever, or a step over what is no more. */
