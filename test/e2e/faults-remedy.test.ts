@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import { ManualClock } from '../../src/testkit/emulators/clock.ts'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'
 import { Broker } from './faults-kit/broker.ts'
+import { CANARY } from './faults-kit/canary.ts'
 import { FollowedJob } from './faults-kit/followed-job.ts'
 import { halted, isConfirmed, JobHome } from './faults-kit/job-home.ts'
 import { EVENTS, idsOf, sinkOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
@@ -44,9 +45,10 @@ function preparedLabel(server: Emulator): string {
 
 /** What an administrator does by hand. */
 async function rollBackByHand(server: Emulator, label: string): Promise<void> {
+  const login = Buffer.from(`root:${CANARY}`).toString('base64')
   const answer = await fetch(`${server.urls[0]}/api/transaction/rollback`, {
     method: 'POST',
-    headers: { authorization: `Basic ${btoa('root:')}`, db: EVENTS.database, label },
+    headers: { authorization: `Basic ${login}`, db: EVENTS.database, label },
   })
   assert.match(await answer.text(), /OK/)
 }

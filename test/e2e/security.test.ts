@@ -1,46 +1,16 @@
 /** What must never be told and never be done, tried on the real program from outside. */
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { CommandLine, millrace } from './command-line.ts'
+import { assertNoCanary, CANARY } from './faults-kit/canary.ts'
 import { FollowedJob } from './faults-kit/followed-job.ts'
 import { halted, isConfirmed, JobHome } from './faults-kit/job-home.ts'
 import { Broker } from './faults-kit/broker.ts'
 import { EVENTS, idsOf, sinkOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
 
-/** Characters that every encoding writes in its own way. */
-const CANARY = 'c4n@ry/4711 +"é'
 const ROW_CANARY = 'row-canary-4711'
-
-/** The ways in which a careless program writes a secret. */
-function formsOf(secret: string, user: string): string[] {
-  return [
-    secret,
-    encodeURIComponent(secret),
-    JSON.stringify(secret).slice(1, -1),
-    Buffer.from(secret).toString('base64'),
-    Buffer.from(secret).toString('hex'),
-    Buffer.from(`${user}:${secret}`).toString('base64'),
-    Buffer.from(`\0${user}\0${secret}`).toString('base64'),
-    'c4n@ry',
-    'c4n%40ry',
-  ]
-}
-
-function assertAbsent(text: string, where: string): void {
-  for (const form of formsOf(CANARY, 'root')) assert.ok(!text.includes(form), `${form} in ${where}`)
-}
-
-/** Everything under the directory except what the user wrote. */
-function leftBehind(home: JobHome): [string, string][] {
-  const root = path.join(home.directory, 'state')
-  if (!existsSync(root)) return []
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .map((name) => path.join(root, name))
-    .filter((file) => statSync(file).isFile())
-    .map((file) => [file, readFileSync(file, 'latin1')])
-}
 
 function sourceOf(more = ''): string {
   return `in: {connector: file, path: ./in, format: json, schema: {id: bigint, name: varchar}${more}}`
@@ -54,7 +24,7 @@ suite('security', { concurrency: 3 }, () => {
     const { home } = followed
     home.put('secret', `${CANARY}\n`)
     chmodSync(path.join(home.directory, 'secret'), 0o600)
-    await using job = home.run({ DEBUG: '*', MILLRACE_LOG: 'debug' }, '--metrics', '0')
+    await using job = home.run({ DEBUG: '*' }, '--metrics', '0')
     const { message } = await job.event((event) => String(event['message']).startsWith('metrics at '))
     followed.append(10)
     await job.event(isConfirmed)
@@ -68,18 +38,18 @@ suite('security', { concurrency: 3 }, () => {
       followed.append(10)
       await followed.untilVisible(job)
     }
-    assertAbsent(readFileSync(`/proc/${job.pid}/cmdline`, 'utf8'), 'the process list')
-    assertAbsent(await (await fetch(String(message).slice('metrics at '.length))).text(), 'the metrics')
+    assertNoCanary(readFileSync(`/proc/${job.pid}/cmdline`, 'utf8'), 'the process list')
+    assertNoCanary(await (await fetch(String(message).slice('metrics at '.length))).text(), 'the metrics')
     for (const verb of ['status', 'checkpoints', 'explain'])
-      assertAbsent(Object.values(await millrace(home.directory, verb, 'job.yaml', '--json')).join('\n'), verb)
+      assertNoCanary(Object.values(await millrace(home.directory, verb, 'job.yaml', '--json')).join('\n'), verb)
     server.addFault({ match: { times: 0 }, action: 'status', status: 401, body: 'Access denied' })
     followed.append(10)
     assert.equal((await halted(job)).code, 75, job.err)
-    assertAbsent(job.out, 'standard output')
-    assertAbsent(job.err, 'standard error')
-    const left = leftBehind(home)
+    assertNoCanary(job.out, 'standard output')
+    assertNoCanary(job.err, 'standard error')
+    const left = home.leftBehind()
     assert.ok(left.some(([file]) => file.endsWith('report.json')))
-    for (const [file, content] of left) assertAbsent(content, file)
+    for (const [file, content] of left) assertNoCanary(content, file)
   })
 
   test('S2: no Kafka password shows up when the login fails', async () => {
@@ -100,8 +70,8 @@ suite('security', { concurrency: 3 }, () => {
     await using job = home.run({ CANARY }, '--no-preflight')
     assert.notEqual((await check.ended()).code, 0)
     assert.equal((await job.ended()).code, 75, job.err)
-    for (const text of [check.out, check.err, job.out, job.err]) assertAbsent(text, 'the output')
-    for (const [file, content] of leftBehind(home)) assertAbsent(content, file)
+    for (const text of [check.out, check.err, job.out, job.err]) assertNoCanary(text, 'the output')
+    for (const [file, content] of home.leftBehind()) assertNoCanary(content, file)
   })
 
   test('S3: secrets come by reference: no option takes one, no address carries one', async () => {
@@ -111,7 +81,7 @@ suite('security', { concurrency: 3 }, () => {
     home.write({ sources: sourceOf(), sinks: `out: {from: in, ${sinkOf('starrocks', server)}}` })
     const refused = await millrace(home.directory, 'run', 'job.yaml', '--password', CANARY)
     assert.equal(refused.code, 64)
-    assertAbsent(refused.out + refused.err, 'the refusal')
+    assertNoCanary(refused.out + refused.err, 'the refusal')
     home.write({
       sources: sourceOf(),
       sinks: `out: {from: in, ${sinkOf('starrocks', server).replace('http://', `http://root:${encodeURIComponent(CANARY)}@`)}}`,
@@ -119,7 +89,7 @@ suite('security', { concurrency: 3 }, () => {
     const address = await millrace(home.directory, 'run', 'job.yaml')
     assert.equal(address.code, 64)
     assert.match(address.err, /url/)
-    assertAbsent(address.out + address.err, 'the refusal')
+    assertNoCanary(address.out + address.err, 'the refusal')
     assert.deepEqual(server.requests(), [])
   })
 
@@ -137,7 +107,7 @@ suite('security', { concurrency: 3 }, () => {
       const { code, err, out } = await millrace(home.directory, 'run', 'job.yaml')
       assert.equal(code, 64, out + err)
       assert.match(err, /secret.*(?:chmod|600|read)/i)
-      assertAbsent(out + err, 'the refusal')
+      assertNoCanary(out + err, 'the refusal')
     }
     chmodSync(path.join(home.directory, 'secret'), 0o600)
     assert.equal((await millrace(home.directory, 'run', 'job.yaml')).code, 0)
@@ -151,7 +121,7 @@ suite('security', { concurrency: 3 }, () => {
     home.write({ sources: sourceOf(), sinks: `out: {from: in, ${sinkOf('starrocks', server)}}` })
     await using job = home.run()
     assert.equal((await halted(job)).code, 71, job.err)
-    const told: [string, string][] = [['out', job.out], ['err', job.err], ...leftBehind(home)]
+    const told: [string, string][] = [['out', job.out], ['err', job.err], ...home.leftBehind()]
     for (const [where, text] of told) assert.ok(!text.includes(ROW_CANARY), where)
     assert.ok(!server.requests().some(({ path: asked }) => asked.includes('_load_error_log')))
     assert.match(job.err, /_load_error_log/, 'it says where to look')

@@ -1,13 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { assertNoCanary } from './canary.ts'
 import { CommandLine, type Ended, type Event } from '../command-line.ts'
 
 /** A directory with a pipeline `job.yaml` and everything that belongs to it. */
 export class JobHome implements AsyncDisposable {
   readonly directory: string
   readonly #remove: () => Promise<void>
+  readonly #runs: CommandLine[] = []
 
   private constructor(directory: string, remove: () => Promise<void>) {
     this.directory = directory
@@ -46,7 +48,10 @@ export class JobHome implements AsyncDisposable {
   }
 
   run(environment: Readonly<Record<string, string>> = {}, ...options: string[]): CommandLine {
-    return new CommandLine({ directory: this.directory, environment }, 'run', 'job.yaml', ...options)
+    const all = { MILLRACE_LOG_LEVEL: 'debug', ...environment }
+    const run = new CommandLine({ directory: this.directory, environment: all }, 'run', 'job.yaml', ...options)
+    this.#runs.push(run)
+    return run
   }
 
   /** Why the last process halted; `undefined` when it left no report. */
@@ -55,8 +60,24 @@ export class JobHome implements AsyncDisposable {
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Report) : undefined
   }
 
+  /** Every file that runs left behind. */
+  leftBehind(): [file: string, content: string][] {
+    const root = path.join(this.directory, 'state')
+    if (!existsSync(root)) return []
+    return readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .map((name) => path.join(root, name))
+      .filter((file) => statSync(file).isFile())
+      .map((file) => [file, readFileSync(file, 'latin1')])
+  }
+
+  /** Whatever a test does to its job: no password in what it printed, at the most talkative level, or left behind. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#remove()
+    try {
+      for (const { out, err } of this.#runs) assertNoCanary(out + err, 'what was printed')
+      for (const [file, content] of this.leftBehind()) assertNoCanary(content, file)
+    } finally {
+      await this.#remove()
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Emulator, EmulatorOptions } from '../../../src/testkit/emulators/options.ts'
+import { CANARY } from './canary.ts'
 import { startDorisEmulator } from '../../../src/testkit/emulators/doris/index.ts'
 import { startStarRocksEmulator } from '../../../src/testkit/emulators/starrocks/index.ts'
 
@@ -17,14 +18,16 @@ export function startWarehouse(
   kind: 'starrocks' | 'doris' = 'starrocks',
   options: EmulatorOptions = {},
 ): Promise<Emulator> {
-  const all = { tables: [EVENTS], ...options }
+  const all = { tables: [EVENTS], password: CANARY, ...options }
   return kind === 'doris' ? startDorisEmulator(all) : startStarRocksEmulator(all)
 }
 
 /** The options of a sink that writes to `demo.events`, for a pipeline in flow style. */
-export function sinkOf(kind: 'starrocks' | 'doris', { urls }: Emulator, more = "password: ''"): string {
+export function sinkOf(kind: 'starrocks' | 'doris', { urls }: Emulator, more = ''): string {
   const list = urls.map((url) => `'${url}'`).join(', ')
-  return `connector: ${kind}, url: [${list}], database: ${EVENTS.database}, table: ${EVENTS.table}, ${more}`
+  const login = more.includes('password:') ? '' : `, password: '${CANARY}'`
+  const rest = more === '' ? '' : `, ${more}`
+  return `connector: ${kind}, url: [${list}], database: ${EVENTS.database}, table: ${EVENTS.table}${login}${rest}`
 }
 
 /** Visible ids in order. */
