@@ -13,6 +13,7 @@ import { compareDeliveries } from './bench/cases/exactly-once.ts'
 import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
+import { skewedPartitions } from './bench/cases/skew.ts'
 import { startAndKill } from './bench/cases/start-and-kill.ts'
 import { figureTable, limitLines, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
 import { TestBed } from './bench/test-bed.ts'
@@ -28,6 +29,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [6, ['exactly-once against at-least-once', compareDeliveries]],
   [7, ['start and kill', startAndKill]],
   [8, ['memory', watchMemory]],
+  [9, ['skewed partitions', skewedPartitions]],
 ])
 
 const { values } = parseArgs({
