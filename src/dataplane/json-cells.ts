@@ -16,12 +16,13 @@ export class JsonCells {
   constructor(columns: number) {
     this.columns = columns
     this.rowsMax = Math.max(8, Math.min(ROWS_MAX, Math.floor(CELLS_MAX / Math.max(1, columns))))
-    this.starts = new Int32Array(this.rowsMax * columns)
+    this.starts = new Int32Array(this.rowsMax * columns).fill(-1)
     this.ends = new Int32Array(this.rowsMax * columns)
   }
 
   clear(): void {
+    // The row behind the last one may have been broken off.
+    this.starts.fill(-1, 0, (this.rows + 1) * this.columns)
     this.rows = 0
-    this.starts.fill(-1)
   }
 }

@@ -2,6 +2,7 @@ import { assert } from '../core/assert.ts'
 import { ColumnPage } from './column-page.ts'
 import type { JsonCells } from './json-cells.ts'
 import { JsonLinesScanner } from './json-lines.ts'
+import { JsonRows } from './json-rows.ts'
 import { BYTE_ARRAY, DECIMAL, INT64, TIMESTAMP_MICROS, UTF8, plainParquet, type PlainColumn } from './parquet-plain.ts'
 import { addDocuments, addMoments, addScaled, addTexts, type AddValues, type Source } from './plain-values.ts'
 import type { RowError } from './row-error.ts'
@@ -26,12 +27,16 @@ export class JsonColumns {
   readonly #wires: readonly Wire[]
   readonly #columns: readonly PlainColumn[]
   readonly #pages: readonly ColumnPage[]
+  readonly #rows: JsonRows | undefined
 
   constructor(columns: readonly Column[]) {
     this.#scanner = new JsonLinesScanner(columns)
     this.#wires = columns.map(({ type }) => wireOf(type))
     this.#columns = plainColumns(columns)
     this.#pages = columns.map(() => new ColumnPage())
+    this.#rows = JsonRows.of(columns, (row) =>
+      this.#decode(row, row.length, 1) === undefined ? this.#pages : undefined,
+    )
   }
 
   /** The parts of the file; they share memory that the next call uses again. */
@@ -42,10 +47,18 @@ export class JsonColumns {
   ):
     | { readonly ok: true; readonly parts: readonly Uint8Array[] }
     | { readonly ok: false; readonly errors: readonly RowError[] } {
+    const pages = this.#rows?.decode(buffer, length, rows)
+    if (pages !== undefined) return { ok: true, parts: plainParquet(this.#columns, pages) }
+    const errors = this.#decode(buffer, length, rows)
+    if (errors !== undefined) return { ok: false, errors }
+    return { ok: true, parts: plainParquet(this.#columns, this.#pages) }
+  }
+
+  /** Fills the pages, unless a row is at fault. */
+  #decode(buffer: Buffer, length: number, rows: number): readonly RowError[] | undefined {
     for (const page of this.#pages) page.reset()
     const result = this.#scanner.scan(buffer, length, rows, (bytes, cells) => this.#add(bytes, cells))
-    if (!result.ok) return result
-    return { ok: true, parts: plainParquet(this.#columns, this.#pages) }
+    return result.ok ? undefined : result.errors
   }
 
   #add(bytes: Buffer, cells: JsonCells): void {

@@ -9,7 +9,6 @@ import {
   type ThriftStruct,
   type ThriftValue,
 } from './thrift-compact.ts'
-import type { ColumnPage } from './column-page.ts'
 
 /*
  * The least of a Parquet file: one row group, one uncompressed page for each column, no statistics, no dictionaries.
@@ -39,8 +38,17 @@ export interface PlainColumn {
   readonly scale?: number
 }
 
+/** The values of a column, and which rows have one (`ColumnPage`). */
+export interface PlainPage {
+  readonly rows: number
+  readonly data: Buffer
+  /** Bytes used of `data`. */
+  readonly length: number
+  levels(): Buffer
+}
+
 /** The parts of a file that holds these pages, in order. The values stay where they are. */
-export function plainParquet(columns: readonly PlainColumn[], pages: readonly ColumnPage[]): Uint8Array[] {
+export function plainParquet(columns: readonly PlainColumn[], pages: readonly PlainPage[]): Uint8Array[] {
   const parts: Uint8Array[] = [MAGIC]
   const rows = pages[0]?.rows ?? 0
   const chunks: ThriftValue[] = []
