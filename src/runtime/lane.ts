@@ -121,6 +121,10 @@ export class Lane {
   reportProgress(): void {
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
+    for (const [exchange, sent] of this.#steps.stages.flatMap((stage) => stage.sent())) {
+      const scattered = this.#steps.spreaders.get(exchange)?.scattered ?? 0
+      this.#tell({ kind: 'exchanged', exchange, ...sent, scattered })
+    }
     for (const [exchange, spreader] of this.#steps.spreaders) {
       const values = spreader.report()
       if (values.length > 0) this.#tell({ kind: 'measured', exchange, values })

@@ -90,6 +90,14 @@ export type FromLane =
       readonly steps: Readonly<Record<string, StepTotals>>
       readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
     }
+  /** Rows that an exchange left in their lane and sent to others since the last report, and how many keys are scattered. */
+  | {
+      readonly kind: 'exchanged'
+      readonly exchange: string
+      readonly kept: number
+      readonly moved: number
+      readonly scattered: number
+    }
   /** What an exchange measured since the last report. */
   | { readonly kind: 'measured'; readonly exchange: string; readonly values: ValueBytes }
   /** Every assigned split has ended. */

@@ -142,6 +142,11 @@ export class Stage {
     return this.#tally.totals()
   }
 
+  /** What each exchange that rows leave by did since the last call. */
+  sent(): readonly (readonly [exchange: string, sent: ReturnType<ExchangeSender['sent']>])[] {
+    return [...this.#steps.senders].map(([id, sender]) => [id, sender.sent()])
+  }
+
   /** Writers and exchanges first: an item may be stuck in one of them, with a server that takes no more. */
   async closeEnds(): Promise<void> {
     for (const { receiver } of this.#steps.receivers.values()) receiver.close()

@@ -42,6 +42,18 @@ test('totals of lanes become counters that only rise, over a restart of the job 
   assert.equal(seen['millrace_epoch'], 2)
 })
 
+test('an exchange shows what it moves and how many keys are scattered', async () => {
+  const metrics = new JobMetrics('p', STEPS, () => 0)
+  const exchanged = (lane: number, moved: number, scattered: number): JobEvent => {
+    return { kind: 'lane', lane, message: { kind: 'exchanged', exchange: 'out.exchange', kept: 10, moved, scattered } }
+  }
+  for (const event of [exchanged(0, 5, 2), exchanged(1, 7, 1)]) metrics.see(event)
+  const seen = await samples(metrics)
+  assert.equal(seen['millrace_exchange_records_total{step="out.exchange",way="kept"}'], 20)
+  assert.equal(seen['millrace_exchange_records_total{step="out.exchange",way="moved"}'], 12)
+  assert.equal(seen['millrace_exchange_scattered_keys{step="out.exchange"}'], 1)
+})
+
 test('a checkpoint is timed from its first row until it is visible', async () => {
   let now = 0
   const metrics = new JobMetrics('p', STEPS, () => now)

@@ -92,6 +92,7 @@ export class JobMetrics {
     if (message.kind === 'observe' && message.name === 'load_seconds') {
       this.#timer('millrace_load_seconds', 'Time of one load into a sink.', message.seconds)
     }
+    if (message.kind === 'exchanged') this.#exchanged(message)
     if (message.kind !== 'count') return
     const { sink = '', result = '' } = message.labels
     if (message.name === 'loads') {
@@ -101,6 +102,18 @@ export class JobMetrics {
     if (message.name === 'dead_letters') {
       this.#count('millrace_dead_letters_total', 'Rows that were put aside.', message.by, { sink })
     }
+  }
+
+  #exchanged({ exchange: step, kept, moved, scattered }: LaneMessage & { kind: 'exchanged' }): void {
+    const help = 'Rows at an exchange between lanes: kept in the lane that read them, or moved to another.'
+    this.#count('millrace_exchange_records_total', help, kept, { step, way: 'kept' })
+    this.#count('millrace_exchange_records_total', help, moved, { step, way: 'moved' })
+    const keys = this.#gauge(
+      'millrace_exchange_scattered_keys',
+      'Keys with so many rows that they go to several lanes.',
+      ['step'],
+    )
+    keys.set({ step }, scattered)
   }
 
   /** Lanes tell totals since their thread began. */

@@ -11,6 +11,8 @@ const IN_FLIGHT = 3
 
 /** The way from one sender to one lane. Calls never overlap. */
 export interface Outlet {
+  /** Rows stay in this lane. */
+  readonly isLocal: boolean
   begin(attempt: number): void
   /** Takes the batch; resolves when there is room for it on the way. */
   send(batch: Batch): Promise<void>
@@ -23,6 +25,7 @@ export interface Outlet {
 
 /** To another lane: bytes, copied into shared memory. */
 export class RemoteOutlet implements Outlet {
+  readonly isLocal = false
   readonly #port: MessagePort
   readonly #blocks = new SharedBlocks(IN_FLIGHT)
   #attempt = 0
@@ -76,6 +79,7 @@ export class RemoteOutlet implements Outlet {
 
 /** To our own lane: the batch itself. */
 export class LocalOutlet implements Outlet {
+  readonly isLocal = true
   readonly #receiver: ExchangeReceiver
   readonly #lane: number
   #attempt = 0

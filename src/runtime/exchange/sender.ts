@@ -45,6 +45,7 @@ export class ExchangeSender {
   #rows = 0
   #bytes = 0
   #isOpen = false
+  #sent = { kept: 0, moved: 0 }
   #cancel: (() => void) | undefined
 
   constructor(options: SenderOptions) {
@@ -95,6 +96,13 @@ export class ExchangeSender {
     for (const outlet of this.#options.outlets) outlet.rollback()
   }
 
+  /** Rows that stayed in this lane and that went to others, since the last call. */
+  sent(): { readonly kept: number; readonly moved: number } {
+    const sent = this.#sent
+    this.#sent = { kept: 0, moved: 0 }
+    return sent
+  }
+
   close(): void {
     this.rollback()
     for (const outlet of this.#options.outlets) outlet.close()
@@ -110,6 +118,7 @@ export class ExchangeSender {
         batch.release()
         throw thrownAway()
       }
+      this.#sent[outlet.isLocal ? 'kept' : 'moved'] += batch.rows
       await outlet.send(batch)
     }
   }

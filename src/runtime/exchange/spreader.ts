@@ -32,6 +32,11 @@ export class Spreader {
     for (const value of this.#owed.keys()) if (!this.#routes.has(value)) this.#owed.delete(value)
   }
 
+  /** Values whose rows go to several lanes. */
+  get scattered(): number {
+    return [...this.#routes.values()].filter((route) => typeof route !== 'number').length
+  }
+
   /** The lane for these rows of a value, all of them: shares even out over several calls. */
   place(value: string, bytes: number): number {
     const measured = this.#measured.get(value)
