@@ -1,8 +1,7 @@
-import type { ReadStream } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { MillraceError } from '../../core/errors.ts'
-import { readError } from './identity.ts'
+import type { OpenedFile } from './file-place.ts'
 import type { FileSpec } from './split.ts'
 
 /** The uncompressed content of a file from some byte on, in order. */
@@ -16,15 +15,13 @@ export interface ByteReader {
 
 /** A plain file. It may grow: after 0 the next call may find more. */
 export class PlainBytes implements ByteReader {
-  readonly #handle: FileHandle
-  readonly #path: string
+  readonly #file: OpenedFile
   readonly #until: number
   #offset: number
 
-  /** Takes over the handle. */
-  constructor(handle: FileHandle, path: string, offset: number, until: number | undefined) {
-    this.#handle = handle
-    this.#path = path
+  /** Takes over the file. */
+  constructor(file: OpenedFile, offset: number, until: number | undefined) {
+    this.#file = file
     this.#offset = offset
     this.#until = until ?? Number.POSITIVE_INFINITY
   }
@@ -32,21 +29,17 @@ export class PlainBytes implements ByteReader {
   async read(into: Buffer, start: number, end: number): Promise<number> {
     const wanted = Math.min(end - start, this.#until - this.#offset)
     if (wanted <= 0) return 0
-    try {
-      const { bytesRead } = await this.#handle.read(into, start, wanted, this.#offset)
-      this.#offset += bytesRead
-      return bytesRead
-    } catch (thrown) {
-      throw readError(this.#path, thrown)
-    }
+    const got = await this.#file.read(into, start, start + wanted, this.#offset)
+    this.#offset += got
+    return got
   }
 
-  async links(): Promise<number> {
-    return (await this.#handle.stat()).nlink
+  async links(): Promise<number | undefined> {
+    return await this.#file.links()
   }
 
   async close(): Promise<void> {
-    await this.#handle.close()
+    await this.#file.close()
   }
 }
 
@@ -55,15 +48,17 @@ export class CompressedBytes implements ByteReader {
   readonly #spec: FileSpec
   readonly #decoder: ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>
   readonly #chunks: AsyncIterator<Buffer>
-  readonly #source: ReadStream
+  readonly #file: OpenedFile
+  readonly #source: Readable
   #skip: number
   #chunk: Buffer = Buffer.alloc(0)
 
-  /** Takes over the handle. */
-  constructor(handle: FileHandle, spec: FileSpec, offset: number) {
+  /** Takes over the file. */
+  constructor(file: OpenedFile, spec: FileSpec, offset: number) {
     this.#spec = spec
     this.#skip = offset
-    this.#source = handle.createReadStream({ start: 0, highWaterMark: 1024 * 1024 })
+    this.#file = file
+    this.#source = file.stream()
     const options = { chunkSize: 256 * 1024 }
     this.#decoder = spec.compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options)
     this.#source.on('error', (error) => this.#decoder.destroy(error))
@@ -93,6 +88,8 @@ export class CompressedBytes implements ByteReader {
       this.#source.once('close', resolve)
       this.#source.destroy()
     })
+    // The stream of a local file has closed it.
+    await this.#file.close()
   }
 
   async #nextChunk(): Promise<boolean> {

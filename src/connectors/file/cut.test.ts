@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { splitCsvRecord } from './csv-record.ts'
 import { cutCsvRecords } from './cut-csv.ts'
 import { cutJsonLines, type Cut, type CutPlace, type CutRequest } from './cut-lines.ts'
+import { DiskPlace } from './disk-place.ts'
 import { lineRanges } from './line-ranges.ts'
 
 const place: CutPlace = { path: 'a.csv', offset: 0 }
@@ -79,8 +80,10 @@ test('ranges of a large file begin at line starts and cover it', async () => {
     const path = join(directory, 'a.json')
     const text = Array.from({ length: 5000 }, (_, index) => `{"a":"${'x'.repeat(index % 400)}"}\n`).join('')
     await writeFile(path, text)
+    const place = new DiskPlace(path, directory)
     for (const rangeBytes of [1000, 4096, 100_000, 10_000_000]) {
-      const ranges = await lineRanges(path, text.length, rangeBytes)
+      const spec = await place.describe({ name: path, path })
+      const ranges = await lineRanges(path, text.length, () => place.open(spec, true), rangeBytes)
       let next = 0
       for (const { start, end } of ranges) {
         assert.equal(start, next)

@@ -2,34 +2,35 @@ import type { SplitId, SplitPosition } from '../../core/batch.ts'
 import type { SourceContext } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
-import { findFiles, splitName } from './find-files.ts'
-import { checkIdentity, describeFile, lost, openFile } from './identity.ts'
+import type { FilePlace, FoundFile } from './file-place.ts'
 import { lineRanges } from './line-ranges.ts'
 import { formatOf, type FileSourceOptions } from './options.ts'
+import { rowRanges } from './parquet-ranges.ts'
 import { filePosition, fileSpec, type FileSpec } from './split.ts'
 
-/** Between two looks for new files when following. */
-const DISCOVERY_MS = 2_000
+/** Files that are verified at the same time. */
+const VERIFY_AT_ONCE = 16
 
 /** Finds files. A bounded source is the list of the very first start, for ever; a following one looks again and again. */
 export class FileEnumerator implements SplitEnumerator {
   readonly discoveryIntervalMs: number | undefined
   readonly #options: FileSourceOptions
   readonly #context: SourceContext
+  readonly #place: FilePlace
 
-  constructor(options: FileSourceOptions, context: SourceContext) {
+  constructor(options: FileSourceOptions, context: SourceContext, place: FilePlace) {
     this.#options = options
     this.#context = context
-    this.discoveryIntervalMs = options.follow ? DISCOVERY_MS : undefined
+    this.#place = place
+    this.discoveryIntervalMs = options.follow ? place.discoveryMs : undefined
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
     const failed: MillraceError[] = []
-    for (const assignment of restored) {
-      await verifyOne(assignment).catch((thrown: unknown) => {
-        if (!(thrown instanceof MillraceError)) throw thrown
-        failed.push(thrown)
-      })
+    for (let at = 0; at < restored.length; at += VERIFY_AT_ONCE) {
+      const part = restored.slice(at, at + VERIFY_AT_ONCE)
+      const errors = await Promise.all(part.map((assignment) => this.#problemOf(assignment)))
+      failed.push(...errors.filter((error) => error !== undefined))
     }
     const [first] = failed
     if (first === undefined) return
@@ -46,12 +47,10 @@ export class FileEnumerator implements SplitEnumerator {
       await this.#tellOfNewFiles(known)
       return []
     }
-    const { baseDirectory } = this.#context
     const found: SplitAssignment[] = []
-    for (const path of await findFiles(this.#options.path, baseDirectory)) {
-      const name = splitName(path, baseDirectory)
-      if (known.has(name)) continue
-      const splits = await this.#splitsOf(name, path)
+    for (const file of await this.#place.find()) {
+      if (known.has(file.name)) continue
+      const splits = await this.#splitsOf(file)
       found.push(...splits.filter((split) => !known.has(split.split)))
     }
     return found
@@ -68,8 +67,8 @@ export class FileEnumerator implements SplitEnumerator {
 
   /** Whoever adds a file and starts again would otherwise wonder why nothing happens. */
   async #tellOfNewFiles(known: ReadonlySet<SplitId>): Promise<void> {
-    const { baseDirectory, id, log } = this.#context
-    const names = (await findFiles(this.#options.path, baseDirectory)).map((path) => splitName(path, baseDirectory))
+    const { id, log } = this.#context
+    const names = (await this.#place.find()).map(({ name }) => name)
     const added = names.filter((name) => !known.has(name) && !known.has(`${name}@0`))
     const [one] = added
     if (one === undefined) return
@@ -81,17 +80,26 @@ export class FileEnumerator implements SplitEnumerator {
     )
   }
 
-  async #splitsOf(name: string, path: string): Promise<readonly SplitAssignment[]> {
-    const spec = await this.#describe(path)
+  async #splitsOf(file: FoundFile): Promise<readonly SplitAssignment[]> {
+    const { name, path } = file
+    const spec = await this.#describe(file)
     if (spec === undefined) return []
     const begin = { offset: 0, row: 0 }
     const format = formatOf(this.#options)?.kind
-    if (format === 'parquet') return [{ split: name, spec, at: begin }]
+    if (format === 'parquet') {
+      const rows = await rowRanges(await this.#place.ranges(spec))
+      return rows.map((range) => ({
+        split: rows.length === 1 ? name : `${name}@${range.at.row}`,
+        spec,
+        ...range,
+      }))
+    }
     // A compressed file tells only at its end how long it is, and a followed one has no end.
-    if (this.#options.follow || spec.compression !== 'none') return [{ split: name, spec, at: begin }]
+    const mayGrow = this.#options.follow && this.#place.canGrow
+    if (mayGrow || spec.compression !== 'none') return [{ split: name, spec, at: begin }]
     const { size } = spec.identity
     if (format === 'csv') return [{ split: name, spec, at: begin, until: { offset: size, row: 0 } }]
-    const ranges = await lineRanges(path, size)
+    const ranges = await lineRanges(path, size, () => this.#place.open(spec, true))
     return ranges.map(({ start, end }) => ({
       split: ranges.length === 1 ? name : `${name}@${start}`,
       spec,
@@ -101,32 +109,30 @@ export class FileEnumerator implements SplitEnumerator {
   }
 
   /** A followed directory may lose a file between listing and opening it; then it was never ours. */
-  async #describe(path: string): Promise<FileSpec | undefined> {
+  async #describe(file: FoundFile): Promise<FileSpec | undefined> {
     try {
-      return await describeFile(path)
+      return await this.#place.describe(file)
     } catch (thrown) {
       if (this.#options.follow && thrown instanceof MillraceError && thrown.code === 'POSITION_LOST') return undefined
       throw thrown
     }
   }
-}
 
-async function verifyOne(assignment: SplitAssignment): Promise<void> {
-  const spec = fileSpec(assignment.spec)
-  const at = filePosition(assignment.at)
-  const until = assignment.until === undefined ? undefined : filePosition(assignment.until).offset
-  if (until !== undefined && at.offset >= until) return
-  try {
-    await using handle = await openFile(spec.path)
-    const { size } = await handle.stat()
-    if (spec.compression === 'none' && size < at.offset) {
-      throw lost(spec.path, `it has ${size} bytes, our position is byte ${at.offset}`, 'POSITION_AHEAD')
+  async #problemOf(assignment: SplitAssignment): Promise<MillraceError | undefined> {
+    const spec = fileSpec(assignment.spec)
+    const at = filePosition(assignment.at)
+    const until = assignment.until === undefined ? undefined : filePosition(assignment.until).offset
+    if (until !== undefined && at.offset >= until) return undefined
+    try {
+      const isPlain = spec.compression === 'none'
+      const file = await this.#place.open(spec, until !== undefined || !isPlain, isPlain ? at.offset : 0)
+      await file.close()
+      return undefined
+    } catch (thrown) {
+      if (!(thrown instanceof MillraceError)) throw thrown
+      const range = { split: assignment.split, from: at.offset, to: until ?? null }
+      const { code, retry, detail } = thrown
+      return new MillraceError(thrown.message, { code, retry, detail: { ...detail, ...range }, cause: thrown })
     }
-    await checkIdentity(handle, spec, until !== undefined || spec.compression !== 'none')
-  } catch (thrown) {
-    if (!(thrown instanceof MillraceError)) throw thrown
-    const range = { split: assignment.split, from: at.offset, to: until ?? null }
-    const { code, retry, detail } = thrown
-    throw new MillraceError(thrown.message, { code, retry, detail: { ...detail, ...range }, cause: thrown })
   }
 }

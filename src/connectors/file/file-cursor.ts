@@ -6,7 +6,8 @@ import { CompressedBytes, PlainBytes, type ByteReader } from './byte-reader.ts'
 import { checkCsvHeader } from './csv-header.ts'
 import { cutCsvRecords } from './cut-csv.ts'
 import { cutJsonLines, cutRawLines, mustFit, type Cut, type CutRequest } from './cut-lines.ts'
-import { checkIdentity, lost, openFile } from './identity.ts'
+import type { FilePlace } from './file-place.ts'
+import { lost } from './identity.ts'
 import type { FileFormat } from './options.ts'
 import { filePosition, fileSpec, type FilePosition, type FileSpec } from './split.ts'
 import type { SplitCursor } from './split-cursor.ts'
@@ -17,6 +18,7 @@ const READ_BYTES_MIN = 64 * 1024
 const READ_BYTES_MAX = POOLED_BYTES - 4096
 
 export interface CursorSettings {
+  readonly place: Pick<FilePlace, 'open'>
   readonly format: Exclude<FileFormat, { kind: 'parquet' }>
   readonly separator: number
   readonly follow: boolean
@@ -106,16 +108,10 @@ export class FileCursor implements SplitCursor {
   }
 
   async #open(): Promise<ByteReader> {
-    const { path, compression } = this.spec
-    const handle = await openFile(path)
-    try {
-      await checkIdentity(handle, this.spec, this.#until !== undefined || compression !== 'none')
-    } catch (thrown) {
-      await handle.close()
-      throw thrown
-    }
-    if (compression !== 'none') return new CompressedBytes(handle, this.spec, this.#at.offset)
-    return new PlainBytes(handle, path, this.#at.offset, this.#until)
+    const isCompressed = this.spec.compression !== 'none'
+    const file = await this.#settings.place.open(this.spec, this.#until !== undefined || isCompressed)
+    if (isCompressed) return new CompressedBytes(file, this.spec, this.#at.offset)
+    return new PlainBytes(file, this.#at.offset, this.#until)
   }
 
   #readBytes(): number {

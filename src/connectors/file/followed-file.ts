@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { Batch, Idle, SplitEnd } from '../../core/batch.ts'
 import { lost, readError } from './identity.ts'
+import { diskIdentity } from './split.ts'
 import type { SplitCursor } from './split-cursor.ts'
 
 /** Between two looks at a file at its end; longer when there are many, so that looking stays cheap. */
@@ -54,7 +55,7 @@ export class FollowedFile {
     })
     if (found === undefined) return await this.#isGone(path)
     const size = Number(found.size)
-    if (String(found.ino) !== identity.inode) {
+    if (String(found.ino) !== diskIdentity(identity).inode) {
       throw lost(path, 'another file stands under this name; followed files must keep their names')
     }
     if (size < this.#cursor.bytesRead) {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { MillraceError } from '../../core/errors.ts'
-import type { Compression, FileIdentity, FileSpec } from './split.ts'
+import type { OpenedFile } from './file-place.ts'
+import { diskIdentity, type Compression, type DiskIdentity, type FileSpec } from './split.ts'
 
 /** Bytes from the start of a file that take part in its identity. */
 const HEAD_BYTES = 4096
@@ -10,7 +11,7 @@ const HEAD_BYTES = 4096
 export async function describeFile(path: string): Promise<FileSpec> {
   await using handle = await openFile(path)
   const identity = await identityOf(handle, HEAD_BYTES)
-  return { path, identity, compression: await compressionOf(handle) }
+  return { path, identity, compression: compressionFrom(await readHead(handle, 4)) }
 }
 
 /**
@@ -18,7 +19,7 @@ export async function describeFile(path: string): Promise<FileSpec> {
  * ones also their size and time of change.
  */
 export async function checkIdentity(handle: FileHandle, spec: FileSpec, immutable: boolean): Promise<void> {
-  const was = spec.identity
+  const was = diskIdentity(spec.identity)
   const is = await identityOf(handle, was.head.bytes)
   let why: string | undefined
   if (is.size < was.head.bytes) why = `it was truncated to ${is.size} bytes`
@@ -67,7 +68,7 @@ export function readError(path: string, thrown: unknown): MillraceError {
   )
 }
 
-async function identityOf(handle: FileHandle, headBytes: number): Promise<FileIdentity> {
+async function identityOf(handle: FileHandle, headBytes: number): Promise<DiskIdentity> {
   const stat = await handle.stat({ bigint: true })
   const head = await readHead(handle, headBytes)
   return {
@@ -78,8 +79,13 @@ async function identityOf(handle: FileHandle, headBytes: number): Promise<FileId
   }
 }
 
-async function compressionOf(handle: FileHandle): Promise<Compression> {
-  const head = await readHead(handle, 4)
+/** Told by content: names say anything. */
+export async function compressionOf(file: OpenedFile): Promise<Compression> {
+  const head = Buffer.alloc(4)
+  return compressionFrom(head.subarray(0, await file.read(head, 0, 4, 0)))
+}
+
+function compressionFrom(head: Buffer): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip'
   // Zstandard frames (RFC 8878 section 3.1.1) or skippable frames (section 3.1.2).
   if (head.length === 4) {

@@ -7,10 +7,11 @@ import { fileSourceOptions, formatOf, type FileSourceOptions } from './options.t
 const source: SourceConnector<FileSourceOptions> = {
   options: fileSourceOptions,
   describe,
-  discoverSchema: async (options, baseDirectory) => {
+  discoverSchema: async (options, baseDirectory, openStore) => {
     if (formatOf(options)?.kind !== 'parquet') return undefined
     const { parquetSchema } = await import('./parquet-schema.ts')
-    return parquetSchema(options.path, baseDirectory)
+    const { placeOf } = await import('./place-of.ts')
+    return parquetSchema(placeOf(options, { baseDirectory, openStore }))
   },
   create: async (options) => {
     const { FileSource } = await import('./source.ts')
@@ -21,7 +22,7 @@ const source: SourceConnector<FileSourceOptions> = {
 /** Files of records: a file, a directory or a glob. */
 export const connector: Connector = {
   name: 'file',
-  summary: 'Reads NDJSON, CSV, Parquet and text files, plain or compressed, once or as they grow.',
+  summary: 'Reads NDJSON, CSV, Parquet and text files, from disk or S3, plain or compressed, once or as they come.',
   source,
 }
 
@@ -49,6 +50,10 @@ function deliveryOf(options: FileSourceOptions): Delivery {
       assumptions: [],
     }
   }
+  if (options.path.startsWith('s3')) {
+    const reason = 'objects are read again from any position; one that is replaced is refused'
+    return { class: 'atomic', reason, assumptions: [] }
+  }
   return {
     class: 'atomic',
     reason: 'files are read again from any position; a truncated, replaced or renamed file is refused',
@@ -60,10 +65,10 @@ function* findingsOf(options: FileSourceOptions): Iterable<Finding> {
   const refuse = (message: string, hint: string, key: string): Finding => {
     return { severity: 'error', code: 'CONFIG', message, hint, path: [key] }
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.path)) {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.path) && !/^s3[an]?:\/\/[^/]/.test(options.path)) {
     yield refuse(
-      'the file source reads local files only',
-      'Copy or mount the files, and give a path without `scheme://`.',
+      'the file source reads files of this machine and of object storage',
+      'Give a path, or an address such as s3://bucket/prefix/*.parquet.',
       'path',
     )
   }

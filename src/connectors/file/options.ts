@@ -20,9 +20,9 @@ export const fileSourceOptions: z.ZodType<FileSourceOptions> = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'A file, a directory (read with its subdirectories) or a glob. Names that begin with . or _ are left out.',
+      'A file, a directory (read with its subdirectories) or a glob, here or below s3://bucket/. Names that begin with . or _ are left out.',
     )
-    .meta({ examples: ['data/clicks.ndjson', 'data/*.csv.gz', 'landing/'] }),
+    .meta({ examples: ['data/clicks.ndjson', 'data/*.csv.gz', 'landing/', 's3://lake/in/*.parquet'] }),
   format: z
     .union([formatName, csvFormat])
     .optional()

@@ -2,55 +2,70 @@ import { assert } from '../../core/assert.ts'
 import type { Batch, SplitEnd, SplitId } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { SplitAssignment } from '../../core/source.ts'
-import { quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.ts'
-import { checkIdentity, openFile } from './identity.ts'
-import { ParquetFile } from './parquet-file.ts'
+import type { LaneDatabase } from '../../dataplane/index.ts'
+import {
+  loadAhead,
+  loadRowGroup,
+  readFooter,
+  RowGroupTables,
+  type ByteRanges,
+  type LoadedRowGroup,
+  type ParquetFooter,
+  type ParquetRowGroup,
+  type RowSelect,
+  type RowTable,
+} from '../../dataplane/parquet-source/index.ts'
+import type { FilePlace } from './file-place.ts'
+import { selectByName } from './parquet-columns.ts'
 import { filePosition, fileSpec, type FileSpec } from './split.ts'
 import type { SplitCursor } from './split-cursor.ts'
-import { newTableName, tableBatch } from './table-batch.ts'
-
-/** Divides the window of a Parquet file evenly. */
-const BATCH_ROWS = 20_480
+import { tableBatch } from './table-batch.ts'
 
 export interface ParquetSettings {
+  readonly place: Pick<FilePlace, 'ranges'>
   readonly database: () => Promise<LaneDatabase>
   readonly schema: Schema
   /** Metadata columns that the tables have beside those of the schema. */
   readonly metadata: readonly string[]
 }
 
-/** Reads one Parquet file into tables of the lane's DuckDB. Its position counts rows. */
+interface OpenedFile {
+  readonly file: ByteRanges
+  readonly footer: ParquetFooter
+  readonly select: RowSelect
+  /** Row groups of the split that are not read yet. */
+  readonly groups: ParquetRowGroup[]
+}
+
+/** Reads a Parquet file, or a range of its rows, into tables of the lane's DuckDB. Its position counts rows. */
 export class ParquetCursor implements SplitCursor {
   readonly split: SplitId
   readonly spec: FileSpec
   readonly bytesRead = 0
   readonly #settings: ParquetSettings
+  readonly #until: number
   #row: number
-  #file: ParquetFile | undefined
+  #opened: OpenedFile | undefined
+  #tables: RowGroupTables | undefined
+  /** The next row group, fetched while this one is being worked on. */
+  #ahead: Promise<LoadedRowGroup> | undefined
 
   constructor(assignment: SplitAssignment, settings: ParquetSettings) {
     this.split = assignment.split
     this.spec = fileSpec(assignment.spec)
     this.#row = filePosition(assignment.at).row
+    this.#until = assignment.until === undefined ? Number.POSITIVE_INFINITY : filePosition(assignment.until).row
     this.#settings = settings
   }
 
   async next(): Promise<Batch | SplitEnd | undefined> {
-    const file = (this.#file ??= await this.#open())
+    const opened = (this.#opened ??= await this.#open())
     const from = { offset: 0, row: this.#row }
-    if (this.#row >= file.rows) return { kind: 'split-end', split: this.split, at: from }
-    const to = Math.min(this.#row + BATCH_ROWS, file.rows)
-    const bytes = await file.read(this.#row, to)
-    const database = await this.#settings.database()
-    const relation = newTableName()
-    await database.exclusive(async () => {
-      database.input.write(bytes, bytes.length)
-      const path = quoteText(database.input.path)
-      await database.connection.run(`CREATE TEMP TABLE ${quoteName(relation)} AS SELECT * FROM read_parquet(${path})`)
-    })
-    this.#row = to
-    const place = { split: this.split, from, next: { offset: 0, row: to }, rows: to - from.row, bytes: bytes.length }
-    return tableBatch(database, relation, this.#settings.schema, place)
+    const table = await this.#nextTable(opened)
+    if (table === undefined) return { kind: 'split-end', split: this.split, at: from }
+    this.#row = table.to
+    const place = { split: this.split, from, next: { offset: 0, row: table.to }, rows: table.rows, bytes: table.bytes }
+    return tableBatch(await this.#settings.database(), table.relation, this.#settings.schema, place)
   }
 
   /** Parquet files are complete before they are found, so nobody waits at their end. */
@@ -63,14 +78,33 @@ export class ParquetCursor implements SplitCursor {
   }
 
   async close(): Promise<void> {
-    await this.#file?.close()
-    this.#file = undefined
+    const tables = this.#tables
+    this.#opened = undefined
+    this.#tables = undefined
+    this.#ahead = undefined
+    await tables?.close()
   }
 
-  async #open(): Promise<ParquetFile> {
-    const { path } = this.spec
-    await using handle = await openFile(path)
-    await checkIdentity(handle, this.spec, true)
-    return await ParquetFile.open(path, this.#settings.schema, this.#settings.metadata)
+  async #nextTable(opened: OpenedFile): Promise<RowTable | undefined> {
+    for (;;) {
+      const table = await this.#tables?.next()
+      if (table !== undefined) return table
+      await this.#tables?.close()
+      this.#tables = undefined
+      const { file, footer, groups, select } = opened
+      const group = groups.shift()
+      if (group === undefined) return undefined
+      const loaded = await (this.#ahead ?? loadRowGroup(file, footer, group, select.columns))
+      this.#ahead = loadAhead(file, footer, groups[0], select.columns)
+      this.#tables = RowGroupTables.open(await this.#settings.database(), file, group, select, loaded, this.#row)
+    }
+  }
+
+  async #open(): Promise<OpenedFile> {
+    const { footer, file } = await readFooter(await this.#settings.place.ranges(this.spec))
+    const select = await selectByName(await this.#settings.database(), file, footer, this.#settings)
+    const isOurs = ({ firstRow, rows }: ParquetRowGroup): boolean =>
+      firstRow + rows > this.#row && firstRow < this.#until
+    return { file, footer, select, groups: footer.groups.filter(isOurs) }
   }
 }

@@ -1,20 +1,23 @@
 import { MillraceError, wrapError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
-import { formatColumnType, openLaneDatabase, parseColumnType, quoteText } from '../../dataplane/index.ts'
-import { findFiles } from './find-files.ts'
+import { formatColumnType, openLaneDatabase, parseColumnType } from '../../dataplane/index.ts'
+import { columnTypes, readFooter } from '../../dataplane/parquet-source/index.ts'
+import type { FilePlace } from './file-place.ts'
 
 const MEMORY_BYTES = 64 * 1024 * 1024
 
-/** The columns of the first Parquet file that the path leads to; the others are held to them when they are read. */
-export async function parquetSchema(path: string, baseDirectory: string): Promise<Schema | undefined> {
-  const [first] = (await findFiles(path, baseDirectory)).sort()
+/** The columns of the first Parquet file that there is; the others are held to them when they are read. */
+export async function parquetSchema(place: FilePlace): Promise<Schema | undefined> {
+  const [first] = await place.find()
   if (first === undefined) return undefined
-  await using database = await openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES, readablePaths: [first] })
+  await using database = await openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES })
   try {
-    const described = await database.run(`DESCRIBE SELECT * FROM read_parquet(${quoteText(first)})`)
-    return described.map(([name, type]) => ({ name: String(name), type: columnType(String(type)), nullable: true }))
+    const { footer, file } = await readFooter(await place.ranges(await place.describe(first)))
+    const numbers = footer.columns.map((_, number) => number)
+    const types = await columnTypes(database, file, footer, numbers)
+    return footer.columns.map(({ name }, number) => ({ name, type: columnType(types[number] ?? ''), nullable: true }))
   } catch (error) {
-    throw wrapError(error, `reading the columns of ${first}`)
+    throw wrapError(error, `reading the columns of ${first.path}`)
   }
 }
 

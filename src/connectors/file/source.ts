@@ -10,9 +10,11 @@ import type { CsvTables } from './csv-tables.ts'
 import { FileEnumerator } from './enumerator.ts'
 import { FileCursor, type CursorSettings } from './file-cursor.ts'
 import { FileReader } from './file-reader.ts'
-import { findFiles } from './find-files.ts'
+import type { FilePlace } from './file-place.ts'
+import { isObjectPath } from './object-place.ts'
 import { formatOf, type CsvDialect, type FileSourceOptions } from './options.ts'
 import { ParquetCursor } from './parquet-cursor.ts'
+import { placeOf } from './place-of.ts'
 
 /** Reads files: each one, or each range of a large one, is a split. */
 export class FileSource implements Source {
@@ -24,13 +26,13 @@ export class FileSource implements Source {
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
     const { path, follow } = this.#options
-    const files = await findFiles(path, context.baseDirectory)
+    const files = await placeOf(this.#options, context).find()
     if (files.length > 0) return []
     return [
       {
         severity: follow ? 'warning' : 'error',
         code: 'CONFIG',
-        message: `no file matches ${path} in ${context.baseDirectory}`,
+        message: `no file matches ${path}${isObjectPath(path) ? '' : ` in ${context.baseDirectory}`}`,
         hint: follow ? 'It will be read when it appears.' : 'Correct `path`, or set `follow: true` to wait for files.',
         path: ['sources', context.id, 'path'],
       },
@@ -38,22 +40,29 @@ export class FileSource implements Source {
   }
 
   enumerator(context: SourceContext): SplitEnumerator {
-    return new FileEnumerator(this.#options, context)
+    return new FileEnumerator(this.#options, context, placeOf(this.#options, context))
   }
 
   reader(context: LaneContext): SplitReader {
     const format = formatOf(this.#options)
     assert(format !== undefined, 'the plan refuses a file source without a format')
-    const { follow } = this.#options
+    const place = placeOf(this.#options, context)
+    // What cannot grow ends where it ends, also when more files are waited for.
+    const follow = this.#options.follow && place.canGrow
     const { clock } = context
     switch (format.kind) {
       case 'parquet': {
-        const settings = { database: () => databaseOf(context), schema: schemaOf(context), metadata: context.metadata }
+        const settings = {
+          place,
+          database: () => databaseOf(context),
+          schema: schemaOf(context),
+          metadata: context.metadata,
+        }
         return new FileReader({ open: (split) => new ParquetCursor(split, settings), follow, clock })
       }
       case 'csv': {
         const tables = new CsvDecoder(context, format.dialect)
-        const settings = { ...textSettings(context, follow), format, separator: 0x0a, decode: tables.decode }
+        const settings = { ...textSettings(context, place, follow), format, separator: 0x0a, decode: tables.decode }
         // Errors name the byte of their record, so every record's is needed.
         const metadata = { file: false, offset: true }
         const open = (split: SplitAssignment): FileCursor => new FileCursor(split, { ...settings, metadata })
@@ -62,15 +71,20 @@ export class FileSource implements Source {
       case 'json':
       case 'raw': {
         assert(context.format.kind === 'bytes', 'lines are read as bytes')
-        const settings = { ...textSettings(context, follow), format, separator: context.format.separator }
+        const settings = { ...textSettings(context, place, follow), format, separator: context.format.separator }
         return new FileReader({ open: (split) => new FileCursor(split, settings), follow, clock })
       }
     }
   }
 }
 
-function textSettings(context: LaneContext, follow: boolean): Omit<CursorSettings, 'format' | 'separator'> {
+function textSettings(
+  context: LaneContext,
+  place: FilePlace,
+  follow: boolean,
+): Omit<CursorSettings, 'format' | 'separator'> {
   return {
+    place,
     follow,
     metadata: { file: context.metadata.includes('_file'), offset: context.metadata.includes('_offset') },
     columns: context.schema?.map((column) => column.name),

@@ -4,7 +4,12 @@ import type { JsonObject } from '../../core/json.ts'
 export type Compression = 'none' | 'gzip' | 'zstd'
 
 /** What tells a file from another one that later stands under the same path. */
-export type FileIdentity = {
+export type FileIdentity = DiskIdentity | ObjectIdentity
+
+/** The tag that object storage gives to each content. */
+export type ObjectIdentity = { readonly version: string; readonly size: number }
+
+export type DiskIdentity = {
   readonly inode: string
   /** Nanoseconds since the epoch, as text. Compared for files that may not change (bounded reading). */
   readonly modified: string
@@ -34,6 +39,16 @@ export function fileSpec(json: JsonObject): FileSpec {
     'a file split has a path, a compression and an identity',
   )
   return json as FileSpec
+}
+
+export function diskIdentity(identity: FileIdentity): DiskIdentity {
+  assert('inode' in identity, 'a file of this machine was described as one')
+  return identity
+}
+
+export function objectIdentity(identity: FileIdentity): ObjectIdentity {
+  assert('version' in identity, 'an object was described as one')
+  return identity
 }
 
 export function filePosition(json: JsonObject): FilePosition {
