@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ContentFile, PartitionValue } from './manifest.ts'
+import type { ContentFile } from './manifest.ts'
 import { parseTransform } from './partition-transform.ts'
 import { fileMayMatch, manifestMayMatch } from './pruning.ts'
 import { compareScalars, type Scalar } from './scalar.ts'
@@ -21,10 +21,11 @@ const COLUMNS = new Map(FIELDS.map((field) => [field.id, field]))
 type Row = ReadonlyMap<number, Scalar>
 
 const values: Readonly<Record<number, fc.Arbitrary<Scalar>>> = {
-  1: fc.bigInt({ min: -50n, max: 50n }),
+  // Few values, so that they meet: in a file, in a partition, and in the condition.
+  1: fc.bigInt({ min: -9n, max: 9n }),
   2: fc.string({ maxLength: 4, unit: fc.constantFrom('a', 'b', 'é', '😀') }).map((text) => Buffer.from(text)),
-  3: fc.bigInt({ min: -200_000_000_000_000n, max: 200_000_000_000_000n }),
-  4: fc.oneof(fc.double({ min: -5, max: 5, noNaN: true }), fc.constant(Number.NaN)),
+  3: fc.bigInt({ min: -60n, max: 60n }).map((halfHours) => halfHours * 1_800_000_000n),
+  4: fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constant(Number.NaN)),
 }
 
 function valueOf(id: number): fc.Arbitrary<Scalar> {
@@ -77,11 +78,14 @@ const TRANSFORMS: readonly (readonly [sourceId: number, transform: string])[] = 
   [3, 'hour'],
   [4, 'identity'],
   [1, 'void'],
+  [2, 'void'],
+  [3, 'void'],
+  [4, 'void'],
 ]
 
 test('a file that is left out holds no row that matches, and so does a manifest', () => {
   fc.assert(
-    fc.property(fc.array(row, { maxLength: 5 }), where, fc.constantFrom(...TRANSFORMS), (all, condition, by) => {
+    fc.property(fc.array(row, { maxLength: 8 }), where, fc.constantFrom(...TRANSFORMS), (all, condition, by) => {
       const spec: PartitionSpec = { id: 0, fields: [{ fieldId: 1000, sourceId: by[0], transform: by[1] }] }
       const files = filesOf(all, spec)
       for (const { file, rows } of files) {
@@ -91,7 +95,7 @@ test('a file that is left out holds no row that matches, and so does a manifest'
       if (manifestMayMatch(condition, manifestOf(files.map(({ file }) => file)), spec, COLUMNS)) return
       assert.ok(!all.some((one) => matches(condition, one)), 'a manifest was left out that holds a row')
     }),
-    { numRuns: 2000 },
+    { numRuns: 3000 },
   )
 })
 
@@ -166,7 +170,7 @@ function fileOf(rows: readonly Row[], partition: Scalar | undefined): ContentFil
     path: 'f',
     format: 'parquet',
     specId: 0,
-    partition: new Map(partition === undefined ? [] : [[1000, partition as PartitionValue]]),
+    partition: new Map(partition === undefined ? [] : [[1000, partition]]),
     records: rows.length,
     size: 1,
     valueCounts: per(() => rows.length),
