@@ -6,9 +6,9 @@ import type { CommandLine } from '../command-line.ts'
 import { isConfirmed, JobHome, type PipelineText } from './job-home.ts'
 
 /** Rows that keep a lane in its queries for the rest of the test. */
-const SLOW_ROWS = 200_000
-/** For `occupy`: every row takes a tenth of a millisecond, and DuckDB looks up between two vectors of rows. */
-const SLOW = "sha256(repeat(name, 5000)) <> ''"
+const SLOW_ROWS = 400_000
+/** Every row takes some twenty microseconds, and DuckDB looks up between two vectors of rows, also on a busy machine. */
+const SLOW = "sha256(repeat(name, 1000)) <> ''"
 /** A vector of these takes DuckDB seconds, in which it hears nothing. */
 export const DEAF = 'list_sum(range(100000 + id % 2)) > 0'
 /** From the error to the end of the process, with SQL under way (design: 2 s to drain, then SIGKILL to itself). */

@@ -22,15 +22,7 @@ export class JobHome implements AsyncDisposable {
     return new JobHome(made.path, () => made.remove())
   }
 
-  write({
-    sources,
-    transforms,
-    sinks,
-    parallelism = 1,
-    interval = '300ms',
-    timeout = '20s',
-    accept,
-  }: PipelineText): void {
+  write({ sources, transforms, sinks, parallelism = 1, interval = '300ms', accept }: PipelineText): void {
     const lines = [
       'name: job',
       `parallelism: ${parallelism}`,
@@ -38,7 +30,7 @@ export class JobHome implements AsyncDisposable {
       `sources: {${sources}}`,
       ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
       `sinks: {${sinks}}`,
-      `checkpoint: {interval: ${interval}, timeout: ${timeout}, maxDowntime: 10m, storage: ./state}`,
+      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 10m, storage: ./state}`,
     ]
     this.put('job.yaml', `${lines.join('\n')}\n`)
   }
@@ -87,7 +79,6 @@ export interface PipelineText {
   readonly sinks: string
   readonly parallelism?: number
   readonly interval?: string
-  readonly timeout?: string
   readonly accept?: string
 }
 
