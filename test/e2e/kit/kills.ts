@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CommandLine, Event } from '../command-line.ts'
 import { armed, cellText, type Cell } from './cells.ts'
-import type { World } from './world.ts'
+import type { PipelineHome } from './pipeline-home.ts'
+
+/** A job that can be killed, and what is needed to hurt and to audit it. */
+export interface Killable {
+  readonly home: PipelineHome
+  /** Where rows come from. */
+  readonly topic: { append(rows: number): Promise<void> }
+  isCaughtUp(): Promise<boolean>
+  auditEnd(): Promise<void>
+}
 
 /** A process that made so many checkpoints without coming by the failpoint never does: one more than are retained. */
 const CHECKPOINTS = 6
@@ -10,7 +19,7 @@ const CHECKPOINTS = 6
 const ROWS = 50
 
 /** Starts the job to die at the failpoint, with rows coming in. False when it was stopped without having been there. */
-export async function killAt(world: World, cell: Cell): Promise<boolean> {
+export async function killAt(world: Killable, cell: Cell): Promise<boolean> {
   const killed = `${cell.name}:${cell.position}@${cell.nth} kill`
   await using run = world.home.start(armed(cell, 'kill'))
   await world.topic.append(ROWS)
@@ -34,7 +43,7 @@ export async function killAt(world: World, cell: Cell): Promise<boolean> {
 }
 
 /** Like `killAt`, for a job that ends by itself. */
-export async function killAtEnd(world: World, cell: Cell): Promise<boolean> {
+export async function killAtEnd(world: Killable, cell: Cell): Promise<boolean> {
   await using run = world.home.start(armed(cell, 'kill'))
   const { code, signal } = await run.ended()
   if (code === 0) return false
@@ -43,7 +52,7 @@ export async function killAtEnd(world: World, cell: Cell): Promise<boolean> {
 }
 
 /** Kills the job so many milliseconds after its start, wherever it is then. */
-export async function killAfter(world: World, milliseconds: number): Promise<void> {
+export async function killAfter(world: Killable, milliseconds: number): Promise<void> {
   await using run = world.home.start()
   await pause(milliseconds)
   run.signal('SIGKILL')
@@ -51,7 +60,7 @@ export async function killAfter(world: World, milliseconds: number): Promise<voi
 }
 
 /** Asks the job to stop so many milliseconds after its start, wherever it is then: it has to end well, and to end. */
-export async function stopAfter(world: World, milliseconds: number): Promise<void> {
+export async function stopAfter(world: Killable, milliseconds: number): Promise<void> {
   await using run = world.home.start()
   await pause(milliseconds)
   run.signal('SIGTERM')
@@ -62,7 +71,7 @@ export async function stopAfter(world: World, milliseconds: number): Promise<voi
 }
 
 /** Lets the job catch up, stops it, and audits everything. */
-export async function settle(world: World): Promise<void> {
+export async function settle(world: Killable): Promise<void> {
   await using run = world.home.start()
   await caughtUp(world, run)
   run.signal('SIGTERM')
@@ -71,14 +80,14 @@ export async function settle(world: World): Promise<void> {
 }
 
 /** Lets a job that ends by itself end, and audits everything. */
-export async function finish(world: World): Promise<void> {
+export async function finish(world: Killable): Promise<void> {
   await using run = world.home.start()
   await endedWell(run)
   await world.auditEnd()
 }
 
 /** Waits until every row is in a confirmed checkpoint. */
-export async function caughtUp(world: World, run: CommandLine): Promise<void> {
+export async function caughtUp(world: Killable, run: CommandLine): Promise<void> {
   await run.event((event) => event.event === 'started')
   let newest = 0
   while (!(await world.isCaughtUp())) {
