@@ -13,7 +13,14 @@ export function dorisCoordinator(
   loads: DorisTwoPhaseLoads,
 ): SinkCoordinator {
   const { database, table, labelPrefix } = options
-  const target = { database, table, labelPrefix, writers: writersOf(options, context.lanes), isNumbered: true }
+  const target = {
+    database,
+    table,
+    labelPrefix,
+    writers: writersOf(options, context.lanes),
+    isNumbered: true,
+    isKeyed: options.key !== undefined,
+  }
   return new LoadCoordinator(target, context, {
     commit: (committable) => loads.commit(nameOf(committable)),
     settle: (committable, waitMs) => loads.settle(nameOf(committable), waitMs),

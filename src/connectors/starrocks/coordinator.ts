@@ -16,7 +16,14 @@ export function starrocksCoordinator(
   transactions: StarRocksTransactions,
 ): SinkCoordinator {
   const { database, table, labelPrefix } = options
-  const target = { database, table, labelPrefix, writers: writersOf(options, context.lanes), isNumbered: false }
+  const target = {
+    database,
+    table,
+    labelPrefix,
+    writers: writersOf(options, context.lanes),
+    isNumbered: false,
+    isKeyed: options.key !== undefined,
+  }
   return new LoadCoordinator(target, context, {
     commit: (committable) => transactions.commit({ ...nameOf(committable), publishWaitS: PUBLISH_WAIT_S }),
     settle: (committable, waitMs) => transactions.settle(nameOf(committable), waitMs),

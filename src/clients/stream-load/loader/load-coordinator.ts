@@ -36,6 +36,8 @@ export interface LoadTarget {
   readonly writers: number
   /** Every load of a checkpoint has a label of its own (Doris). */
   readonly isNumbered: boolean
+  /** Of rows with one key the last is kept, so the loads of a writer become visible in their order. */
+  readonly isKeyed: boolean
 }
 
 const VISIBLE_WAIT_MS = 60_000
@@ -59,7 +61,7 @@ export class LoadCoordinator implements SinkCoordinator {
 
   async combine(_checkpoint: number, parts: readonly JsonObject[]): Promise<readonly GlobalCommittable[]> {
     return parts.map((part) => ({
-      orderKey: `${String(part['database'])}.${String(part['table'])}/${String(part['label'])}`,
+      orderKey: `${String(part['database'])}.${String(part['table'])}/${this.#orderOf(String(part['label']))}`,
       rows: Number(part['rows']),
       committable: part,
     }))
@@ -69,6 +71,11 @@ export class LoadCoordinator implements SinkCoordinator {
     const outcome = await this.#server.commit(committable)
     failpoint('commit', 'sent')
     return toSinkOutcome(outcome, () => this.#server.settle(committable, VISIBLE_WAIT_MS))
+  }
+
+  #orderOf(label: string): string {
+    const { isNumbered, isKeyed } = this.#target
+    return isNumbered && isKeyed ? label.replace(/_l\d+$/, '') : label
   }
 
   async evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]> {
