@@ -109,6 +109,11 @@ export type Decision =
   /** The rows of this committable are given up. */
   | { readonly action: 'accept-loss'; readonly checkpoint: CheckpointId; readonly sink: string }
 
+/** Says with its `clean` that many epochs, whose processes died before they wrote anything, were swept. */
+export interface SweptEntry extends EntryHead {
+  readonly kind: 'swept'
+}
+
 /** The job was asked to stop and everything is confirmed; it may be started again. */
 export interface StoppedEntry extends EntryHead {
   readonly kind: 'stopped'
@@ -125,6 +130,7 @@ export type LogEntry =
   | CheckpointEntry
   | ConfirmEntry
   | DecisionEntry
+  | SweptEntry
   | StoppedEntry
   | FinishedEntry
 

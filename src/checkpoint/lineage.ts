@@ -69,6 +69,8 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
         else settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
         break
       }
+      case 'swept':
+        break
       case 'stopped':
       case 'finished':
         ended = entry.kind
@@ -136,6 +138,14 @@ export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 
     runs: runs.filter(({ epoch }) => epoch < own && epoch >= clean),
     keep: pending.map((item) => item.committable),
   }
+}
+
+/** With so many epochs to sweep, a start says at once that it has: the next one may die before it writes anything, too. */
+const WORTH_NOTING = 16
+
+/** Whether a sweep is worth an entry of its own, and does not wait for the next one to say so. */
+export function isWorthNoting({ runs }: SweepScope): boolean {
+  return runs.length >= WORTH_NOTING
 }
 
 /**

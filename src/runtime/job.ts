@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
 import { decideRestore, mustAskForTraces, refuseLostLog } from '../checkpoint/restore.ts'
-import { sweepScope } from '../checkpoint/lineage.ts'
+import { isWorthNoting, sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
+import type { SweepScope } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { MillraceError, toMillraceError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -133,11 +134,8 @@ export class Job {
     })
     await this.#recommit(ledger, committer, sinks)
     const scope = sweepScope(ledger.entries, ledger.epoch)
-    const swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))
-    swept.then(
-      () => ledger.markSwept(scope.below),
-      () => undefined,
-    )
+    const swept = this.#sweep(scope, ledger, sinks)
+    swept.catch(() => undefined)
 
     const sources = await SourceSide.open(plan, connectors, clock, logger)
     closers.push(() => sources.close())
@@ -187,6 +185,13 @@ export class Job {
     // A twin that claimed after us may be at work already.
     if (Object.keys(traces).length > 0) await ledger.verifyOwnership()
     refuseLostLog(traces, this.#options.log.address)
+  }
+
+  /** R6: what earlier epochs left and no checkpoint owns. */
+  async #sweep(scope: SweepScope, ledger: Ledger, sinks: SinkSide): Promise<void> {
+    await this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))
+    ledger.markSwept(scope.below)
+    if (isWorthNoting(scope)) await ledger.noteSwept()
   }
 
   /** R4 and R5: commits what is published and not confirmed; a lost one is remedied or halts the job. */

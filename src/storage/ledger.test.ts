@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeEntry, encodeEntry, hashOf, type LogEntry } from '../checkpoint/entries.ts'
-import { foldLineage, sweepScope } from '../checkpoint/lineage.ts'
+import { foldLineage, isWorthNoting, sweepScope } from '../checkpoint/lineage.ts'
 import { MillraceError } from '../core/errors.ts'
 import { draftOf } from '../testkit/ledger-drafts.ts'
 import { MemoryLog } from '../testkit/memory-log.ts'
@@ -309,6 +309,20 @@ test('what a start reads does not grow with starts that swept and had nothing to
   const ledger = await claim(log, 'me')
   assert.deepEqual([ledger.epoch, ledger.lineage().nextCheckpoint], [301, 1])
   assert.ok(log.reads < 10, `${log.reads} slots were read`)
+})
+
+test('starts that sweep and die before they write anything are read no more once a sweep was worth an entry', async () => {
+  const log = new MemoryLog()
+  let most = 0
+  for (let start = 0; start < 100; start++) {
+    log.reads = 0
+    const ledger = await claim(log, `start ${start}`)
+    most = Math.max(most, log.reads)
+    const scope = sweepScope(ledger.entries, ledger.epoch)
+    ledger.markSwept(scope.below)
+    if (isWorthNoting(scope)) await ledger.noteSwept()
+  }
+  assert.ok(most < 25, `${most} slots were read`)
 })
 
 test('starts whose leftovers nobody has swept are read: only they can name what they left', async () => {

@@ -133,6 +133,11 @@ export class Ledger {
     this.#clean = Math.max(this.#clean, below)
   }
 
+  /** Makes known what `markSwept` was told. */
+  async noteSwept(): Promise<void> {
+    await this.#append('swept', {})
+  }
+
   /** Where sources begin that no checkpoint knows. */
   async begin(sources: BeginEntry['sources']): Promise<void> {
     await this.#append('begin', { sources })
