@@ -1,5 +1,5 @@
 import { S3_KEYS, startS3 } from './s3.ts'
-import { Bucket, S3Client, type Patience, type World } from '../../src/clients/s3/index.ts'
+import { abortUpload, Bucket, listUploads, S3Client, type Patience, type World } from '../../src/clients/s3/index.ts'
 import type { S3Settings } from '../../src/core/options.ts'
 import { Secret } from '../../src/core/secret.ts'
 
@@ -37,7 +37,18 @@ export async function openTestBucket(): Promise<TestBucket> {
     through: (address, patience = {}) =>
       new Bucket(new S3Client(settingsOf(address), { patience, world: hastyWorld }), name),
     async [Symbol.asyncDispose]() {
-      await own?.stop()
+      if (own !== undefined) return await own.stop()
+      const keys = (await Array.fromAsync(bucket.list(''))).map(({ key }) => key)
+      await bucket.deleteAll(keys)
+      for await (const { key, uploadId } of listUploads(bucket, ''))
+        await abortUpload(bucket, { key, uploadId, nonce: '' })
+      await client.send({
+        doing: `removing the bucket ${name}`,
+        method: 'DELETE',
+        bucket: name,
+        key: '',
+        answers: [404, 409],
+      })
     },
   }
 }

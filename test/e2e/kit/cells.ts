@@ -1,6 +1,11 @@
 import { FAILPOINTS, type Failpoint, type FailpointPosition } from '../../../src/core/failpoints.ts'
 
-export type SinkKind = 'starrocks' | 'doris' | 'hudi' | 'files'
+/** With `-s3` the checkpoint log is in object storage too. */
+export type SinkKind = 'starrocks' | 'doris' | 'hudi' | 'files' | 'hudi-s3' | 'files-s3'
+
+export function isOnS3(sink: SinkKind): boolean {
+  return sink.endsWith('-s3')
+}
 
 /** One place to die at. */
 export interface Cell {
@@ -34,7 +39,10 @@ export function whyUnreachable({ name, position }: Cell, sink: SinkKind): string
   if (name === 'store.blob') return 'all state is in the manifest: there are no blobs'
   if (name === 'savepoint.copy') return 'there are no savepoints'
   if (name === 'commit.nth' && position !== 'after') return 'the place between two commits is after the first one'
-  if (name === 'chk.align' && sink === 'files') return 'every lane has a writer of its own: nothing has to be aligned'
+  if (isOnS3(sink) && (name === 'store.manifest.fsync' || name === 'store.dirsync')) return 'nothing has to be synced'
+  if (isOnS3(sink) && name === 'store.manifest.publish') return undefined
+  if (name === 'chk.align' && sink.startsWith('files'))
+    return 'every lane has a writer of its own: nothing has to be aligned'
   if (name === 'evidence' && !isWarehouse) return 'a rename has an outcome at once, unless somebody else moves files'
   if (name === 'decision.apply' && !isWarehouse) return 'nothing of ours expires in a directory'
   if (position !== 'sent' || name === 'commit' || (name === 'sink.prepare' && isWarehouse)) return undefined

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { foldLineage, type Lineage } from '../../../src/checkpoint/lineage.ts'
 import type { CheckpointEntry, LogEntry } from '../../../src/checkpoint/entries.ts'
+import type { TestBucket } from '../../../scripts/services/s3-bucket.ts'
 import { LocalLog } from '../../../src/storage/local-log.ts'
 import { Ledger } from '../../../src/storage/ledger.ts'
+import { S3Log } from '../../../src/storage/s3-log.ts'
 import { CommandLine } from '../command-line.ts'
 
 const NAME = 'kills'
@@ -27,34 +29,45 @@ export interface PipelineText {
 /** A directory with one pipeline file and everything that the pipeline leaves behind. */
 export class PipelineHome implements AsyncDisposable {
   readonly directory: string
+  readonly #bucket: TestBucket | undefined
   readonly #remove: () => Promise<void>
 
-  private constructor(directory: string, remove: () => Promise<void>) {
+  private constructor(directory: string, bucket: TestBucket | undefined, remove: () => Promise<void>) {
     this.directory = directory
+    this.#bucket = bucket
     this.#remove = remove
   }
 
-  static async create(): Promise<PipelineHome> {
+  /** With a bucket, the checkpoint log is in it. */
+  static async create(bucket?: TestBucket): Promise<PipelineHome> {
     const made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-kills-'))
-    return new PipelineHome(made.path, () => made.remove())
+    return new PipelineHome(made.path, bucket, () => made.remove())
   }
 
   write({ sources, transforms, sinks, parallelism = 2, interval = '100ms', accept, retained = 3 }: PipelineText): void {
+    const bucket = this.#bucket
+    const storage = bucket === undefined ? './state' : `s3://${bucket.name}/state`
     const lines = [
       `name: ${NAME}`,
+      ...(bucket === undefined ? [] : [`s3: {endpoint: '${bucket.endpoint}'}`]),
       `parallelism: ${parallelism}`,
       ...(accept === undefined ? [] : [`accept: [${accept}]`]),
       `sources: {${sources}}`,
       ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
       `sinks: {${sinks}}`,
-      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 30m, retained: ${retained}, storage: ./state}`,
+      `checkpoint: {interval: ${interval}, timeout: 20s, maxDowntime: 30m, retained: ${retained}, storage: '${storage}'}`,
     ]
     writeFileSync(path.join(this.directory, FILE), `${lines.join('\n')}\n`)
   }
 
   /** Starts the real program on the pipeline. Failpoints as in `MILLRACE_FAILPOINTS`. */
   start(failpoints = ''): CommandLine {
-    const environment = { MILLRACE_FAILPOINTS: failpoints, MILLRACE_FAILPOINT_TRACE: this.#trace }
+    const environment = {
+      ...this.#bucket?.environment,
+      XDG_STATE_HOME: path.join(this.directory, 'local'),
+      MILLRACE_FAILPOINTS: failpoints,
+      MILLRACE_FAILPOINT_TRACE: this.#trace,
+    }
     return new CommandLine({ directory: this.directory, environment }, 'run', FILE)
   }
 
@@ -65,6 +78,7 @@ export class PipelineHome implements AsyncDisposable {
 
   /** The checkpoint log as it is on disk; nothing before the first start. */
   async entries(): Promise<readonly LogEntry[]> {
+    if (this.#bucket !== undefined) return await Ledger.read(new S3Log(this.#bucket.bucket, `state/${NAME}/`))
     const state = path.join(this.directory, 'state', NAME)
     if (!existsSync(path.join(state, 'log'))) return []
     const log = new LocalLog(state, 'auditor')
@@ -85,6 +99,7 @@ export class PipelineHome implements AsyncDisposable {
 
   /** Temporary files of the checkpoint log that nobody took away. */
   logResidue(): string[] {
+    if (this.#bucket !== undefined) return []
     return readdirSync(path.join(this.directory, 'state', NAME, 'log')).filter((name) => name.startsWith('.tmp'))
   }
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import type { CheckpointEntry } from '../../../src/checkpoint/entries.ts'
+import { openTestBucket, type TestBucket } from '../../../scripts/services/s3-bucket.ts'
+import { isOnS3 } from './cells.ts'
 import { assertBalanced, PipelineHome, positionsOf } from './pipeline-home.ts'
 import { ROW_SCHEMA } from './rows.ts'
+import { filesOnS3, hudiOnS3 } from './targets-on-s3.ts'
 import { filesTarget, hudiTarget, startWarehouse, type Target } from './targets.ts'
 import type { Broker, Topic } from './topic.ts'
 import { VisibleRows } from './visible-rows.ts'
@@ -38,17 +41,19 @@ export class World<T extends Target = Target> implements AsyncDisposable {
 
   static async create(options: WorldOptions): Promise<World> {
     await using stack = new AsyncDisposableStack()
-    const home = stack.use(await PipelineHome.create())
+    const bucket = isOnS3(options.sink) ? stack.use(await openTestBucket()) : undefined
+    const home = stack.use(await PipelineHome.create(bucket))
     const topic = stack.use(await options.broker.createTopic(options.partitions ?? 3))
-    const target = stack.use(await openTarget(options.sink, home.directory))
+    const target = stack.use(await openTarget(options.sink, home.directory, bucket))
     await topic.append(options.rows)
     const { address } = options.broker
     const end = options.isBounded === true ? 'latest' : 'never'
     const kafka = `connector: kafka, brokers: ['${address}'], topics: [${topic.name}], end: ${end}`
     // Hudi takes tables, so a query stands before it; the others are handed the bytes of the source.
     const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
-    const { transforms, lastStep = 'rows' } =
-      options.sink === 'hudi' ? { transforms: query, lastStep: 'checked' } : options
+    const { transforms, lastStep = 'rows' } = options.sink.startsWith('hudi')
+      ? { transforms: query, lastStep: 'checked' }
+      : options
     home.write({
       sources: `rows: {${kafka}, schema: ${ROW_SCHEMA}}`,
       ...(transforms === undefined ? {} : { transforms }),
@@ -93,7 +98,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
 
   /** One transaction holds all rows of a checkpoint: readers see whole checkpoints. */
   get #isAtomic(): boolean {
-    return this.target.kind === 'starrocks' || this.target.kind === 'hudi'
+    return this.target.kind === 'starrocks' || this.target.kind.startsWith('hudi')
   }
 
   async #assertBoundary(visible: readonly number[]): Promise<void> {
@@ -109,7 +114,18 @@ export class World<T extends Target = Target> implements AsyncDisposable {
   }
 }
 
-function openTarget(kind: Target['kind'], directory: string): Promise<Target> | Target {
-  if (kind === 'files') return filesTarget(directory)
-  return kind === 'hudi' ? hudiTarget(directory, 'seq % 3 AS third') : startWarehouse(kind)
+function openTarget(kind: Target['kind'], directory: string, bucket?: TestBucket): Promise<Target> | Target {
+  switch (kind) {
+    case 'files':
+      return filesTarget(directory)
+    case 'hudi':
+      return hudiTarget(directory, 'seq % 3 AS third')
+    case 'starrocks':
+    case 'doris':
+      return startWarehouse(kind)
+    case 'hudi-s3':
+    case 'files-s3':
+      assert.ok(bucket !== undefined)
+      return kind === 'hudi-s3' ? hudiOnS3(bucket) : filesOnS3(bucket)
+  }
 }
