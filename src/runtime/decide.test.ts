@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -51,6 +51,7 @@ class World implements Disposable {
   }
 
   forget(): void {
+    mkdirSync(this.server, { recursive: true })
     writeFileSync(join(this.server, 'amnesia'), '')
   }
 
@@ -146,6 +147,23 @@ test('a checkpoint that nobody can tell about is read again after a rewind: noth
   world.remember()
   await world.run()
   assert.deepEqual(world.visible(), COMPLETE)
+})
+
+test('the very first checkpoint goes back to where the sources began, by a decision or by itself', async () => {
+  for (const isDecided of [true, false]) {
+    using world = new World()
+    world.forget()
+    await assert.rejects(world.run(), { code: 'OUTCOME_UNKNOWN' })
+    world.remember()
+    const { newest, checkpoints } = await world.lineage()
+    assert.deepEqual([newest?.checkpoint, checkpoints.length], [1, 1])
+    for (const label of await world.pendingLabels()) world.lose(label)
+    assert.ok((await world.look()).legal.includes('rewind'))
+    if (isDecided) await world.decide('rewind')
+    await world.run()
+    assert.deepEqual(world.visible(), COMPLETE)
+    assert.equal((await world.lineage()).beginnings['numbers'], undefined, 'it went with the checkpoints')
+  }
 })
 
 test('a rewind aborts what is still prepared, and a server that remembers needs nobody’s word', async () => {

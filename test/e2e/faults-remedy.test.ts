@@ -124,6 +124,16 @@ suite('lost and forgotten transactions', { concurrency: 3 }, () => {
     await followed.stop(job)
   })
 
+  test('the first transaction of all, lost under a running job, is written again without a new process', async () => {
+    await using server = await startWarehouse('doris')
+    await using followed = await FollowedJob.create('doris', server)
+    server.addFault({ match: { operation: 'twoPhaseCommit' }, action: 'expire-transaction' })
+    await using job = followed.home.run()
+    followed.append(10)
+    await followed.untilVisible(job)
+    await followed.stop(job)
+  })
+
   test('a forgotten label of a confirmed checkpoint is nobody’s business', async () => {
     await using server = await startWarehouse('starrocks', { settings: { labelKeepMaxNum: 0 } })
     await using followed = await FollowedJob.create('starrocks', server)
