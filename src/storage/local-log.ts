@@ -48,16 +48,17 @@ export class LocalLog {
   }
 
   newest(): number | undefined {
-    return this.list(0).at(-1)
+    let newest = ''
+    for (const name of this.#names()) if (name > newest && SLOT.test(name)) newest = name
+    return newest === '' ? undefined : Number(newest)
   }
 
   list(from: number): number[] {
-    const names = this.#do('listing the checkpoint log', () => this.#fs.readdirSync(this.#directory))
-    return names
-      .filter((name) => SLOT.test(name))
+    const first = nameOf(from)
+    return this.#names()
+      .filter((name) => name >= first && SLOT.test(name))
+      .sort()
       .map(Number)
-      .filter((seq) => seq >= from)
-      .sort((a, b) => a - b)
   }
 
   read(seq: number): Uint8Array | undefined {
@@ -150,8 +151,12 @@ export class LocalLog {
     }
   }
 
+  #names(): readonly string[] {
+    return this.#do('listing the checkpoint log', () => this.#fs.readdirSync(this.#directory))
+  }
+
   #path(seq: number): string {
-    return join(this.#directory, String(seq).padStart(12, '0'))
+    return join(this.#directory, nameOf(seq))
   }
 
   #orBreak(doing: string, sync: () => void): void {
@@ -170,6 +175,11 @@ export class LocalLog {
       throw storeError(doing, error, whenFull)
     }
   }
+}
+
+/** Names in the order of their numbers. */
+function nameOf(seq: number): string {
+  return String(seq).padStart(12, '0')
 }
 
 function codeOf(error: unknown): string | undefined {
