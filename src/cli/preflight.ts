@@ -11,15 +11,27 @@ import type { Output } from './output.ts'
 import { paint, singleLine } from './terminal.ts'
 
 const TIME_LIMIT_MS = 20_000
+const WAITING_MS = 1500
 /** A running job waits and tries again; who asks now wants to know where to look. */
 const UNREACHABLE = 'is the server running, is the address right, is there a firewall between?'
 
-/** Asks every system of the plan at the same time whether the pipeline can run on it. Changes nothing anywhere. */
-export async function preflight(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
+/**
+ * Asks every system of the plan at the same time whether the pipeline can run on it. Changes nothing anywhere. `waiting`
+ * is told once, after a moment, whose answers are still to come.
+ */
+export async function preflight(
+  file: string,
+  plan: Plan,
+  output: Output,
+  waiting: (ids: readonly string[]) => void = () => undefined,
+): Promise<LocatedFinding[]> {
   const steps = plan.steps.filter((step) => step.kind === 'source' || step.kind === 'sink')
+  const asked = new Set(steps.map(({ id }) => id))
+  const notice = setTimeout(() => waiting([...asked]), WAITING_MS)
   const results = await Promise.all(
     steps.map(async (step) => {
       const findings = await withTimeLimit(checkStep(step, plan), step)
+      asked.delete(step.id)
       const isBad = findings.some((finding) => finding.severity === 'error')
       const mark = isBad
         ? paint('red', '✗')
@@ -30,6 +42,7 @@ export async function preflight(file: string, plan: Plan, output: Output): Promi
       return findings.map((finding) => ({ file, ...advised(finding), path: placed(finding, step) }))
     }),
   )
+  clearTimeout(notice)
   return [...results.flat(), ...(await checkStorage(plan)).map((finding) => ({ file, ...advised(finding) }))]
 }
 

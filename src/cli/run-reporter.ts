@@ -62,6 +62,12 @@ function terminalReporter({ plan, progress, output, level: least }: ReporterOpti
   }
 }
 
+/** One line before there is a run that could be reported. */
+export function sayBefore(output: Output, message: string): void {
+  if (output.isTerminal) output.print(`${singleLine(message)}\n`)
+  else output.json({ at: new Date().toISOString(), event: 'log', level: 'info', message })
+}
+
 /** A heartbeat for those who follow the log. */
 const PROGRESS_MS = 5000
 

@@ -15,7 +15,7 @@ import type { Output } from './output.ts'
 import { RunControl } from './run-control.ts'
 import { RunProgress } from './run-progress.ts'
 import { safeDowntimes, writeReport, writeStart } from './run-records.ts'
-import { openReporter, parseLevel, type Reporter } from './run-reporter.ts'
+import { openReporter, parseLevel, sayBefore, type Reporter } from './run-reporter.ts'
 import { warnOf, warnOfAbsent } from './run-warnings.ts'
 import type { StopSignals, Verb } from './verb.ts'
 
@@ -40,7 +40,7 @@ export const verb: Verb = {
     if (loaded.planned === undefined) return { findings: loaded.findings }
     const { plan } = loaded.planned
     const isFinished = await hasFinished(plan)
-    const found = options['preflight'] === false || isFinished ? [] : await preflight(file, plan, silent(output))
+    const found = options['preflight'] === false || isFinished ? [] : await askSystems(file, plan, output)
     const obstacles = found.filter(({ severity, code }) => severity !== 'info' && code !== 'UNAVAILABLE')
     if (obstacles.some((finding) => finding.severity === 'error'))
       return { findings: [...loaded.findings, ...obstacles] }
@@ -58,8 +58,11 @@ export const verb: Verb = {
   },
 }
 
-function silent(output: Output): Output {
-  return { ...output, print: () => undefined }
+function askSystems(file: string, plan: Plan, output: Output): Promise<LocatedFinding[]> {
+  const silent = { ...output, print: () => undefined }
+  return preflight(file, plan, silent, (ids) =>
+    sayBefore(output, `asking about limits and retention: no answer yet from ${ids.join(', ')}`),
+  )
 }
 
 /** Looked up before anything is asked or started: a supervisor may start a finished job again and again. */

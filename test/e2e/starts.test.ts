@@ -8,6 +8,7 @@ import { suite, test } from 'node:test'
 import { millrace } from './command-line.ts'
 import { Broker } from './faults-kit/broker.ts'
 import { isConfirmed, JobHome } from './faults-kit/job-home.ts'
+import { startListener } from './faults-kit/listener.ts'
 import { idsOf, sinkOf, startWarehouse, upTo } from './faults-kit/warehouse.ts'
 
 const FILES = 'in: {connector: file, path: ./in, format: json, schema: {id: bigint, name: varchar}}'
@@ -59,6 +60,21 @@ suite('starts', { concurrency: 3 }, () => {
     job.signal('SIGTERM')
     assert.equal((await job.ended()).code, 0, job.err)
     front.close()
+  })
+
+  test('a server that takes connections and says nothing is named while the start waits for it', async () => {
+    await using silent = await startListener()
+    await using home = await JobHome.create()
+    home.put('in/rows.ndjson', '{"id":0,"name":"x"}\n')
+    const url = `http://127.0.0.1:${silent.port}`
+    home.write({
+      sources: FILES,
+      sinks: `mute: {from: in, connector: starrocks, url: '${url}', database: d, table: t, password: ''}`,
+    })
+    await using job = home.run()
+    const told = await job.event(({ event }) => event === 'log')
+    assert.match(String(told['message']), /no answer yet from .*\bmute\b/)
+    assert.equal(job.events().length, 1, 'it is the first word')
   })
 
   test('a Hudi table is made where no directory is yet', async () => {
