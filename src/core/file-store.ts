@@ -1,3 +1,4 @@
+import type { JsonObject } from './json.ts'
 import type { S3Settings } from './options.ts'
 
 /**
@@ -44,6 +45,34 @@ export interface FileStore {
    * the path then is an error unless it has the very same size (a repeated finish).
    */
   openWriter(path: string): Promise<FileWriter>
+
+  /** Where a file cannot be given its name later, as a disk does by renaming: this does the same. */
+  readonly staging?: Staging
+}
+
+/** Files that are complete and durable long before anybody sees them, and then appear under their path by a decision. */
+export interface Staging {
+  openWriter(path: string): Promise<StagedWriter>
+  /** What has become of a staged file. `taken`: somebody else's file is there; `gone`: neither is there. */
+  look(file: StagedFile): Promise<'placed' | 'waiting' | 'taken' | 'gone'>
+  /** Makes it visible if nothing stands under its path. Repeating it is `placed`. */
+  place(file: StagedFile): Promise<'placed' | 'taken' | 'gone'>
+  /** Throws it away, unless it was placed. */
+  drop(file: StagedFile): Promise<void>
+  /** What waits below a prefix, whoever staged it, finished or not. */
+  list(prefix: string): AsyncIterable<{ readonly path: string; drop(): Promise<void> }>
+}
+
+/** Plain data: another process can place or drop it. */
+export type StagedFile = { readonly path: string; readonly size: number; readonly token: JsonObject }
+
+export interface StagedWriter {
+  readonly bytes: number
+  write(chunk: Uint8Array): Promise<void>
+  /** Makes it durable; it waits to be placed. */
+  finish(): Promise<StagedFile>
+  /** Throws away what was written, also after `finish`. */
+  discard(): Promise<void>
 }
 
 export interface FileEntry {

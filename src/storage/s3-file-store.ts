@@ -1,6 +1,7 @@
 import { createObject, proveConditions, type Bucket } from '../clients/s3/index.ts'
-import type { FileEntry, FileStore, FileWriter } from '../core/file-store.ts'
+import type { FileEntry, FileStore, FileWriter, Staging } from '../core/file-store.ts'
 import { S3FileWriter } from './s3-file-writer.ts'
+import { S3Staging } from './s3-staging.ts'
 import { checkRange, checkStorePath, checkStorePrefix } from './store-path.ts'
 
 /** What the proof that conditional writes work leaves behind when a process dies in it. */
@@ -15,6 +16,7 @@ const PROBE = /(^|\/)\.millrace-probe-[\da-f-]+$/
  */
 export class S3FileStore implements FileStore {
   readonly root: string
+  readonly staging: Staging
   readonly #bucket: Bucket
   readonly #prefix: string
 
@@ -23,6 +25,12 @@ export class S3FileStore implements FileStore {
     this.#bucket = bucket
     this.#prefix = prefix
     this.root = bucket.addressOf(prefix).replace(/\/$/, '')
+    this.staging = new S3Staging({
+      bucket,
+      keyOf: (path) => this.#key(path),
+      pathOf: (key) => key.slice(prefix.length),
+      ready: () => proveConditions(bucket, prefix),
+    })
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {

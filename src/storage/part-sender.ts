@@ -1,0 +1,98 @@
+import { abortUpload, beginUpload, PARTS_MAX, uploadPart, type Bucket, type UploadHandle } from '../clients/s3/index.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
+import { PartBuffer } from './part-buffer.ts'
+
+/** Parts of one file that are on their way at the same time; each is in memory until then. */
+const PARTS_AT_ONCE = 3
+
+/** Cuts the bytes of one object into parts and sends them while the next ones are gathered. Nothing becomes visible. */
+export class PartSender {
+  readonly #bucket: Bucket
+  readonly #key: string
+  readonly #buffer = new PartBuffer()
+  readonly #sending = new Set<Promise<void>>()
+  readonly #etags: string[] = []
+  #upload: Promise<UploadHandle> | undefined
+  #parts = 0
+  #bytes = 0
+  #failure: MillraceError | undefined
+
+  constructor(bucket: Bucket, key: string) {
+    this.#bucket = bucket
+    this.#key = key
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Everything, while it is so little that no part was sent. */
+  get unsent(): Uint8Array | undefined {
+    return this.#parts === 0 ? this.#buffer.bytes : undefined
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.throwFailure()
+    this.#bytes += chunk.byteLength
+    for (let rest = chunk; rest.byteLength > 0;) {
+      rest = rest.subarray(this.#buffer.append(rest))
+      if (this.#buffer.isFull) await this.#sendPart()
+    }
+  }
+
+  /** Sends what is left. What comes back completes the object. */
+  async finish(): Promise<{ readonly upload: UploadHandle; readonly etags: readonly string[] }> {
+    if (this.#buffer.bytes.byteLength > 0) await this.#sendPart()
+    await Promise.all(this.#sending)
+    this.throwFailure()
+    return { upload: await this.#begun(), etags: this.#etags }
+  }
+
+  /** Frees memory, and throws away the parts that were sent. */
+  async abort(): Promise<void> {
+    this.release()
+    await Promise.allSettled(this.#sending)
+    const upload = await this.#upload?.catch(() => undefined)
+    // Parts that stay cost money and are seen by nobody; a rule of the bucket may remove them.
+    if (upload !== undefined) await abortUpload(this.#bucket, upload).catch(() => undefined)
+  }
+
+  release(): void {
+    this.#buffer.release()
+  }
+
+  /** A part that could not be sent is told at the next call. */
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Sends the gathered part while the next one is gathered; waits while too many are on their way. */
+  async #sendPart(): Promise<void> {
+    if (this.#parts === PARTS_MAX) {
+      throw new MillraceError(`${this.#bucket.addressOf(this.#key)} has more parts than S3 takes; end files sooner`, {
+        code: 'STORE_IO',
+      })
+    }
+    const part = this.#parts++
+    const taken = this.#buffer.take()
+    const sent = this.#begun()
+      .then(async (upload) => {
+        this.#etags[part] = await uploadPart(this.#bucket, upload, part + 1, taken.bytes)
+      })
+      .catch((thrown: unknown) => {
+        this.#failure ??= toMillraceError(thrown)
+      })
+      .finally(() => {
+        taken.release()
+        this.#sending.delete(sent)
+      })
+    this.#sending.add(sent)
+    while (this.#sending.size >= PARTS_AT_ONCE) await Promise.race(this.#sending)
+    this.throwFailure()
+  }
+
+  #begun(): Promise<UploadHandle> {
+    this.#upload ??= beginUpload(this.#bucket, this.#key)
+    return this.#upload
+  }
+}
