@@ -68,7 +68,8 @@ export function randomFaults(random: Random, count: number): Fault[] {
 
 function randomFault(random: Random): Fault {
   const dice = random.next()
-  if (dice < 0.55) return { when: stepOf(random), strike: processStrike(random) }
+  if (dice < 0.47) return { when: stepOf(random), strike: processStrike(random) }
+  if (dice < 0.55) return { when: whilePrepared(random), strike: forgetful(random) }
   return { when: { afterMs: random.between(0, 700) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
 }
 
@@ -76,6 +77,16 @@ function stepOf(random: Random): Trigger {
   const at = random.pick(random.chance(0.75) ? STEADY : START)
   const position = random.pick(at === 'commit' || at === 'sink.prepare' ? POSITIONS : POSITIONS.slice(0, 2))
   return { at, position }
+}
+
+/** Moments at which something is prepared, published or not. */
+function whilePrepared(random: Random): Trigger {
+  const at = random.pick(['chk.ack', 'store.manifest.publish', 'commit', 'commit.nth', 'restore.recommit'] as const)
+  return { at, position: random.pick(['before', 'after']) }
+}
+
+function forgetful(random: Random): Strike {
+  return { kind: random.chance(0.6) ? 'prepared expires' : 'labels evicted' }
 }
 
 const POSITIONS: readonly FailpointPosition[] = ['before', 'after', 'sent']
@@ -100,7 +111,7 @@ function worldStrike(random: Random): Strike {
     case 5:
       return { kind: 'server restarts' }
     case 6:
-      return { kind: random.chance(0.5) ? 'prepared expires' : 'labels evicted' }
+      return forgetful(random)
     case 7:
       return { kind: 'clock jumps', ms: random.pick([-3_600_000, 3_600_000, -315_360_000_000, 315_360_000_000]) }
     case 8:

@@ -1,8 +1,7 @@
+import type { Examined } from '../../checkpoint/decision-case.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { silentLog } from '../lane-context.ts'
 import { DecisionDesk } from '../../runtime/decision-desk.ts'
-import { foldLineage } from '../../checkpoint/lineage.ts'
-import { Ledger } from '../../storage/ledger.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { JobParts } from './world.ts'
 
@@ -16,13 +15,12 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
   await using desk = await DecisionDesk.open({ ...parts, logger: silentLog, clock, signal })
   const seen = await desk.look()
   if (seen === undefined) return
-  const pending = foldLineage(await Ledger.read(parts.log)).pending.filter(
-    (item) => item.sink === seen.sink && item.checkpoint === seen.checkpoint,
-  )
-  const hidden = pending.filter((item) => !world.server.isVisible(item.committable))
-  const answer = hidden.length === 0 ? 'mark-committed' : seen.legal.includes('rewind') ? 'rewind' : 'accept-loss'
+  const isHidden = ({ item }: Examined): boolean => !world.server.isVisible(item.committable)
+  const hidden = seen.troubled.filter(isHidden)
+  const isNotThere = seen.ofCheckpoint.every(isHidden)
+  const mayRewind = isNotThere && seen.legal.includes('rewind')
+  const answer = hidden.length === 0 ? 'mark-committed' : mayRewind ? 'rewind' : 'accept-loss'
   world.story.tell(process.name, `the operator decides ${answer} for checkpoint ${seen.checkpoint}`)
-  const isNotThere = hidden.length === pending.length
   try {
     await desk.decide(seen, { answer, by: 'operator', reason: 'looked', isNotThere })
   } catch (error) {
@@ -31,5 +29,5 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
     world.story.tell(process.name, `not decided: ${error.code}`)
     return
   }
-  if (answer === 'accept-loss') world.givenUp(hidden.flatMap((item) => [...world.server.rowsOf(item.committable)]))
+  if (answer === 'accept-loss') world.givenUp(hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)]))
 }

@@ -37,6 +37,8 @@ export interface Outcome {
   /** Faults that found their moment. */
   readonly struck: number
   readonly virtualMs: number
+  /** Names of what is left open or prepared at the servers. */
+  readonly residue: readonly string[]
   readonly story: readonly string[]
 }
 
@@ -67,7 +69,15 @@ export async function simulate(schedule: Schedule, keepStory = false): Promise<O
     watchFailpoints(undefined)
   }
   const { audit, story, struck, time } = world
-  return { schedule, violations: audit.violations, hash: story.hash, struck, virtualMs: time.now, story: story.lines }
+  return {
+    schedule,
+    violations: audit.violations,
+    hash: story.hash,
+    struck,
+    virtualMs: time.now,
+    residue: world.server.unfinished(),
+    story: story.lines,
+  }
 }
 
 function modules(family: string): Readonly<Record<string, string>> {

@@ -13,9 +13,9 @@ import type { LanePort, OpenLane } from '../../runtime/lane-group.ts'
 import type { FromLane, ToLane } from '../../runtime/messages.ts'
 import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
-import { Audit, type Origin, type Row } from './audit.ts'
+import { Audit, type Row } from './audit.ts'
 import { DiskLog } from './disk-log.ts'
-import { describeFault, type Fault, type Strike } from './faults.ts'
+import { describeFault, type Fault } from './faults.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
 import { decideByLooking } from './operator.ts'
 import { SimulatedProcess } from './process.ts'
@@ -45,6 +45,8 @@ export interface JobParts {
 const PATIENCE_MS = 1500
 /** Past the last fault everything has to be well again within this time: rewinds may be a minute apart by then. */
 const RECOVERY_MS = 180_000
+/** What a killed process began last, and one that was fenced while a server was away. */
+const RESIDUE_MAX = 4
 const SPLITS_MAX = 6
 /** Halts that ask an operator. */
 const ASKS_OPERATOR: ReadonlySet<number> = new Set([67, 68])
@@ -73,6 +75,8 @@ export class World {
   #blackHoleUntil = -1
   #slowUntil = -1
   #names = 0
+  /** A server has thrown away what was prepared, or the names by which it could tell. */
+  #hasForgotten = false
   #end: 'finished' | 'stopped' | undefined
   #isOver = false
 
@@ -113,6 +117,8 @@ export class World {
     }
     const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
     this.audit.complete(rowsOf)
+    const left = this.server.unfinished()
+    if (left.length > RESIDUE_MAX) this.audit.violation(`${left.length} transactions are left over: ${left.join(', ')}`)
     for (const wrong of this.server.wrongAtTheEnd?.(rowsOf) ?? []) this.audit.violation(wrong)
   }
 
@@ -186,7 +192,8 @@ export class World {
     if (error !== undefined && ASKS_OPERATOR.has(error.exitCode)) {
       const { plan, connectors } = this.#options
       await decideByLooking(process, { plan, connectors, log: new DiskLog(process) }).catch((failed: unknown) => {
-        this.audit.violation(`the operator could not decide: ${(failed as Error).message}`)
+        // He tries again when the next start halts.
+        this.story.tell(process.name, `the operator could not decide: ${(failed as Error).message}`)
       })
     }
     if (process.isDead) return
@@ -258,10 +265,10 @@ export class World {
     const process = at ?? this.#processes.findLast((one) => !one.isDead)
     this.story.tell(process?.name ?? 'nobody', `FAULT ${describeFault(fault)}`)
     this.#arm()
-    this.#strike(fault.strike, process, at !== undefined)
+    this.#strike(fault, process, at !== undefined)
   }
 
-  #strike(strike: Strike, process: SimulatedProcess | undefined, isInCode: boolean): void {
+  #strike({ strike, when }: Fault, process: SimulatedProcess | undefined, isInCode: boolean): void {
     switch (strike.kind) {
       case 'kill':
         return this.#kill(process)
@@ -271,7 +278,7 @@ export class World {
         if (strike.twin) this.time.after(this.random.between(1, 60), () => this.#start())
         return
       case 'error':
-        if (isInCode) throw new MillraceError('the step failed', { code: 'UNAVAILABLE', retry: 'restart' })
+        if (isInCode && 'at' in when) throw failureOf(when.at)
         return
       case 'start twin':
         return this.#start()
@@ -292,10 +299,10 @@ export class World {
       case 'server restarts':
         return this.server.restart()
       case 'prepared expires':
-        this.server.expire(this.random)
+        this.#hasForgotten = this.server.expire(this.random) || this.#hasForgotten
         return
       case 'labels evicted':
-        this.server.evict()
+        this.#hasForgotten = this.server.evict() || this.#hasForgotten
         return
       case 'clock jumps':
         if (process !== undefined) process.skewMs += strike.ms
@@ -356,6 +363,9 @@ export class World {
     if (Buffer.compare(found, bytes) !== 0) return
     const entry = decodeEntry(found, seq)
     if (entry.kind === 'checkpoint') this.#published.add(`${entry.epoch}/${entry.checkpoint}`)
+    if (entry.kind === 'decision' && !this.#hasForgotten) {
+      this.audit.violation('a decision about checkpoints was taken although no server lost anything')
+    }
     if (entry.kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, entry.checkpoint)
   }
 
@@ -377,4 +387,9 @@ export class World {
   }
 }
 
-export type { Origin }
+/** A disk that fails says so for good; what fails elsewhere is worth another try. */
+function failureOf(step: string): MillraceError {
+  return step.startsWith('store.')
+    ? new MillraceError(`${step}: the disk failed`, { code: 'STORE_IO' })
+    : new MillraceError(`${step}: the step failed`, { code: 'UNAVAILABLE', retry: 'restart' })
+}

@@ -1,3 +1,4 @@
+import { UNCONFIRMED_MAX } from '../../../checkpoint/cycle.ts'
 import type { Connector } from '../../../core/connector.ts'
 import type { CommitOutcome, Evidence } from '../../../core/checkpoint-types.ts'
 import { failpoint } from '../../../core/failpoints.ts'
@@ -10,8 +11,8 @@ import { ModelWriter, type OpenWork } from '../model-writer.ts'
 import { modelSink } from '../model-sink.ts'
 import type { Random } from '../random.ts'
 
-/** Transactional ids of a lane and epoch: as many as checkpoints can be under way. */
-const SLOTS = 3
+/** Transactional ids of a lane and epoch: what is published and not committed, what is being cut, what is open. */
+const SLOTS = UNCONFIRMED_MAX + 2
 
 interface Producer {
   producerEpoch: number

@@ -1,0 +1,325 @@
+/** One way to break the protocol: a piece of the source is replaced when a module is loaded, and nowhere else. */
+export interface Mutant {
+  readonly name: string
+  /** Below `src/`. */
+  readonly file: string
+  /** Stands exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+}
+
+const LEDGER = 'storage/ledger.ts'
+const LOG = 'storage/local-log.ts'
+const LINEAGE = 'checkpoint/lineage.ts'
+const RUN = 'runtime/run.ts'
+const QUEUE = 'runtime/commit-queue.ts'
+const COMMITTER = 'runtime/committer.ts'
+const JOB = 'runtime/job.ts'
+const LANE = 'runtime/lane.ts'
+const CYCLE = 'checkpoint/cycle.ts'
+const OUTCOME = 'checkpoint/outcome.ts'
+const BOOK = 'runtime/split-book.ts'
+
+/** Every mutant has to be found by the simulator: a violation, or a job that does not come back. */
+export const MUTANTS: readonly Mutant[] = [
+  // Order of publishing, committing, confirming.
+  {
+    name: 'commit-before-publish',
+    file: RUN,
+    find: 'const permit = await ledger.publish({',
+    replace:
+      'await this.#options.committer.commitAll({ checkpoint, epoch: ledger.epoch }, items)\nconst permit = await ledger.publish({',
+  },
+  {
+    name: 'confirm-before-commit',
+    file: QUEUE,
+    find: "if (isLast) failpoint('final.commit', 'before')",
+    replace: 'await ledger.confirm(permit.checkpoint)',
+  },
+  {
+    name: 'acknowledge-at-publish',
+    file: QUEUE,
+    find: 'this.#newest = published\n',
+    replace:
+      'this.#newest = published\nvoid this.#acknowledge(published.states, { checkpoint: published.permit.checkpoint })\n',
+  },
+  {
+    name: 'later-checkpoints-confirmed-too',
+    file: QUEUE,
+    find: 'const acknowledge = await ledger.confirm(permit.checkpoint)',
+    replace: 'const acknowledge = await ledger.confirm(permit.checkpoint + 1)',
+  },
+  {
+    name: 'pending-forgotten-in-next-manifest',
+    file: RUN,
+    find: 'pending: [...this.#commits.pending, ...items],',
+    replace: 'pending: items,',
+  },
+  {
+    name: 'end-without-waiting-for-commits',
+    file: CYCLE,
+    find: 'if (state.unconfirmed > 0 || state.wanted === undefined) return stay(state)',
+    replace: 'if (state.wanted === undefined) return stay(state)',
+  },
+  // Outcomes.
+  {
+    name: 'swallowed-commit-error',
+    file: COMMITTER,
+    find: "if (decision.do === 'remedy') throw new CommitTrouble(item, decision)",
+    replace: "if (decision.do === 'remedy') return",
+  },
+  {
+    name: 'unknown-counts-as-committed',
+    file: OUTCOME,
+    find: "case 'unknown':\n      // Also",
+    replace:
+      "case 'unknown':\n      if (outcome.outcome === 'unknown') return { do: 'done', already: true }\n      // Also",
+  },
+  {
+    name: 'lost-counts-as-committed',
+    file: OUTCOME,
+    find: "case 'lost':\n      return { do: 'remedy', code: evidence",
+    replace:
+      "case 'lost':\n      if (evidence.state === 'lost') return { do: 'done', already: true }\n      return { do: 'remedy', code: evidence",
+  },
+  {
+    name: 'evidence-unknown-counts-as-lost',
+    file: OUTCOME,
+    find: "return { do: 'remedy', code: 'OUTCOME_UNKNOWN', reason: evidence.reason }",
+    replace: "return { do: 'remedy', code: 'PREPARED_LOST', reason: evidence.reason }",
+  },
+  {
+    name: 'committable-counts-as-committed',
+    file: OUTCOME,
+    find: "return { do: 'retry', reason: 'the sink still holds it prepared' }",
+    replace: "return { do: 'done', already: true }",
+  },
+  // Claims and the log.
+  {
+    name: 'claim-after-reading',
+    file: LEDGER,
+    find: 'if ((await this.#log.newest()) === claimed.seq) return true',
+    replace: 'return true',
+  },
+  {
+    name: 'append-moves-on-after-a-conflict',
+    file: LEDGER,
+    find: 'if (found === undefined || hashOf(found) !== hashOf(bytes)) return undefined',
+    replace:
+      "if (kind !== 'claim' && found !== undefined) { this.#lastSeq += 1; this.#lastHash = hashOf(found); return this.#tryAppend(kind, draft) }\nif (found === undefined || hashOf(found) !== hashOf(bytes)) return undefined",
+  },
+  {
+    name: 'conflict-ignored',
+    file: LEDGER,
+    find: 'if (found === undefined || hashOf(found) !== hashOf(bytes)) return undefined',
+    replace: "if (kind === 'claim' && (found === undefined || hashOf(found) !== hashOf(bytes))) return undefined",
+  },
+  {
+    name: 'rewind-without-a-new-epoch',
+    file: RUN,
+    find: 'await this.#options.ledger.reclaim()',
+    replace: '',
+  },
+  {
+    name: 'rename-instead-of-link',
+    file: LOG,
+    find: 'this.#fs.linkSync(temporary, this.#path(seq))',
+    replace: 'try { this.#fs.unlinkSync(this.#path(seq)) } catch {}\nthis.#fs.linkSync(temporary, this.#path(seq))',
+  },
+  {
+    name: 'no-directory-sync',
+    file: LOG,
+    find: '      this.#syncDirectory()\n',
+    replace: '',
+  },
+  {
+    name: 'no-file-sync',
+    file: LOG,
+    find: 'this.#orBreak(`syncing ${path}`, () => this.#fs.fsyncSync(file))',
+    replace: '',
+  },
+  {
+    name: 'claims-collected',
+    file: 'checkpoint/garbage.ts',
+    find: "return (entry.kind === 'checkpoint' || entry.kind === 'confirm') && entry.checkpoint < oldestKept.checkpoint",
+    replace: 'return entry.seq < oldestKept.seq',
+  },
+  {
+    name: 'newest-checkpoint-collected',
+    file: 'checkpoint/garbage.ts',
+    find: 'const oldestKept = confirmed.at(-retained)',
+    replace:
+      'const oldestKept = confirmed.length < 2 ? undefined : { ...confirmed.at(-1), checkpoint: Infinity, seq: 1e9 }',
+  },
+  {
+    name: 'checkpoint-ids-used-again',
+    file: LINEAGE,
+    find: 'nextCheckpoint = entry.checkpoint + 1',
+    replace: 'nextCheckpoint = entry.checkpoint',
+  },
+  {
+    name: 'stale-checkpoint-restored',
+    file: LINEAGE,
+    find: 'const newest = checkpoints.at(-1)',
+    replace: 'const newest = checkpoints.at(-2) ?? checkpoints.at(-1)',
+  },
+  {
+    name: 'voided-checkpoint-restored',
+    file: LINEAGE,
+    find: 'const checkpoints = published.filter((entry) => !voided.has(entry.checkpoint))',
+    replace: 'const checkpoints = published',
+  },
+  {
+    name: 'old-pending-dropped-at-restore',
+    file: LINEAGE,
+    find: 'item.checkpoint > confirmedUpTo && !voided',
+    replace: 'item.checkpoint === newest?.checkpoint && !voided',
+  },
+  {
+    name: 'operators-answer-ignored',
+    file: LINEAGE,
+    find: '&& !settled.some((is) => is(item))',
+    replace: '',
+  },
+  // Restore.
+  {
+    name: 'no-recommit-at-restore',
+    file: JOB,
+    find: 'await committer.commitAll(ledger.recommitPermit(restore.from), restore.pending)',
+    replace: '',
+  },
+  {
+    name: 'abort-before-recommit',
+    file: JOB,
+    find: '    await this.#recommit(ledger, committer, sinks)\n',
+    replace:
+      '    const all = sweepScope(ledger.entries, ledger.epoch)\n    await sinks.sweep({ ...all, keep: [], runs: all.runs.map((run) => ({ ...run, from: 1 })) }, () => []).catch(() => undefined)\n    await this.#recommit(ledger, committer, sinks)\n',
+  },
+  {
+    name: 'sweep-forgets-what-is-pending',
+    file: JOB,
+    find: "swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))",
+    replace:
+      "swept = this.#patiently('sweeping leftovers', () => sinks.sweep({ ...scope, runs: scope.runs.map((run) => ({ ...run, from: 1 })) }, () => []))",
+  },
+  {
+    name: 'sweep-reaches-upwards',
+    file: JOB,
+    find: 'const scope = sweepScope(ledger.entries, ledger.epoch)\n',
+    replace:
+      'const own = sweepScope(ledger.entries, ledger.epoch)\nconst scope = { ...own, below: own.below + 9, runs: [...own.runs, ...[1, 2, 3].map((n) => ({ epoch: own.below + n, from: 1, to: ledger.lineage().nextCheckpoint + 3 }))] }\n',
+  },
+  {
+    name: 'nothing-is-swept',
+    file: JOB,
+    find: "swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))",
+    replace: 'swept = Promise.resolve()',
+  },
+  {
+    name: 'remedy-skips-the-aborts',
+    file: 'checkpoint/remedy.ts',
+    find: 'void: item.checkpoint, abort: siblings }',
+    replace: 'void: item.checkpoint, abort: [] }',
+  },
+  {
+    name: 'remedy-although-a-part-is-visible',
+    file: 'checkpoint/remedy.ts',
+    find: 'siblings.some((other) => committedOf.has(other))) {',
+    replace: 'siblings.length > 1e9) {',
+  },
+  {
+    name: 'remedy-although-nobody-knows',
+    file: 'checkpoint/remedy.ts',
+    find: "if (code === 'OUTCOME_UNKNOWN') return",
+    replace: 'if (code === undefined) return',
+  },
+  {
+    name: 'remedy-below-a-later-checkpoint',
+    file: 'checkpoint/remedy.ts',
+    find: 'if (lineage.newest?.checkpoint !== item.checkpoint) {\n    return { kind',
+    replace: 'if (lineage.newest === undefined) {\n    return { kind',
+  },
+  // Positions.
+  {
+    name: 'positions-ahead-of-the-manifest',
+    file: LANE,
+    find: '    const cut = await this.#first.cut(message)\n    const positions = this.positions()\n',
+    replace:
+      '    const cut = await this.#first.cut(message)\n    let positions = this.positions()\n    setTimeout(() => (positions = this.positions()))\n    positions = new Proxy(positions, { get: (_, key) => this.positions()[key as string] })\n',
+  },
+  {
+    name: 'positions-behind-the-rows',
+    file: 'runtime/source-task.ts',
+    find: "if (item.kind === 'batch') progress.at = item.next",
+    replace: "if (item.kind === 'batch') progress.at = item.from",
+  },
+  {
+    name: 'restored-positions-ignored',
+    file: 'checkpoint/restore.ts',
+    find: 'if (published !== undefined) return published',
+    replace: 'if (published !== undefined) return published.map((state) => ({ ...state, at: { seq: 0 } }))',
+  },
+  {
+    name: 'rewind-reads-on',
+    file: BOOK,
+    find: 'if (entry !== undefined) entry.state = state\n',
+    replace: 'if (entry !== undefined && entry.state.at.seq === 0) entry.state = state\n',
+  },
+  {
+    name: 'finished-split-read-again',
+    file: BOOK,
+    find: '.filter((entry) => entry.lane === lane && !entry.state.finished)',
+    replace:
+      '.filter((entry) => entry.lane === lane).map((entry) => (entry.state.finished ? { ...entry, state: { ...entry.state, at: { seq: 0 } } } : entry))',
+  },
+  {
+    name: 'new-split-begins-at-its-end',
+    file: 'runtime/source-side.ts',
+    find: 'if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, finished: false }))))',
+    replace:
+      'if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, at: { seq: 3 }, finished: false }))))',
+  },
+  {
+    name: 'items-polled-before-a-rewind-are-handled-after-it',
+    file: LANE,
+    find: "if (!this.#isReading) return item.kind === 'batch' ? item.release() : undefined",
+    replace: '',
+  },
+  // Attempts and barriers.
+  {
+    name: 'stale-acks-heard',
+    file: RUN,
+    find: "if ('attempt' in message && message.attempt !== this.#attempt) return",
+    replace: '',
+  },
+  {
+    name: 'publish-with-one-lane-missing',
+    file: CYCLE,
+    find: 'if (acked.length < state.lanes) return stay({ ...state, acked })',
+    replace: 'if (acked.length < state.lanes - 1) return stay({ ...state, acked })',
+  },
+  {
+    name: 'committables-of-one-lane-only',
+    file: RUN,
+    find: 'parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])',
+    replace: 'parts[sink] = acks.slice(0, 1).flatMap((ack) => ack.committables[sink] ?? [])',
+  },
+  {
+    name: 'rewind-forgets-that-the-job-should-stop',
+    file: CYCLE,
+    find: "const wanted = state.wanted === 'stopped' ? 'stopped' : undefined",
+    replace: 'const wanted = state.wanted',
+  },
+  {
+    name: 'open-work-kept-at-a-rewind',
+    file: LANE,
+    find: 'await Promise.all(this.#steps.stages.map((stage) => stage.rollback()))',
+    replace: '',
+  },
+  {
+    name: 'commits-out-of-order',
+    file: COMMITTER,
+    find: '.sort(([a], [b]) => a - b)) {',
+    replace: '.sort(([a], [b]) => b - a)) {',
+  },
+]
