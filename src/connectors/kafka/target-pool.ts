@@ -1,7 +1,8 @@
 import { RecordTarget, ValueTarget } from '../../clients/kafka/index.ts'
 
-const BUFFER_BYTES = 2 * 1024 * 1024
-const ROWS_MAX = 16_384
+/** What one fetch brings of a partition, uncompressed: larger batches make larger row groups, and cost less in SQL. */
+const BUFFER_BYTES = 4 * 1024 * 1024 + 64 * 1024
+const ROWS_MAX = 40_000
 
 export interface TargetOptions {
   readonly separator: number
