@@ -19,6 +19,8 @@ export interface ReadHudiOptions {
   readonly columns?: readonly string[]
   /** Only rows of commits after this instant. */
   readonly since?: string
+  /** The table as it was at this instant. */
+  readonly asOf?: string
 }
 
 export interface HudiContent {
@@ -38,6 +40,7 @@ export async function readHudi(tablePath: string, options: ReadHudiOptions = {})
     ['--sum', options.sum],
     ['--columns', options.columns?.join()],
     ['--since', options.since],
+    ['--as-of', options.asOf],
   ]) {
     if (flag !== undefined && value !== undefined) args.push(flag, value)
   }

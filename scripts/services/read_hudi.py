@@ -1,6 +1,6 @@
 """Reads a Hudi table with hudi-rs and prints rows, distinct keys and a sum as one line of JSON.
 
-Usage: read_hudi.py TABLE [--key COLUMN] [--sum COLUMN] [--columns A,B] [--since INSTANT]
+Usage: read_hudi.py TABLE [--key COLUMN] [--sum COLUMN] [--columns A,B] [--since INSTANT | --as-of INSTANT]
 
 Works with hudi 0.5 (builder API) and 0.4 (the last release that lists files without asking the timeline).
 """
@@ -12,14 +12,18 @@ import sys
 import pyarrow as pa
 
 
-def batches(path, since):
+def batches(path, since, as_of):
     from hudi import HudiTableBuilder
 
     table = HudiTableBuilder.from_base_uri(path).build()
     if hasattr(table, "read_snapshot") and not hasattr(table, "read"):
+        if as_of:
+            return table.read_snapshot_as_of(as_of)
         return table.read_incremental_records(since) if since else table.read_snapshot()
     from hudi import HudiQueryType, HudiReadOptions
 
+    if as_of:
+        return table.read(HudiReadOptions().with_as_of_timestamp(as_of))
     if since:
         options = HudiReadOptions().with_query_type(HudiQueryType.Incremental).with_start_timestamp(since)
         return table.read(options)
@@ -33,10 +37,11 @@ def main():
     parser.add_argument("--sum")
     parser.add_argument("--columns")
     parser.add_argument("--since")
+    parser.add_argument("--as-of")
     args = parser.parse_args()
     # A relative path makes hudi-rs fail with "relative URL without a base".
     path = args.table if "://" in args.table else os.path.abspath(args.table)
-    found = [pa.record_batch(b) if not isinstance(b, pa.RecordBatch) else b for b in batches(path, args.since)]
+    found = [pa.record_batch(b) if not isinstance(b, pa.RecordBatch) else b for b in batches(path, args.since, args.as_of)]
     table = pa.Table.from_batches(found) if found else None
     out = {"rows": table.num_rows if table is not None else 0}
     if table is not None:

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
 import { MillraceError } from '../../core/errors.ts'
-import { partitionPath, partitionPathSql } from './partition.ts'
+import { partitionPath } from './partition.ts'
 import type { HudiTable } from './table.ts'
 
 const TABLE: HudiTable = {
@@ -51,17 +50,4 @@ test('no value leaves its level of the path', () => {
       for (const part of parts) assert.ok(part !== '' && part !== '.' && part !== '..' && !part.includes('\0'))
     }),
   )
-})
-
-test('the SQL for the path gives the same path for values that need no escape', async () => {
-  const duck = await (await DuckDBInstance.create(':memory:')).connect()
-  await duck.run(`CREATE TABLE t AS SELECT * FROM (VALUES ('2026', 'a b'), (NULL, ''), ('x', 'é')) AS v(dt, region)`)
-  for (const hiveStyle of [true, false]) {
-    const table = { ...TABLE, hiveStyle }
-    const rows = (await duck.runAndReadAll(`SELECT dt, region, ${partitionPathSql(table)} FROM t`)).getRowsJson()
-    for (const [dt, region, path] of rows) {
-      assert.equal(path, partitionPath(table, [dt as string | null, region as string | null]))
-    }
-  }
-  duck.closeSync()
 })

@@ -1,6 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
-import { quoteName, quoteText } from '../../dataplane/index.ts'
 import type { Instant } from './instant.ts'
 import type { HudiTable } from './table.ts'
 
@@ -41,19 +40,6 @@ function unfit(field: string): MillraceError {
 
 function hex(code: number): string {
   return code.toString(16).toUpperCase().padStart(2, '0')
-}
-
-/**
- * The same path as an SQL expression over the partition columns, to group rows by. Without encoding, values are taken
- * as they are; `partitionPath` over the few distinct values then decides whether they are fit.
- */
-export function partitionPathSql(table: HudiTable): string {
-  const parts = table.partitionFields.map((field) => {
-    const text = `CAST(${quoteName(field)} AS VARCHAR)`
-    const value = `coalesce(nullif(${text}, ''), ${quoteText(DEFAULT_PARTITION)})`
-    return table.hiveStyle ? `${quoteText(`${field}=`)} || ${value}` : value
-  })
-  return parts.length === 0 ? "''" : parts.join(" || '/' || ")
 }
 
 function partitionMetadataPath(partition: string): string {

@@ -18,7 +18,7 @@ import { dataFileName, formatDataFileName } from './file-name.ts'
 import type { Instant } from './instant.ts'
 import { createMarker } from './markers.ts'
 import { metaColumns, recordKeySql, RowNames } from './meta-columns.ts'
-import { ensurePartition, joinPath, partitionPath, partitionPathSql } from './partition.ts'
+import { ensurePartition, joinPath, partitionPath } from './partition.ts'
 import { rollback } from './rollback.ts'
 import { createTable, type HudiTable } from './table.ts'
 import { loadTimeline } from './timeline.ts'
@@ -166,22 +166,15 @@ interface Writing {
   readonly path: string
 }
 
-interface Value {
-  readonly value: string | null
-  /** As the table's own SQL makes it, to find the rows again. */
-  readonly raw: string
-}
-
-async function partitionValues(duck: DuckDBConnection, table: HudiTable): Promise<readonly Value[]> {
-  if (table.partitionFields.length === 0) return [{ value: null, raw: '' }]
-  const sql = `SELECT DISTINCT dt, ${partitionPathSql(table)} FROM source ORDER BY 2`
-  const rows = (await duck.runAndReadAll(sql)).getRowsJson()
-  return rows.map(([value, raw]) => ({ value: value === null ? null : String(value), raw: String(raw) }))
+async function partitionValues(duck: DuckDBConnection, table: HudiTable): Promise<readonly (string | null)[]> {
+  if (table.partitionFields.length === 0) return [null]
+  const rows = (await duck.runAndReadAll('SELECT DISTINCT dt FROM source ORDER BY ALL')).getRowsJson()
+  return rows.map(([value]) => (value === null ? null : String(value)))
 }
 
 async function writeFile(
   { store, table, stored, duck, instant, path }: Writing,
-  { value, raw }: Value,
+  value: string | null,
   { fileId, fileName, at }: { readonly fileId: string; readonly fileName: string; readonly at: number },
 ): Promise<WriteStat> {
   const partition = partitionPath(table, [value])
@@ -194,7 +187,8 @@ async function writeFile(
   const appender = new ParquetAppender(metaColumns({ instant, fileName, partitionPath: partition, names, isKeyed }))
   const staged = join(path, '.hoodie/.staged.parquet')
   await mkdir(join(path, '.hoodie'), { recursive: true })
-  const conditions = raw === '' ? [] : [`${partitionPathSql(table)} = ${quoteText(raw)}`]
+  const text = value === null ? 'NULL' : quoteText(value)
+  const conditions = table.partitionFields.length === 0 ? [] : [`dt IS NOT DISTINCT FROM ${text}`]
   const columns = stored.columns.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`)
   if (isKeyed) columns.unshift(recordKeySql(recordKeyFields))
   const writer = await store.openWriter(filePath)
