@@ -1,5 +1,4 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename } from 'node:path'
 import type {
   CommitOutcome,
   CommitPermit,
@@ -8,28 +7,18 @@ import type {
   SweepReport,
   SweepScope,
 } from '../../core/checkpoint-types.ts'
-import type { CoordinatorContext } from '../../core/context.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
-import { syncDirectory } from './staged-file.ts'
-import {
-  epochOfStaged,
-  filesCommittable,
-  stagingDirectory,
-  systemCodeOf,
-  writeError,
-  type FilesCommittable,
-} from './staging.ts'
+import type { FilesPlace } from './files-place.ts'
+import { epochOfStaged, filesCommittable, writeError } from './staging.ts'
 
-/** Renames staged files to their final names, and removes what no manifest keeps. */
+/** Gives staged files their final names, and removes what no manifest keeps. */
 export class FilesCoordinator implements SinkCoordinator {
-  readonly #root: string
-  readonly #staging: string
+  readonly #place: FilesPlace
 
-  constructor(path: string, context: CoordinatorContext) {
-    this.#root = resolve(context.baseDirectory, path)
-    this.#staging = stagingDirectory(context.job, context.id)
+  constructor(place: FilesPlace) {
+    this.#place = place
   }
 
   async begin(checkpoint: number, epoch: number): Promise<JsonObject> {
@@ -46,21 +35,21 @@ export class FilesCoordinator implements SinkCoordinator {
   async commit(_permit: CommitPermit, json: JsonObject): Promise<CommitOutcome> {
     const committable = filesCommittable(json)
     try {
-      const found = await this.#look(committable)
+      const found = await this.#place.look(committable)
       if (found.state === 'committed') {
-        // Whoever renamed it may have died before the name was durable.
-        await syncDirectory(this.#root)
+        await this.#place.settle()
         return { outcome: 'already-committed' }
       }
       if (found.state === 'unknown') return { outcome: 'unknown', reason: found.reason }
-      await rename(join(this.#root, committable.staged), join(this.#root, committable.name))
+      await this.#place.place(committable)
       failpoint('commit', 'sent')
-      await syncDirectory(this.#root)
-      await syncDirectory(dirname(join(this.#root, committable.staged)))
-      return { outcome: 'committed' }
+      await this.#place.settle()
+      const after = await this.#place.look(committable)
+      if (after.state === 'committed') return { outcome: 'committed' }
+      return { outcome: 'retry', reason: after.state === 'unknown' ? after.reason : `${committable.name} still waits` }
     } catch (thrown) {
       // Also when another process, which rightly commits the same checkpoint, was faster: the next look tells.
-      return { outcome: 'retry', reason: writeError(`renaming to ${committable.name}`, thrown).message }
+      return { outcome: 'retry', reason: writeError(`giving ${committable.name} its name`, thrown).message }
     }
   }
 
@@ -68,7 +57,7 @@ export class FilesCoordinator implements SinkCoordinator {
     return await Promise.all(
       committables.map(async (json): Promise<Evidence> => {
         try {
-          return await this.#look(filesCommittable(json))
+          return await this.#place.look(filesCommittable(json))
         } catch (thrown) {
           return { state: 'unknown', reason: writeError('looking at files', thrown).message }
         }
@@ -78,78 +67,35 @@ export class FilesCoordinator implements SinkCoordinator {
 
   async abort(json: JsonObject): Promise<'aborted' | 'committed' | 'unknown'> {
     const committable = filesCommittable(json)
-    const found = await this.#look(committable)
+    const found = await this.#place.look(committable)
     if (found.state !== 'committable') return found.state
-    await rm(join(this.#root, committable.staged))
-    await syncDirectory(dirname(join(this.#root, committable.staged)))
+    await this.#place.drop(committable)
     return 'aborted'
   }
 
   async sweep(scope: SweepScope): Promise<SweepReport> {
     const keep = new Set(scope.keep.map((json) => basename(filesCommittable(json).staged)))
-    const names = await this.#names(this.#staging)
+    const staged = await this.#place.staged()
     const aborted: string[] = []
-    for (const name of names) {
+    for (const { name, drop } of staged) {
       const epoch = epochOfStaged(name)
       if (epoch === undefined || epoch >= scope.below || keep.has(name)) continue
-      await rm(join(this.#root, this.#staging, name)).catch((thrown: unknown) => {
-        if (systemCodeOf(thrown) !== 'ENOENT') throw writeError(`removing the staged file ${name}`, thrown)
-      })
+      await drop()
       aborted.push(name)
     }
-    return { aborted, found: names.length }
+    return { aborted, found: staged.length }
   }
 
   /** Committed files do not name their pipeline, so nobody else may write to this directory: their names would meet. */
   async findTraces(own: RunEpoch): Promise<readonly string[]> {
-    const committed = (await this.#names('.')).filter((name) => epochOfStaged(name) !== undefined)
-    const staged = (await this.#names(this.#staging)).filter((name) => (epochOfStaged(name) ?? -1) >= own)
-    return [...committed, ...staged]
+    const committed = (await this.#place.placed()).filter((name) => epochOfStaged(name) !== undefined)
+    const staged = (await this.#place.staged()).filter(({ name }) => (epochOfStaged(name) ?? -1) >= own)
+    return [...committed, ...staged.map(({ name }) => name)]
   }
 
   async fingerprint(): Promise<JsonObject> {
-    return { path: this.#root }
+    return { path: this.#place.root }
   }
 
   async close(): Promise<void> {}
-
-  /**
-   * A staged file that is there was never committed. One that is gone was committed when the final name has its size;
-   * otherwise somebody else took away one of them, and nobody can tell which.
-   */
-  async #look({
-    staged,
-    name,
-    bytes,
-  }: FilesCommittable): Promise<Extract<Evidence, { state: 'committed' | 'committable' | 'unknown' }>> {
-    const [waiting, placed] = [await this.#sizeOf(staged), await this.#sizeOf(name)]
-    if (waiting === undefined && placed === bytes) return { state: 'committed' }
-    const unknown = (reason: string): { state: 'unknown'; reason: string } => ({ state: 'unknown', reason })
-    if (waiting === undefined) {
-      return unknown(
-        placed === undefined
-          ? `neither ${name} nor its staged file is in ${this.#root}: it was committed and taken away, or never committed`
-          : `${name} has ${placed} bytes, we wrote ${bytes}`,
-      )
-    }
-    if (placed !== undefined) return unknown(`another file called ${name} is in ${this.#root}; who else writes there?`)
-    if (waiting !== bytes) return unknown(`the staged file of ${name} has ${waiting} bytes, we wrote ${bytes}`)
-    return { state: 'committable' }
-  }
-
-  async #names(directory: string): Promise<readonly string[]> {
-    return await readdir(join(this.#root, directory)).catch((thrown: unknown) => {
-      if (systemCodeOf(thrown) === 'ENOENT') return []
-      throw writeError(`listing ${directory} in ${this.#root}`, thrown)
-    })
-  }
-
-  async #sizeOf(path: string): Promise<number | undefined> {
-    try {
-      return (await stat(join(this.#root, path))).size
-    } catch (thrown) {
-      if (systemCodeOf(thrown) === 'ENOENT') return undefined
-      throw thrown
-    }
-  }
 }

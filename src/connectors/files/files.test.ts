@@ -267,7 +267,8 @@ test('options that fit no file are findings', () => {
     return connector.sink?.describe(filesSinkOptions.parse(options), ask).findings.map(({ path }) => path?.[0])
   }
   assert.deepEqual(findings({ path: 'out', format: 'json' }), [])
-  assert.deepEqual(findings({ path: 's3://bucket/x', format: 'json' }), ['path'])
+  assert.deepEqual(findings({ path: 's3://bucket/x', format: 'json' }), [])
+  assert.deepEqual(findings({ path: 'hdfs://host/x', format: 'json' }), ['path'])
   assert.deepEqual(findings({ path: 'out', format: 'parquet', compression: 'gzip' }), ['compression'])
   assert.deepEqual(findings({ path: 'out', format: 'json', compression: 'snappy' }), ['compression'])
 })

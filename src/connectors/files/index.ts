@@ -26,7 +26,7 @@ const sink: SinkConnector<FilesSinkOptions> = {
 /** Files in a directory, each visible once its checkpoint is published. */
 export const connector: Connector = {
   name: 'files',
-  summary: 'Writes NDJSON, CSV or Parquet files into a directory, each row once.',
+  summary: 'Writes NDJSON, CSV or Parquet files into a directory or to S3, each row once.',
   sink,
 }
 
@@ -41,7 +41,7 @@ function* findingsOf(options: FilesSinkOptions): Iterable<Finding> {
     return { severity: 'error', code: 'CONFIG', message, hint, path: [key] }
   }
   if (typeof layout === 'string') yield refuse(layout, 'Change `compression`.', 'compression')
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.path)) {
-    yield refuse('the files sink writes to local directories only', 'Give a path without `scheme://`.', 'path')
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.path) && !/^s3:\/\/[^/]/.test(options.path)) {
+    yield refuse('the files sink writes to directories and to s3:// addresses', 'Correct `path`.', 'path')
   }
 }

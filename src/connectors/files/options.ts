@@ -26,7 +26,9 @@ export interface FilesSinkOptions {
 
 /** The options of the sink `files`. */
 export const filesSinkOptions: z.ZodType<FilesSinkOptions> = z.strictObject({
-  path: path().describe('Directory of the files; it is made if it is missing.'),
+  path: path()
+    .describe('Directory of the files, made if it is missing, or s3://bucket/prefix.')
+    .meta({ examples: ['./out', 's3://lake/out'] }),
   format: z.union([z.enum(['json', 'ndjson', 'csv', 'parquet']), csvFormat]).describe('How rows are written.'),
   compression: z
     .enum(['none', 'gzip', 'zstd', 'snappy'])

@@ -2,14 +2,17 @@ import { access, constants, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { assert } from '../../core/assert.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
-import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
+import type { ConnectorContext, CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import type { LaneDatabase } from '../../dataplane/index.ts'
 import { FilesCoordinator } from './coordinator.ts'
+import { DiskFiles } from './disk-files.ts'
 import type { FileEncoder } from './encoder.ts'
+import type { FilesPlace } from './files-place.ts'
 import { JsonEncoder } from './json-encoder.ts'
 import { layoutOf, type FilesLayout, type FilesSinkOptions } from './options.ts'
 import { systemCodeOf } from './staging.ts'
+import { StoredFiles } from './stored-files.ts'
 import { FilesWriter } from './writer.ts'
 
 /** Writes files that appear whole, each once, when their checkpoint is published. */
@@ -25,6 +28,8 @@ export class FilesSink implements Sink {
   }
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
+    // What object storage has to be able to do is proven by the first checkpoint, and by the one that keeps the log.
+    if (isAddress(this.#options.path)) return []
     const root = resolve(context.baseDirectory, this.#options.path)
     const problem = await directoryProblem(root)
     if (problem === undefined) return []
@@ -40,13 +45,20 @@ export class FilesSink implements Sink {
   }
 
   writer(context: LaneContext): SinkWriter {
-    const { path, rollBytes } = this.#options
+    const { rollBytes } = this.#options
     const openEncoder = (): Promise<FileEncoder> => this.#openEncoder(context)
-    return new FilesWriter({ path, layout: this.#layout, rollBytes, openEncoder }, context)
+    return new FilesWriter({ place: this.#place(context), layout: this.#layout, rollBytes, openEncoder }, context)
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    return new FilesCoordinator(this.#options.path, context)
+    return new FilesCoordinator(this.#place(context))
+  }
+
+  #place(context: ConnectorContext): FilesPlace {
+    const { path, s3 } = this.#options
+    if (!isAddress(path)) return new DiskFiles(resolve(context.baseDirectory, path), context)
+    const root = path.replace(/\/+$/, '')
+    return new StoredFiles(root, context, () => context.openStore(root, { s3 }))
   }
 
   async #openEncoder(context: LaneContext): Promise<FileEncoder> {
@@ -60,6 +72,10 @@ export class FilesSink implements Sink {
       ? await CsvEncoder.open(database, context.schema, layout.compression, layout.csv)
       : await ParquetEncoder.open(database, context.schema, layout.compression)
   }
+}
+
+function isAddress(path: string): boolean {
+  return path.includes('://')
 }
 
 /** Looks only: a directory that is missing is made by the first file, if the one above it may be written. */

@@ -7,7 +7,8 @@ import type { JsonObject } from '../../core/json.ts'
  * <path>/.millrace/<job>/<sink>/part-e…                                           written, not committed
  *
  * A commit renames a staged file to its final name. So a staged file that is there was never committed, and nobody but
- * a commit of its checkpoint may take it away.
+ * a commit of its checkpoint may take it away. In object storage it waits as an upload that is not completed, and its
+ * name has a mark of its sink: part-<8 hex digits>-e….
  */
 
 /** Where the rows of a checkpoint go; its text is in the ticket. */
@@ -19,6 +20,8 @@ export type FilesCommittable = {
   readonly name: string
   readonly bytes: number
   readonly rows: number
+  /** Of object storage: the upload that waits to be completed. */
+  readonly token?: JsonObject
 }
 
 export function filesTicket(json: JsonObject): FilesTicket {
@@ -31,12 +34,13 @@ export function filesTicket(json: JsonObject): FilesTicket {
 }
 
 export function filesCommittable(json: JsonObject): FilesCommittable {
-  const { staged, name, bytes, rows } = json
+  const { staged, name, bytes, rows, token } = json
   assert(
     typeof staged === 'string' && typeof name === 'string' && typeof bytes === 'number' && typeof rows === 'number',
     'a committable of the files sink names a staged file, its final name, bytes and rows',
   )
-  return { staged, name, bytes, rows }
+  const isPlain = typeof token === 'object' && token !== null && !Array.isArray(token)
+  return { staged, name, bytes, rows, ...(isPlain && { token: token as JsonObject }) }
 }
 
 /** Directory of what this sink of this job has staged, relative to the sink's path. */
@@ -47,14 +51,14 @@ export function stagingDirectory(job: string, sink: string): string {
 /** Epoch and checkpoint never name two things, so neither do these names. */
 export function fileName(
   { epoch, checkpoint }: FilesTicket,
-  file: { readonly lane: number; readonly number: number; readonly extension: string },
+  file: { readonly prefix: string; readonly lane: number; readonly number: number; readonly extension: string },
 ): string {
-  return `part-e${epoch}-c${checkpoint}-l${file.lane}-${file.number}.${file.extension}`
+  return `part-${file.prefix}e${epoch}-c${checkpoint}-l${file.lane}-${file.number}.${file.extension}`
 }
 
 /** The epoch that wrote a file, staged or committed, or `undefined` for a file that is not ours. */
 export function epochOfStaged(name: string): number | undefined {
-  const match = /^part-e(\d+)-c\d+-l\d+-\d+\./.exec(name)
+  const match = /^part-(?:[0-9a-f]{8}-)?e(\d+)-c\d+-l\d+-\d+\./.exec(name)
   return match === null ? undefined : Number(match[1])
 }
 

@@ -1,4 +1,3 @@
-import { join, resolve } from 'node:path'
 import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
@@ -9,11 +8,11 @@ import type { JsonObject } from '../../core/json.ts'
 import type { CutResult, SinkWriter } from '../../core/sink.ts'
 import type { FileEncoder } from './encoder.ts'
 import { extensionOf, type FilesLayout } from './options.ts'
-import { StagedFile } from './staged-file.ts'
-import { fileName, filesTicket, stagingDirectory, type FilesCommittable, type FilesTicket } from './staging.ts'
+import type { FilesPlace, StagedWriter } from './files-place.ts'
+import { fileName, filesTicket, type FilesCommittable, type FilesTicket } from './staging.ts'
 
 export interface FilesWriterOptions {
-  readonly path: string
+  readonly place: FilesPlace
   readonly layout: FilesLayout
   readonly rollBytes: number
   readonly openEncoder: () => Promise<FileEncoder>
@@ -82,8 +81,8 @@ class CheckpointFiles {
   readonly #options: FilesWriterOptions
   readonly #context: LaneContext
   readonly #ticket: FilesTicket
-  readonly #done: { readonly file: StagedFile; readonly committable: FilesCommittable }[] = []
-  #current: { readonly file: StagedFile; readonly encoder: FileEncoder; rows: number } | undefined
+  readonly #done: { readonly file: StagedWriter; readonly committable: FilesCommittable }[] = []
+  #current: { readonly file: StagedWriter; readonly encoder: FileEncoder; rows: number } | undefined
   #rows = 0
   #bytes = 0
   #isDiscarded = false
@@ -131,29 +130,27 @@ class CheckpointFiles {
     failpoint('sink.flush', 'before')
     for (const chunk of await encoder.finish()) await file.write(chunk)
     await encoder.close()
-    await file.finish()
+    const staged = await file.finish()
     failpoint('sink.flush', 'after')
     this.#current = undefined
-    const { staged, name } = this.#names(this.#done.length)
-    this.#done.push({ file, committable: { staged, name, bytes: file.bytes, rows } })
+    const name = this.#name(this.#done.length)
+    this.#done.push({ file, committable: { ...staged, name, bytes: file.bytes, rows } })
   }
 
-  async #create(): Promise<{ file: StagedFile; encoder: FileEncoder; rows: number }> {
-    const { staged } = this.#names(this.#done.length)
+  async #create(): Promise<{ file: StagedWriter; encoder: FileEncoder; rows: number }> {
     const encoder = await this.#options.openEncoder()
     try {
-      const root = resolve(this.#context.baseDirectory, this.#options.path)
-      return { file: await StagedFile.create(join(root, staged)), encoder, rows: 0 }
+      return { file: await this.#options.place.stage(this.#name(this.#done.length)), encoder, rows: 0 }
     } catch (thrown) {
       await encoder.close()
       throw thrown
     }
   }
 
-  #names(number: number): { readonly staged: string; readonly name: string } {
-    const { lane, job, id } = this.#context
-    const name = fileName(this.#ticket, { lane, number, extension: extensionOf(this.#options.layout) })
-    return { name, staged: `${stagingDirectory(job, id)}/${name}` }
+  #name(number: number): string {
+    const { place, layout } = this.#options
+    const { lane } = this.#context
+    return fileName(this.#ticket, { prefix: place.namePrefix, lane, number, extension: extensionOf(layout) })
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
