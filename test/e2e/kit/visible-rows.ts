@@ -33,12 +33,17 @@ export class VisibleRows {
     this.#tops[part] = Math.max(this.#tops[part] ?? -1, seq)
   }
 
+  /** How many rows of each partition are there, whichever they are. */
+  counts(): number[] {
+    return [...this.#counts]
+  }
+
   /** How many rows of each partition are there. Fails when they are not the first ones. */
   prefixes(): number[] {
     this.#tops.forEach((top, part) => {
       const missing = this.#seen[part]?.subarray(0, top + 1).indexOf(0) ?? -1
       assert.equal(missing, -1, `row ${missing} of partition ${part} is missing, and row ${top} is there`)
     })
-    return [...this.#counts]
+    return this.counts()
   }
 }
