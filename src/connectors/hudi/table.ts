@@ -171,7 +171,7 @@ export function compareTables(wanted: HudiTable, found: HudiTable): readonly Fin
   const findings: Finding[] = []
   const compare = (what: string, want: string, have: string): void => {
     if (want === have) return
-    const message = `the table's ${what} is ${have || 'empty'}, the pipeline says ${want || 'none'}`
+    const message = `${what}: the table has ${have || 'none'}, the pipeline says ${want || 'none'}`
     findings.push({ severity: 'error', code: 'SCHEMA', message, hint: 'Change the options or use another path.' })
   }
   compare('name', wanted.name, found.name)

@@ -93,6 +93,9 @@ export function filesTarget(directory: string): Target {
   }
 }
 
+/** Few commits and small files, so that merging, cleaning and archiving are among the things that go on. */
+export const HUDI_RULES = 'targetFileSize: 256KiB, retainedCommits: 2, timelineCommits: 10'
+
 /**
  * A Hudi table, read by hudi-rs. In partitions, rows go through the exchange between lanes.
  */
@@ -100,7 +103,7 @@ export function hudiTarget(directory: string, partitionBy?: string): Target {
   const table = path.join(directory, 'lake')
   return {
     kind: 'hudi',
-    options: `connector: hudi, path: ./lake, table: events${partitionBy === undefined ? '' : `, partitionBy: ['${partitionBy}']`}`,
+    options: `connector: hudi, path: ./lake, table: events, ${HUDI_RULES}${partitionBy === undefined ? '' : `, partitionBy: ['${partitionBy}']`}`,
     read: async (into) => {
       if (!existsSync(path.join(table, '.hoodie', 'hoodie.properties'))) return
       const { rows, columns } = await readHudi(table, { columns: ['part', 'seq'] })
@@ -108,17 +111,17 @@ export function hudiTarget(directory: string, partitionBy?: string): Target {
       assert.equal(part.length, rows)
       part.forEach((value, row) => into.add(Number(value), Number(seq[row])))
     },
-    residue: async () => openInstants(path.join(table, '.hoodie', 'timeline')),
+    residue: async () => openInstants(path.join(table, '.hoodie')),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
-/** Instants that are requested or inflight and never completed. A completed file is `<requested>_<completed>.<action>`. */
+/** Instants that are requested or inflight and never completed: `<t>.inflight`, `<t>.<action>.requested`. */
 function openInstants(timeline: string): string[] {
   const names = existsSync(timeline) ? readdirSync(timeline) : []
-  const completed = new Set(names.flatMap((name) => /^(\d+)_\d+\./.exec(name)?.[1] ?? []))
+  const completed = new Set(names.flatMap((name) => /^(\d+)\.(?!inflight$)\w+$/.exec(name)?.[1] ?? []))
   return names.filter((name) => {
-    const pending = /^(\d+)\.\w+(\.\w+)?$/.exec(name)
+    const pending = /^(\d+)\.(?:inflight|\w+\.(?:requested|inflight))$/.exec(name)
     return pending !== null && !completed.has(pending[1] ?? '')
   })
 }

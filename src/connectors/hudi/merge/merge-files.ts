@@ -26,7 +26,7 @@ export interface MergeWork {
   readonly signal: AbortSignal
 }
 
-const MEMORY_BYTES = 256 * 1024 * 1024
+const MEMORY_BYTES = 128 * 1024 * 1024
 /** Rows of small inputs are gathered, so that the file gets few row groups; larger inputs make their own. */
 const GATHERED_BYTES = 8 * 1024 * 1024
 const GATHERED_ROWS = 100_000
