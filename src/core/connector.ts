@@ -49,6 +49,8 @@ export interface SourceDescription {
   readonly format: 'json' | 'csv' | 'raw' | 'parquet'
   /** Metadata columns that SQL may use beside the schema. */
   readonly metadata: Schema
+  /** Splits may move to another lane at a checkpoint when one reads much more than the others. */
+  readonly rebalance?: boolean
   readonly findings: readonly Finding[]
 }
 

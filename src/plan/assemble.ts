@@ -286,6 +286,7 @@ class Assembly {
         gives,
         format: description.format,
         metadata: [...this.#metadataOf(source.id)],
+        ...(description.rebalance === true && { rebalance: true }),
         delivery: description.delivery,
         outputs: this.#direct.get(source.id) ?? [],
       }

@@ -55,6 +55,8 @@ export interface SourceStep {
   readonly format: 'json' | 'csv' | 'raw' | 'parquet'
   /** Metadata columns to fill, for example `_offset`. */
   readonly metadata: readonly string[]
+  /** Splits may move between lanes. */
+  readonly rebalance?: boolean
   readonly delivery: Delivery
   readonly outputs: readonly Edge[]
 }

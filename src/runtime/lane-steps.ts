@@ -37,7 +37,11 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
         const reader = source.reader(services.context(step.id, step.gives, step.schema, step.metadata))
-        sources.set(step.id, { task: new SourceTask(step.id, reader), edges: step.outputs })
+        sources.set(step.id, {
+          task: new SourceTask(step.id, reader),
+          edges: step.outputs,
+          rebalance: step.rebalance === true,
+        })
         break
       }
       case 'query':

@@ -12,7 +12,10 @@ import type { Stage, StageCut } from './stage.ts'
 
 /** The steps of one lane, made by lane-steps.ts from the plan. */
 export interface LaneSteps {
-  readonly sources: ReadonlyMap<string, { readonly task: SourceTask; readonly edges: readonly Edge[] }>
+  readonly sources: ReadonlyMap<
+    string,
+    { readonly task: SourceTask; readonly edges: readonly Edge[]; readonly rebalance: boolean }
+  >
   /** In the order of the flow; without an exchange there is one. Sources feed the first. */
   readonly stages: readonly Stage[]
   /** Of the exchanges whose rows may go to any lane. */
@@ -88,8 +91,9 @@ export class Lane {
   /** The barrier: cuts every stage between two items, then reports when everything is prepared. */
   async barrier(message: Message<'barrier'>): Promise<void> {
     const attempt = this.#attempt
+    const revoked = [...this.#steps.sources.values()].filter(({ task }) => message.revoke?.[task.id] !== undefined)
     const [{ cut, positions }, ...later] = await Promise.all([
-      this.#first.enter(() => this.#cutFirst(message)),
+      this.#first.enter(() => this.#cutFirst(message)).then((first) => this.#readOn(attempt, revoked, first)),
       ...this.#steps.stages.slice(1).map((stage) => stage.cutWhenAligned(message)),
     ])
     const cuts = [await cut(), ...later]
@@ -121,6 +125,10 @@ export class Lane {
   reportProgress(): void {
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
+    for (const { task, rebalance } of this.#steps.sources.values()) {
+      const splits = task.takeRead()
+      if (rebalance && splits.length > 0) this.#tell({ kind: 'split-bytes', source: task.id, splits })
+    }
     for (const [exchange, sent] of this.#steps.stages.flatMap((stage) => stage.sent())) {
       const scattered = this.#steps.spreaders.get(exchange)?.scattered ?? 0
       this.#tell({ kind: 'exchanged', exchange, ...sent, scattered })
@@ -163,10 +171,23 @@ export class Lane {
     if (message.last) void this.#stopReading()
     const cut = await this.#first.cut(message)
     const positions = this.positions()
+    for (const [source, splits] of Object.entries(message.revoke ?? {}))
+      this.#steps.sources.get(source)?.task.revoke(splits)
     this.#handed.cut(message.next.checkpoint)
     this.#dirty = false
     failpoint('chk.barrier', 'after')
     return { cut, positions }
+  }
+
+  /** Sources that gave splits back go on with those that are left. Outside of the gate: their items wait for it. */
+  async #readOn<T>(attempt: number, revoked: readonly { readonly task: SourceTask }[], cut: T): Promise<T> {
+    for (const { task } of revoked) {
+      await task.rest()
+      if (attempt !== this.#attempt || !this.#isReading) break
+      task.reassign()
+      this.#runSource(task)
+    }
+    return cut
   }
 
   #runSource(task: SourceTask): void {
@@ -192,7 +213,7 @@ export class Lane {
 
   async #handle(task: SourceTask, item: Item): Promise<void> {
     // After the last barrier, or in a rewind: what was polled is not part of any checkpoint.
-    if (!this.#isReading) return item.kind === 'batch' ? item.release() : undefined
+    if (!this.#isReading || !task.reads(item.split)) return item.kind === 'batch' ? item.release() : undefined
     if (item.kind === 'batch') {
       const batch = await this.#handed.take(task.id, item)
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)

@@ -51,6 +51,8 @@ export type ToLane =
       readonly checkpoint: CheckpointId
       readonly next: { readonly checkpoint: CheckpointId; readonly tickets: Tickets }
       readonly last: boolean
+      /** Splits of each source that this lane reads no further: another one goes on with them. */
+      readonly revoke?: Readonly<Record<string, readonly SplitId[]>>
     }
   /** Throw away open work and stay still until the next `start`. */
   | { readonly kind: 'halt' }
@@ -89,6 +91,12 @@ export type FromLane =
       readonly kind: 'progress'
       readonly steps: Readonly<Record<string, StepTotals>>
       readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
+    }
+  /** Bytes that each split gave since the last report, of sources whose splits may move. */
+  | {
+      readonly kind: 'split-bytes'
+      readonly source: string
+      readonly splits: readonly (readonly [split: SplitId, bytes: number])[]
     }
   /** Rows that an exchange left in their lane and sent to others since the last report, and how many keys are scattered. */
   | {

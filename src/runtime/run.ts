@@ -19,6 +19,7 @@ import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck, Tickets } from './messages.ts'
 import { Leftovers } from './leftovers.ts'
 import { isUnplaced, PoisonSearch } from './poison-search.ts'
+import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
@@ -46,6 +47,7 @@ export class Run {
   readonly #timer: CheckpointTimer
   readonly #rewinder: Rewinder
   readonly #leftovers: Leftovers
+  readonly #moves: SplitMoves
   #cycle: CycleState
   /** The epoch under which the lanes run, 0 while they are told to rest. */
   #attempt = 0
@@ -73,6 +75,7 @@ export class Run {
     this.#commits = new CommitQueue(options, (checkpoints) => this.#step({ kind: 'confirmed', checkpoints }))
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
+    this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
     this.#end.promise.catch(() => undefined)
   }
 
@@ -129,6 +132,8 @@ export class Run {
       case 'read':
         this.#step({ kind: 'read' })
         return this.#timer.rowsArrived()
+      case 'split-bytes':
+        return this.#moves.hear(message)
       case 'acked':
         this.#acks.push(message.ack)
         return this.#step({ kind: 'acked', lane })
@@ -202,7 +207,9 @@ export class Run {
     const tickets = await this.#ticketsFor(checkpoint + 1)
     if (attempt !== this.#attempt) return
     observe({ kind: 'triggered', checkpoint })
-    lanes.send(() => ({ kind: 'barrier', checkpoint, next: { checkpoint: checkpoint + 1, tickets }, last }))
+    const next = { checkpoint: checkpoint + 1, tickets }
+    const revoke = last ? () => ({}) : this.#moves.atBarrier()
+    lanes.send((lane) => ({ kind: 'barrier', checkpoint, next, last, revoke: revoke(lane) }))
     failpoint('chk.trigger', 'after')
     this.#cancelDeadline = clock.after(plan.times.timeoutMs, () => {
       const seconds = plan.times.timeoutMs / 1000
@@ -239,6 +246,10 @@ export class Run {
     })
     if (this.#cycle.last) failpoint('final.publish', 'after')
     sources.settle(states)
+    // In a rewind the lanes take what the book says.
+    this.#moves.published((lane, source, splits) => {
+      if (this.#attempt !== 0) this.#options.lanes.sendTo(lane, { kind: 'add', source, splits })
+    })
     observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
     this.#inBackground(this.#commits.add({ permit, items, states, isLast: this.#cycle.last }))
     this.#step({ kind: 'published' })
@@ -269,6 +280,7 @@ export class Run {
     if (decision === 'halt') return this.#halt(error)
     this.#cancelDeadline()
     this.#timer.restart()
+    this.#moves.rewound()
     // From here on, what lanes still say about the old attempt is not heard.
     this.#attempt = 0
     this.#isRewinding = true

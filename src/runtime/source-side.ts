@@ -1,3 +1,4 @@
+import type { SplitId } from '../core/batch.ts'
 import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { failpoint } from '../core/failpoints.ts'
@@ -90,6 +91,15 @@ export class SourceSide {
     if (!isSplitFinished) return
     this.#splitFinished.abort()
     this.#splitFinished = new AbortController()
+  }
+
+  lanesOf(source: string): readonly { readonly split: SplitId; readonly lane: number }[] {
+    return this.#sources.get(source)?.book.lanes ?? []
+  }
+
+  /** Gives a split to another lane, which goes on at its last published position. */
+  move(source: string, split: SplitId, to: number): readonly SplitAssignment[] {
+    return this.#sources.get(source)?.book.move(split, to) ?? []
   }
 
   /** Looks for new splits until the signal, also as soon as one is finished; what is found is handed on per lane. */

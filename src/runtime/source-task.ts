@@ -11,6 +11,8 @@ export class SourceTask {
   readonly id: string
   readonly #reader: SplitReader
   readonly #progress = new Map<SplitId, { at: JsonObject; finished: boolean }>()
+  readonly #assigned = new Map<SplitId, SplitAssignment>()
+  #read = new Map<SplitId, number>()
   #stop = new AbortController()
   #loop: Promise<void> = Promise.resolve()
 
@@ -21,6 +23,8 @@ export class SourceTask {
 
   assign(splits: readonly SplitAssignment[]): void {
     this.#progress.clear()
+    this.#assigned.clear()
+    this.#read.clear()
     this.#note(splits)
     this.#reader.assign(splits)
   }
@@ -30,11 +34,37 @@ export class SourceTask {
     this.#reader.add(splits)
   }
 
+  /** Splits that are read no further. What was polled of them and not handled must not be: see `reads`. */
+  revoke(splits: readonly SplitId[]): void {
+    for (const split of splits) {
+      this.#progress.delete(split)
+      this.#assigned.delete(split)
+    }
+  }
+
+  /** False for items of a split that was revoked after they were polled. */
+  reads(split: SplitId): boolean {
+    return this.#progress.has(split)
+  }
+
+  /** The reader, at rest, gets what is left after `revoke`, from where each split was handled to. */
+  reassign(): void {
+    const left = [...this.#assigned.values()].filter(({ split }) => this.#progress.get(split)?.finished === false)
+    this.#reader.assign(left.map((one) => ({ ...one, at: this.#progress.get(one.split)?.at ?? one.at })))
+  }
+
+  /** Bytes that each split gave since the last call. */
+  takeRead(): [SplitId, number][] {
+    const read = [...this.#read]
+    this.#read = new Map()
+    return read
+  }
+
   /** `handle` runs one item at a time; when it throws the loop ends and `failed` is told. */
   run(handle: (item: Item) => Promise<void>, failed: (error: unknown) => void): void {
     const stop = new AbortController()
     this.#stop = stop
-    this.#loop = this.#read(stop.signal, handle).catch(failed)
+    this.#loop = this.#pollUntil(stop.signal, handle).catch(failed)
   }
 
   /** Comes to rest between two items. Items that were polled and not handled are read again after `assign`. */
@@ -47,7 +77,10 @@ export class SourceTask {
   advance(item: Item): void {
     const progress = this.#progress.get(item.split)
     if (progress === undefined) return
-    if (item.kind === 'batch') progress.at = item.next
+    if (item.kind === 'batch') {
+      progress.at = item.next
+      this.#read.set(item.split, (this.#read.get(item.split) ?? 0) + item.bytes)
+    }
     if (item.kind === 'split-end') {
       progress.at = item.at
       progress.finished = true
@@ -68,10 +101,13 @@ export class SourceTask {
   }
 
   #note(splits: readonly SplitAssignment[]): void {
-    for (const { split, at } of splits) this.#progress.set(split, { at, finished: false })
+    for (const assignment of splits) {
+      this.#progress.set(assignment.split, { at: assignment.at, finished: false })
+      this.#assigned.set(assignment.split, assignment)
+    }
   }
 
-  async #read(signal: AbortSignal, handle: (item: Item) => Promise<void>): Promise<void> {
+  async #pollUntil(signal: AbortSignal, handle: (item: Item) => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       const items = await this.#reader.poll(signal)
       for (const [index, item] of items.entries()) {

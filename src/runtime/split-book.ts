@@ -5,8 +5,8 @@ import { spreadSplits } from './assignment.ts'
 import type { SplitProgress } from './messages.ts'
 
 /**
- * Every split of one source: which lane reads it, and its position at the last published checkpoint. Splits never leave
- * their lane while the job runs, and finished ones stay in the book.
+ * Every split of one source: which lane reads it, and its position at the last published checkpoint. Splits stay in their
+ * lane unless they are moved, and finished ones stay in the book.
  */
 export class SplitBook {
   readonly #lanes: number
@@ -42,6 +42,19 @@ export class SplitBook {
     return [...this.#splits.values()]
       .filter((entry) => entry.lane === lane && !entry.state.finished)
       .map(({ state: { finished: _finished, ...assignment } }) => assignment)
+  }
+
+  /** The splits that are read, with their lanes. */
+  get lanes(): readonly { readonly split: SplitId; readonly lane: number }[] {
+    return [...this.#splits].filter(([, { state }]) => !state.finished).map(([split, { lane }]) => ({ split, lane }))
+  }
+
+  /** Gives a split to another lane; returns where that one begins, nothing when the split is finished. */
+  move(split: SplitId, to: number): SplitAssignment[] {
+    const entry = this.#splits.get(split)
+    if (entry === undefined || entry.state.finished) return []
+    entry.lane = to
+    return this.assignments(to).filter((assignment) => assignment.split === split)
   }
 
   unfinished(): SplitAssignment[] {

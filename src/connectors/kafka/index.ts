@@ -45,6 +45,7 @@ function describe(options: KafkaSourceOptions): SourceDescription {
       { name: '_partition', type: 'integer', nullable: false },
       { name: '_offset', type: 'bigint', nullable: false },
     ],
+    rebalance: options.rebalance === 'on-skew',
     findings: options.tls?.insecureSkipVerify === true ? [UNVERIFIED] : [],
   }
 }

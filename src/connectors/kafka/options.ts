@@ -79,6 +79,12 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
     discoveryInterval: duration({ minMs: 100 })
       .default(60_000)
       .describe('Pause between two looks for new topics and partitions.'),
+    rebalance: z
+      .enum(['never', 'on-skew'])
+      .default('never')
+      .describe(
+        'Whether partitions move to another lane, at a checkpoint, when one lane reads much more than the others.',
+      ),
     properties: properties()
       .default({})
       .describe(`Settings by Kafka's names: ${KNOWN_PROPERTIES.join(', ')}.`),
@@ -112,6 +118,7 @@ export interface KafkaSourceOptions {
   readonly start: 'earliest' | 'latest' | string | number | OffsetsByTopic
   readonly end: 'never' | 'latest' | string | number | OffsetsByTopic
   readonly discoveryInterval: number
+  readonly rebalance: 'never' | 'on-skew'
   readonly properties: Readonly<Record<string, string>>
 }
 

@@ -38,6 +38,7 @@ function describe(options: SlsSourceOptions): SourceDescription {
       { name: '_offset', type: 'bigint', nullable: false },
       { name: '_index', type: 'integer', nullable: false },
     ],
+    rebalance: options.rebalance === 'on-skew',
     findings: [...findingsOf(options)],
   }
 }

@@ -47,6 +47,10 @@ export const slsSourceOptions: z.ZodType<SlsSourceOptions> = z.strictObject({
     .enum(['parents-first', 'any'])
     .default('parents-first')
     .describe('parents-first reads a shard when those that it came of are read to their end and published.'),
+  rebalance: z
+    .enum(['never', 'on-skew'])
+    .default('never')
+    .describe('Whether shards move to another lane, at a checkpoint, when one lane reads much more than the others.'),
   reportTo: identifier(63)
     .optional()
     .describe('Consumer group that is told what is confirmed, for the console. It is never read.'),
@@ -67,6 +71,7 @@ export interface SlsSourceOptions {
   readonly end: 'never' | 'latest' | string | number
   readonly discoveryInterval: number
   readonly shardOrder: 'parents-first' | 'any'
+  readonly rebalance: 'never' | 'on-skew'
   readonly reportTo?: string | undefined
 }
 

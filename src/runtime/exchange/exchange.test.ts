@@ -192,7 +192,7 @@ class World {
         ),
       ]
       const task = new SourceTask('in', new ListReader(rows))
-      const sources = new Map([['in', { task, edges: [{ to: 'by-key' }] }]])
+      const sources = new Map([['in', { task, edges: [{ to: 'by-key' }], rebalance: false }]])
       const made = new Lane(
         { sources, stages, spreaders: new Map(), cutTable: (batch) => Promise.resolve(batch) },
         (message) => this.#hear(lane, message),

@@ -57,14 +57,14 @@ export class Topic implements AsyncDisposable {
 
   /** Appends so many rows to every partition. */
   async append(rowsPerPartition: number): Promise<void> {
-    await Promise.all(this.counts.map((_, part) => this.#appendTo(part, rowsPerPartition)))
+    await Promise.all(this.counts.map((_, part) => this.appendTo(part, rowsPerPartition)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await new KafkaAdmin(this.#client).deleteTopic(this.name)
   }
 
-  async #appendTo(partition: number, rows: number): Promise<void> {
+  async appendTo(partition: number, rows: number): Promise<void> {
     for (let left = rows; left > 0; left -= ROWS_PER_BATCH) {
       const first = this.counts[partition] ?? 0
       const count = Math.min(left, ROWS_PER_BATCH)

@@ -23,6 +23,8 @@ export interface WorldOptions {
   /** Steps between the source `rows` and the sink, and the one that the sink reads. */
   readonly transforms?: string
   readonly lastStep?: string
+  /** Further options of the source. */
+  readonly source?: string
 }
 
 /** One job from a topic to a sink, with all that a test needs to hurt and to audit it. */
@@ -48,7 +50,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
     await topic.append(options.rows)
     const { address } = options.broker
     const end = options.isBounded === true ? 'latest' : 'never'
-    const kafka = `connector: kafka, brokers: ['${address}'], topics: [${topic.name}], end: ${end}`
+    const kafka = `connector: kafka, brokers: ['${address}'], topics: [${topic.name}], end: ${end}${options.source === undefined ? '' : `, ${options.source}`}`
     // Hudi takes tables, so a query stands before it; the others are handed the bytes of the source.
     const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
     const { transforms, lastStep = 'rows' } = options.sink.startsWith('hudi')
