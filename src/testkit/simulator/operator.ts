@@ -29,5 +29,6 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
     world.story.tell(process.name, `not decided: ${error.code}`)
     return
   }
-  if (answer === 'accept-loss') world.givenUp(hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)]))
+  if (answer === 'accept-loss')
+    world.audit.givenUp(hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)]))
 }

@@ -92,8 +92,8 @@ export class SimulatedProcess {
   call<T>(what: string, effect: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#whenAwake(() => {
-        const { time } = this.world
-        const { fate, thereMs, backMs } = this.world.network(what)
+        const { time, network } = this.world
+        const { fate, thereMs, backMs } = network.route()
         time.after(thereMs, () => {
           const lost = (): void => {
             this.after(REPLY_TIMEOUT_MS, () => reject(unreachable(what)))
@@ -104,7 +104,7 @@ export class SimulatedProcess {
             const value = effect()
             reply = () => resolve(value)
           } catch (error) {
-            reply = () => reject(error as Error)
+            reply = () => reject(error)
           }
           if (fate === 'reply lost') return lost()
           this.after(backMs, reply)

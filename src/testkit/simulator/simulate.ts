@@ -1,6 +1,6 @@
 import type { Plan } from '../../plan/plan.ts'
 import { watchFailpoints } from '../../core/failpoints.ts'
-import { randomFaults, type Fault } from './faults.ts'
+import { everyCell, randomFaults, type Fault } from './faults.ts'
 import type { ServerOfFamily } from './model-server.ts'
 import { anyProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -53,6 +53,21 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     follow: random.chance(0.5),
     faults: randomFaults(random, faultCount),
   }
+}
+
+/** Every protocol step, position and strike, with every family of sinks. */
+export const CELLS: number = everyCell().length * Object.keys(FAMILIES).length
+
+/** The cell with this number: its fault strikes three times, at different ages of the job. */
+export function everyCellSchedule(index: number): Schedule {
+  const families = Object.keys(FAMILIES)
+  const cells = everyCell()
+  const cell = cells[index % cells.length]
+  const family = families[Math.floor(index / cells.length)]
+  if (cell === undefined || family === undefined) throw new RangeError(`there are ${CELLS} cells, not ${index}`)
+  const later: Fault = { when: { afterMs: 450 }, strike: { kind: 'stop signal' } }
+  const faults = [cell, { when: { afterMs: 300 }, strike: { kind: 'kill' } }, cell, later, cell] satisfies Fault[]
+  return { seed: index, family, lanes: 2, splits: 2, follow: index % 2 === 0, faults }
 }
 
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */

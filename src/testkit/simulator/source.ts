@@ -74,7 +74,8 @@ export const connector: Connector = {
             return log.splits.filter((split) => !known.has(split)).map((split) => ({ split, spec: {}, at: { seq: 0 } }))
           },
           lag: async () => new Map(),
-          acknowledge: async (positions, permit) => thisProcess().world.acknowledged(positions, permit.checkpoint),
+          acknowledge: async (positions, permit) =>
+            thisProcess().world.watch.acknowledged(positions, permit.checkpoint),
           close: async () => undefined,
         }),
         reader: ({ clock }) => new NumberedReader(clock, follow),

@@ -1,22 +1,18 @@
-import { decodeEntry } from '../../checkpoint/entries.ts'
-import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { FailpointPosition } from '../../core/failpoints.ts'
-import type { SplitPosition } from '../../core/batch.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { CheckpointLog } from '../../storage/checkpoint-log.ts'
 import type { ConnectorModules } from '../../runtime/connectors.ts'
 import { Job } from '../../runtime/job.ts'
-import { LaneServices } from '../../runtime/lane-context.ts'
-import { LaneDesk } from '../../runtime/lane-desk.ts'
-import type { LanePort, OpenLane } from '../../runtime/lane-group.ts'
-import type { FromLane, ToLane } from '../../runtime/messages.ts'
 import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
-import { Audit, type Row } from './audit.ts'
+import { Audit } from './audit.ts'
 import { DiskLog } from './disk-log.ts'
 import { describeFault, type Fault } from './faults.ts'
+import { openLaneIn } from './lane-in-process.ts'
+import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
+import { Network } from './network.ts'
 import { decideByLooking } from './operator.ts'
 import { SimulatedProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -48,6 +44,7 @@ const RECOVERY_MS = 180_000
 /** What a killed process began last, and one that was fenced while a server was away. */
 const RESIDUE_MAX = 4
 const SPLITS_MAX = 6
+const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 /** Halts that ask an operator. */
 const ASKS_OPERATOR: ReadonlySet<number> = new Set([67, 68])
 
@@ -56,6 +53,8 @@ export class World {
   readonly time: VirtualTime = new VirtualTime()
   readonly random: Random
   readonly story: Story
+  readonly network: Network
+  readonly watch: LogWatch
   readonly audit: Audit
   readonly server: ModelServer
   readonly log: NumberedLog
@@ -65,18 +64,12 @@ export class World {
   readonly #options: WorldOptions
   readonly #processes: SimulatedProcess[] = []
   readonly #jobs = new Map<SimulatedProcess, Job>()
-  readonly #published = new Set<string>()
-  #confirmed: CheckpointId = 0
+  /** How the last lane of a process dies. */
+  readonly #lanes = new Map<SimulatedProcess, () => void>()
   #faults: Fault[]
   #armed: Fault | undefined
   #disarm: () => void = () => undefined
-  #lostRequests = 0
-  #lostReplies = 0
-  #blackHoleUntil = -1
-  #slowUntil = -1
   #names = 0
-  /** A server has thrown away what was prepared, or the names by which it could tell. */
-  #hasForgotten = false
   #end: 'finished' | 'stopped' | undefined
   #isOver = false
 
@@ -84,7 +77,9 @@ export class World {
     this.#options = options
     this.random = new Random(options.seed)
     this.story = new Story(this.time, options.keepStory)
-    this.audit = new Audit(({ epoch, checkpoint }) => this.#published.has(`${epoch}/${checkpoint}`))
+    this.network = new Network(this.time, this.random)
+    this.watch = new LogWatch((isPublished) => new Audit(isPublished))
+    this.audit = this.watch.audit
     this.server = options.server(this.audit)
     this.log = new NumberedLog(this.time, options.splits)
     this.#faults = [...options.faults]
@@ -107,7 +102,7 @@ export class World {
     this.story.tell('world', 'the last fault has struck')
     this.log.close()
     this.isDiskFull = false
-    this.#lostRequests = this.#lostReplies = 0
+    this.network.recover()
     for (const process of this.#processes) process.wake()
     this.#askToStop()
     const until = this.time.now + RECOVERY_MS
@@ -154,7 +149,7 @@ export class World {
         observe: (event) => {
           if (event.kind !== 'lane' && event.kind !== 'lag') this.story.tell(process.name, event.kind)
         },
-        openLane: this.#openLane(process),
+        openLane: openLaneIn(process, (die) => this.#lanes.set(process, die)),
       })
       this.#jobs.set(process, job)
       this.#ended(process, await job.run())
@@ -184,7 +179,7 @@ export class World {
   async #failed(process: SimulatedProcess, thrown: unknown): Promise<void> {
     if (process.isDead) return
     const error = thrown instanceof MillraceError ? thrown : undefined
-    this.story.tell(process.name, `ends: ${error?.code ?? 'CRASH'} ${(thrown as Error).message}`)
+    this.story.tell(process.name, `ends: ${error?.code ?? 'CRASH'} ${(thrown as Error).message.replaceAll(UUID, '…')}`)
     if (error === undefined) this.audit.violation(`a process crashed: ${(thrown as Error).stack ?? ''}`)
     if (error?.code === 'ACCOUNTING' || error?.code === 'STORE_CORRUPT' || error?.code === 'SINK_WENT_BACK') {
       this.audit.violation(`a process halted with ${error.code}: ${error.message}`)
@@ -204,6 +199,7 @@ export class World {
   #gone(process: SimulatedProcess): void {
     process.die()
     this.#jobs.delete(process)
+    this.#lanes.delete(process)
   }
 
   /** A supervisor sees that one instance runs. */
@@ -212,30 +208,6 @@ export class World {
       const isNeeded = !this.#isOver && !this.#processes.some((one) => !one.isDead && !one.isStopped)
       if (isNeeded) this.#start()
     })
-  }
-
-  #openLane(process: SimulatedProcess): OpenLane {
-    return (data, receive, _died): LanePort => {
-      const channel = (): ((act: () => void) => void) => {
-        let last = 0
-        return (act) => {
-          // In the order in which they were sent, each after a while.
-          last = Math.max(last, this.time.now + this.random.next())
-          process.after(last - this.time.now, act)
-        }
-      }
-      const [toLane, toCoordinator] = [channel(), channel()]
-      const tell = (message: FromLane): void => toCoordinator(() => receive(data.lane, message))
-      const desk = new LaneDesk(new LaneServices(data, tell, process.clock), tell)
-      const opened = desk.open(data)
-      return {
-        send: (message: ToLane) => toLane(() => void opened.then(() => desk.hear(message))),
-        close: async () => {
-          await opened
-          await desk.hear({ kind: 'close' })
-        },
-      }
-    }
   }
 
   // What the schedule does.
@@ -283,26 +255,22 @@ export class World {
       case 'start twin':
         return this.#start()
       case 'lane dies':
-        return this.#kill(process)
+        return process?.run(() => this.#lanes.get(process)?.())
       case 'lose requests':
-        this.#lostRequests += strike.calls
-        return
+        return this.network.loseRequests(strike.calls)
       case 'lose replies':
-        this.#lostReplies += strike.calls
-        return
+        return this.network.loseReplies(strike.calls)
       case 'black hole':
-        this.#blackHoleUntil = this.time.now + strike.ms
-        return
+        return this.network.swallow(strike.ms)
       case 'slow network':
-        this.#slowUntil = this.time.now + strike.ms
-        return
+        return this.network.slowDown(strike.ms)
       case 'server restarts':
         return this.server.restart()
       case 'prepared expires':
-        this.#hasForgotten = this.server.expire(this.random) || this.#hasForgotten
+        if (this.server.expire(this.random)) this.watch.hasServerForgotten = true
         return
       case 'labels evicted':
-        this.#hasForgotten = this.server.evict() || this.#hasForgotten
+        if (this.server.evict()) this.watch.hasServerForgotten = true
         return
       case 'clock jumps':
         if (process !== undefined) process.skewMs += strike.ms
@@ -334,56 +302,15 @@ export class World {
     this.#startSoon()
   }
 
-  /** What becomes of a call, and how long its ways take. */
-  network(_what: string): { fate: 'arrives' | 'request lost' | 'reply lost'; thereMs: number; backMs: number } {
-    const slow = this.time.now < this.#slowUntil ? 150 : 1
-    const times = { thereMs: slow * this.random.next() * 2, backMs: slow * this.random.next() * 2 }
-    if (this.time.now < this.#blackHoleUntil || this.#lostRequests > 0) {
-      this.#lostRequests = Math.max(0, this.#lostRequests - 1)
-      return { fate: 'request lost', ...times }
-    }
-    if (this.#lostReplies > 0) {
-      this.#lostReplies -= 1
-      return { fate: 'reply lost', ...times }
-    }
-    return { fate: 'arrives', ...times }
-  }
-
-  // What the audit hears.
-
-  /** An append was tried: if the slot holds these bytes now, every process can see the entry. */
+  /** An append was tried: what stands in the slot now can be seen by all. */
   entryMayStand(seq: number, bytes: Uint8Array): void {
-    const path = `/state/job/log/${String(seq).padStart(12, '0')}`
     let found: Uint8Array
     try {
-      found = this.disk.fs.readFileSync(path) as Uint8Array
+      found = this.disk.fs.readFileSync(`/state/job/log/${String(seq).padStart(12, '0')}`)
     } catch {
       return
     }
-    if (Buffer.compare(found, bytes) !== 0) return
-    const entry = decodeEntry(found, seq)
-    if (entry.kind === 'checkpoint') this.#published.add(`${entry.epoch}/${entry.checkpoint}`)
-    if (entry.kind === 'decision' && !this.#hasForgotten) {
-      this.audit.violation('a decision about checkpoints was taken although no server lost anything')
-    }
-    if (entry.kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, entry.checkpoint)
-  }
-
-  acknowledged(positions: readonly SplitPosition[], checkpoint: CheckpointId): void {
-    if (checkpoint > this.#confirmed) {
-      this.audit.violation(`checkpoint ${checkpoint} was acknowledged upstream before it was confirmed`)
-    }
-    for (const { split, next } of positions) {
-      if (Number(next['seq']) > this.audit.visible(split)) {
-        this.audit.violation(
-          `${split} was acknowledged up to ${String(next['seq'])}, visible is ${this.audit.visible(split)}`,
-        )
-      }
-    }
-  }
-
-  givenUp(rows: readonly Row[]): void {
-    this.audit.givenUp(rows)
+    if (Buffer.compare(found, bytes) === 0) this.watch.stands(seq, found)
   }
 }
 

@@ -1,0 +1,47 @@
+/** `npm run mutants`: breaks the protocol in every way of test/simulation/mutants.ts; the simulator has to notice each. */
+import { execFile } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { MUTANTS } from '../test/simulation/mutants.ts'
+import { repository } from './testing/stage.ts'
+
+/** Schedules that a mutant may live through before it counts as alive. */
+const SEEDS = 400
+const LIMIT_MS = 180_000
+
+const waiting = [...MUTANTS]
+const alive: string[] = []
+
+async function hunt(name: string): Promise<string | undefined> {
+  const program = path.join(repository, 'test', 'simulation', 'hunt.ts')
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, name, String(SEEDS)], {
+      timeout: LIMIT_MS,
+    })
+    const { seed, violation } = JSON.parse(stdout) as { seed: number; violation: string }
+    return `seed ${seed}: ${violation}`
+  } catch (error) {
+    const { stderr, killed } = error as { stderr: string; killed: boolean }
+    if (killed) return 'it never came back'
+    if (stderr.includes('its piece stands')) throw new Error(stderr, { cause: error })
+    return undefined
+  }
+}
+
+const width = Math.max(...MUTANTS.map(({ name }) => name.length))
+await Promise.all(
+  Array.from({ length: availableParallelism() }, async () => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const found = await hunt(mutant.name)
+      if (found === undefined) alive.push(mutant.name)
+      process.stdout.write(
+        `${found === undefined ? '✖' : '✔'} ${mutant.name.padEnd(width)}  ${found?.split('\n')[0] ?? 'ALIVE'}\n`,
+      )
+    }
+  }),
+)
+process.stdout.write(
+  `\n${MUTANTS.length} mutants, ${alive.length} alive${alive.length === 0 ? '' : `: ${alive.join(', ')}`}\n`,
+)
+process.exitCode = alive.length === 0 ? 0 : 1

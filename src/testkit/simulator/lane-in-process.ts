@@ -1,0 +1,41 @@
+import { MillraceError } from '../../core/errors.ts'
+import { LaneServices } from '../../runtime/lane-context.ts'
+import { LaneDesk } from '../../runtime/lane-desk.ts'
+import type { LanePort, OpenLane } from '../../runtime/lane-group.ts'
+import type { FromLane, ToLane } from '../../runtime/messages.ts'
+import type { SimulatedProcess } from './process.ts'
+
+/** Lanes without threads: messages arrive in the order in which they were sent, each after a while. */
+export function openLaneIn(process: SimulatedProcess, onOpen: (die: () => void) => void): OpenLane {
+  return (data, receive, died): LanePort => {
+    const [toLane, toCoordinator] = [channelOf(process), channelOf(process)]
+    let isDead = false
+    const tell = (message: FromLane): void => {
+      if (!isDead) toCoordinator(() => receive(data.lane, message))
+    }
+    onOpen(() => {
+      isDead = true
+      died(new MillraceError(`lane ${data.lane} died`, { code: 'INTERNAL' }))
+    })
+    const desk = new LaneDesk(new LaneServices(data, tell, process.clock), tell)
+    const opened = desk.open(data)
+    return {
+      send: (message: ToLane) => {
+        if (!isDead) toLane(() => void opened.then(() => desk.hear(message)))
+      },
+      close: async () => {
+        await opened
+        await desk.hear({ kind: 'close' })
+      },
+    }
+  }
+}
+
+function channelOf(process: SimulatedProcess): (act: () => void) => void {
+  const { time, random } = process.world
+  let last = 0
+  return (act) => {
+    last = Math.max(last, time.now + random.next())
+    process.after(last - time.now, act)
+  }
+}

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { describeFault } from '../../src/testkit/simulator/faults.ts'
+import { scheduleOf, simulate, type Schedule } from '../../src/testkit/simulator/simulate.ts'
+import { shrink } from '../../src/testkit/simulator/shrink.ts'
+import { MUTANTS } from './mutants.ts'
+
+test('the same seed plays the same schedule to the last event', async () => {
+  for (const seed of [1, 2, 3]) {
+    const [one, other] = [await simulate(scheduleOf(seed, 20)), await simulate(scheduleOf(seed, 20))]
+    assert.equal(one.hash, other.hash, `seed ${seed}`)
+  }
+})
+
+test('schedules that once failed go well', async () => {
+  const corpus = JSON.parse(readFileSync(new URL('./corpus.json', import.meta.url), 'utf8')) as (Schedule & {
+    readonly why: string
+  })[]
+  assert.ok(corpus.length > 0)
+  for (const { why, ...schedule } of corpus) assert.deepEqual((await simulate(schedule)).violations, [], why)
+})
+
+test('a schedule that fails is made small and told as a story', async () => {
+  const failing = { ...scheduleOf(1, 6), family: 'unheard-of' }
+  await assert.rejects(simulate(failing), /no sink family/)
+  const { schedule, story } = await shrink(scheduleOf(1, 6))
+  assert.equal(schedule.faults.length, 6, 'nothing is left out of one that goes well')
+  const [first] = schedule.faults
+  assert.ok(first !== undefined && story.some((line) => line.includes(describeFault(first))))
+})
+
+test('no two mutants share a name', () => {
+  assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length)
+})
