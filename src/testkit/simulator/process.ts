@@ -104,7 +104,8 @@ export class SimulatedProcess {
             const value = effect()
             reply = () => resolve(value)
           } catch (error) {
-            reply = () => reject(error)
+            const refusal = error instanceof Error ? error : new Error(String(error))
+            reply = () => reject(refusal)
           }
           if (fate === 'reply lost') return lost()
           this.after(backMs, reply)
