@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 import type { S3Options } from '../core/options.ts'
+import type { Patience } from '../clients/s3/index.ts'
 import type { CheckpointLog } from './checkpoint-log.ts'
 import { LocalLog } from './local-log.ts'
 import { isS3Address } from './open-store.ts'
@@ -41,7 +42,7 @@ export function prepareStatePlace({ name, directory, remote }: StatePlace): void
 
 /** The checkpoint log for writing. `owner` names this process for people. */
 export async function openCheckpointLog({ directory, remote }: StatePlace, owner: string): Promise<CheckpointLog> {
-  return remote === undefined ? openLocalLog(directory, owner) : await openRemote(remote)
+  return remote === undefined ? openLocalLog(directory, owner) : await openRemote(remote, WRITE)
 }
 
 /** The checkpoint log for a look: a job that never ran leaves no trace of being looked at. */
@@ -71,11 +72,13 @@ export async function proveLogPlace({ remote }: StatePlace): Promise<void> {
 }
 
 /** Somebody who looks wants to know soon that nobody answers. */
-const LOOK = { baseMs: 5000, retryMs: 3000 } as const
+const LOOK: Partial<Patience> = { baseMs: 3000, retryMs: 1500 }
+/** The job itself goes on trying, says so, and hears a stop in between. */
+const WRITE: Partial<Patience> = { baseMs: 10_000, retryMs: 8000 }
 
 async function openRemote(
   { address, s3 }: NonNullable<StatePlace['remote']>,
-  patience?: typeof LOOK,
+  patience: Partial<Patience>,
 ): Promise<CheckpointLog> {
   const { openBucket } = await import('./open-bucket.ts')
   const { S3Log } = await import('./s3-log.ts')

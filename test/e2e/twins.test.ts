@@ -28,7 +28,7 @@ const SLEEPS: Readonly<Partial<Record<SinkKind, readonly Cell[]>>> = {
     cell('restore.abort', 'before'),
   ],
   hudi: [cell('commit', 'before'), cell('sink.prepare', 'before'), cell('restore.abort', 'before')],
-  'hudi-s3': [cell('store.manifest.publish', 'before', 2), cell('commit', 'before')],
+  'hudi-s3': [cell('store.manifest.publish', 'before', 2)],
 }
 
 for (const [sink, cells] of Object.entries(SLEEPS)) {
