@@ -4,7 +4,7 @@ import path from 'node:path'
 import { suite, test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { halted, JobHome, type Halted } from './faults-kit/job-home.ts'
-import { idsOf, openTransactions, sinkOf, startWarehouse } from './faults-kit/warehouse.ts'
+import { EVENTS, idsOf, openTransactions, sinkOf, startWarehouse } from './faults-kit/warehouse.ts'
 
 const ROWS = 3000
 const BAD = 1234
@@ -62,6 +62,23 @@ suite('refused records', { concurrency: 2 }, () => {
     assert.deepEqual([idsOf(server), openTransactions(server)], [[], []])
   })
 
+  test('a row that is refused behind an exchange between lanes is named by file and byte', async () => {
+    await using home = await JobHome.create()
+    const key = { ...EVENTS, model: 'primary', keys: ['id'] } as const
+    await using server = await startWarehouse('starrocks', { tables: [key] })
+    const records = lines((id) => `{"id":${id},"name":"${id === BAD ? CANARY : 'x'}"}`)
+    home.put('in/rows.ndjson', `${records.join('\n')}\n`)
+    home.put('in/more.ndjson', `{"id":${ROWS},"name":"x"}\n`)
+    home.write({
+      parallelism: 2,
+      sources: 'ev: {connector: file, path: ./in, format: json, schema: {id: bigint, name: varchar}}',
+      sinks: `out: {from: ev, ${sinkOf('starrocks', server)}, key: [id], writers: 2}`,
+    })
+    const { detail } = await refusal(home)
+    assert.deepEqual([detail['split'], detail['offset']], ['in/rows.ndjson', String(byteOf(records.slice(0, BAD)))])
+    assert.deepEqual([idsOf(server), openTransactions(server)], [[], []])
+  })
+
   for (const { sink, sql, options } of [
     {
       sink: 'files',
@@ -79,6 +96,7 @@ suite('refused records', { concurrency: 2 }, () => {
       const records = lines((id) => `{"id":${id},"name":"${id === BAD ? 'bad' : 'good'}"}`)
       home.put('in/rows.ndjson', `${records.join('\n')}\n`)
       home.write({
+        parallelism: 2,
         sources: 'ev: {connector: file, path: ./in, format: json, schema: {id: bigint, name: varchar}}',
         transforms: `made: {from: ev, sql: "${sql}"}`,
         sinks: `out: {from: made, ${options}}`,
