@@ -22,6 +22,7 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
   const output = HandOverFile.open(directory)
   // Row groups may be larger than what shared memory has room for.
   const large = HandOverFile.open(options.handOverDirectory ?? os.tmpdir())
+  const lent = Array.from({ length: LENT_FILES }, () => HandOverFile.open(directory))
   const instance = await DuckDBInstance.create(':memory:', {
     // Two threads in one instance give less per CPU than one in each lane.
     threads: '1',
@@ -32,10 +33,11 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
     allow_community_extensions: 'false',
   })
   const connection = await instance.connect()
-  for (const statement of lockingStatements([input.path, output.path, large.path], options.readablePaths ?? [])) {
+  const paths = [input, output, large, ...lent].map((file) => file.path)
+  for (const statement of lockingStatements(paths, options.readablePaths ?? [])) {
     await connection.run(statement)
   }
-  return new LaneDatabase(instance, connection, { input, output, large })
+  return new LaneDatabase(instance, connection, { input, output, large, lent })
 }
 
 function lockingStatements(handOver: readonly string[], readable: readonly string[]): string[] {
@@ -52,10 +54,14 @@ function lockingStatements(handOver: readonly string[], readable: readonly strin
   ]
 }
 
+/** Batches that may lie in files of their own at the same time: one is handled while the next one is made. */
+const LENT_FILES = 2
+
 interface HandOverFiles {
   readonly input: HandOverFile
   readonly output: HandOverFile
   readonly large: HandOverFile
+  readonly lent: readonly HandOverFile[]
 }
 
 /**
@@ -71,6 +77,8 @@ export class LaneDatabase implements AsyncDisposable {
   /** For input that is too large for `input`. */
   readonly large: HandOverFile
   readonly #instance: DuckDBInstance
+  readonly #lent: readonly HandOverFile[]
+  readonly #free: HandOverFile[]
   #last: Promise<unknown> = Promise.resolve()
   #isStopped = false
   #closed: Promise<void> | undefined
@@ -81,6 +89,20 @@ export class LaneDatabase implements AsyncDisposable {
     this.input = files.input
     this.output = files.output
     this.large = files.large
+    this.#lent = files.lent
+    this.#free = [...files.lent]
+  }
+
+  /**
+   * A file for one batch, which queries read in place for as long as it is kept: until `giveBack`. Undefined when all are
+   * lent; then the batch has to become a table.
+   */
+  lend(): HandOverFile | undefined {
+    return this.#free.pop()
+  }
+
+  giveBack(file: HandOverFile): void {
+    this.#free.push(file)
   }
 
   /**
@@ -129,6 +151,7 @@ export class LaneDatabase implements AsyncDisposable {
       this.input.close()
       this.output.close()
       this.large.close()
+      for (const file of this.#lent) file.close()
     })
     return this.#closed
   }

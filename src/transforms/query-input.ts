@@ -105,7 +105,8 @@ export class QueryInput {
   }
 
   async #pointAt(table: string, range?: { readonly from: number; readonly to: number }): Promise<void> {
-    const where = range === undefined ? '' : ` WHERE rowid >= ${range.from} AND rowid < ${range.to}`
+    // Views have no rowid; with one thread the rows of each relation come in one order.
+    const where = range === undefined ? '' : ` LIMIT ${range.to - range.from} OFFSET ${range.from}`
     await this.#database.run(
       `CREATE OR REPLACE TEMP VIEW ${quoteName(this.#view)} AS SELECT * FROM ${quoteName(table)}${where}`,
     )
