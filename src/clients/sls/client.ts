@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MillraceError } from '../../core/errors.ts'
+import { BodyPool } from './body-pool.ts'
 import type { CredentialsProvider } from './credentials.ts'
 import { parseEndpoint, type SlsEndpoint } from './endpoint.ts'
 import { SlsHttp, type HttpReply } from './http.ts'
@@ -46,6 +47,8 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: object
   readonly signal?: AbortSignal | undefined
+  /** Its answer may be large, and is given back when it was used. */
+  readonly isRecycled?: boolean
 }
 
 const LIMITS = { silenceMs: 30_000, totalMs: 120_000, replyBytesMax: 128 * 1024 * 1024 } as const
@@ -64,6 +67,7 @@ export class SlsClient implements AsyncDisposable {
   readonly #endpoint: SlsEndpoint
   readonly #http: SlsHttp
   readonly #signing: SigningMethod
+  readonly #bodies = new BodyPool()
   readonly #closing = new AbortController()
   /** How far the service's clock is ahead of ours; only asked for when it refuses our time. */
   #clockAheadMs = 0
@@ -121,7 +125,13 @@ export class SlsClient implements AsyncDisposable {
     ]
     const encoding = codec === 'none' ? '' : codec
     const headers = { accept: 'application/x-protobuf', 'accept-encoding': encoding }
-    return pulledLogs(cursor, await this.#call({ doing, path: `/shards/${shard}`, query, headers, signal }))
+    const call: Call = { doing, path: `/shards/${shard}`, query, headers, signal, isRecycled: true }
+    return pulledLogs(cursor, await this.#call(call))
+  }
+
+  /** Takes the memory of an answer back that was unpacked, or is not wanted. */
+  recycle({ body }: PulledLogs): void {
+    this.#bodies.give(body)
   }
 
   /** Makes a consumer group, unless it is there already. */
@@ -260,7 +270,8 @@ export class SlsClient implements AsyncDisposable {
     const signed = signedHeaders(request, credentials, this.#signing, now)
     const parameters = query.map(([name, value]) => `${name}=${percentEncoded(value)}`).join('&')
     const target = parameters === '' ? path : `${path}?${parameters}`
-    return this.#http.send({ method, target, headers: signed, body }, signal)
+    const allocate = call.isRecycled === true ? (bytes: number): Buffer => this.#bodies.take(bytes) : undefined
+    return this.#http.send({ method, target, headers: signed, body }, signal, allocate)
   }
 
   #where(doing: string): string {

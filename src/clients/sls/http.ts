@@ -46,8 +46,12 @@ export class SlsHttp {
     this.#options = { host, port, agent: this.#agent, lookup: guardedLookup, ...tls }
   }
 
-  /** Rejects when there is no whole reply; the reason is in the message. */
-  send({ method, target, headers, body }: HttpRequest, signal: AbortSignal | undefined): Promise<HttpReply> {
+  /** Rejects when there is no whole reply; the reason is in the message. `allocate` makes the memory of its body. */
+  send(
+    { method, target, headers, body }: HttpRequest,
+    signal: AbortSignal | undefined,
+    allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+  ): Promise<HttpReply> {
     const { silenceMs, totalMs } = this.#limits
     const send = this.#endpoint.scheme === 'https' ? https.request : http.request
     return new Promise((resolve, reject) => {
@@ -60,7 +64,7 @@ export class SlsHttp {
       request.setTimeout(silenceMs, () => request.destroy(new Error(`nothing came for ${silenceMs} ms`)))
       request.on('error', fail)
       request.on('response', (response) => {
-        readBody(response, this.#limits.replyBytesMax).then(
+        readBody(response, this.#limits.replyBytesMax, allocate).then(
           (read) => {
             clearTimeout(late)
             resolve({ status: response.statusCode ?? 0, headers: response.headers, body: read })
@@ -81,12 +85,16 @@ export class SlsHttp {
 }
 
 /** The length is known first, so that the body is written once, where it stays. */
-function readBody(response: http.IncomingMessage, bytesMax: number): Promise<Buffer> {
+function readBody(
+  response: http.IncomingMessage,
+  bytesMax: number,
+  allocate: (bytes: number) => Buffer,
+): Promise<Buffer> {
   const announced = Number(response.headers['content-length'] ?? Number.NaN)
   const tooLarge = new Error(`a reply of more than ${bytesMax} bytes`)
   return new Promise((resolve, reject) => {
     if (announced > bytesMax) return reject(tooLarge)
-    const whole = Number.isNaN(announced) ? undefined : Buffer.allocUnsafeSlow(announced)
+    const whole = Number.isNaN(announced) ? undefined : allocate(announced)
     const chunks: Buffer[] = []
     let length = 0
     response.on('data', (chunk: Buffer) => {

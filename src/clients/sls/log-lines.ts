@@ -62,7 +62,7 @@ export class LogLines {
     let key = UNKNOWN_KEY
     let isOdd = false
     for (let index = 0; index < contents; index++) {
-      key = this.#keys.find(bytes, keyStarts[index]!, keyEnds[index]!, key)
+      key = this.#keys.find(bytes, reader.view, keyStarts[index]!, keyEnds[index]!, key)
       numbers[index] = key
       if (key < 0 || key >= this.#seen.length) {
         isOdd = true

@@ -330,9 +330,14 @@ export class LogReader {
       this.#varintEnd = at + 1
       return first
     }
-    let value = first & 0x7f
-    let factor = 128
-    for (let place = at + 1; place < at + 10; place++, factor *= 128) {
+    const second = bytes[at + 1]!
+    if (second < 0x80) {
+      this.#varintEnd = at + 2
+      return (first & 0x7f) | (second << 7)
+    }
+    let value = (first & 0x7f) | ((second & 0x7f) << 7)
+    let factor = 1 << 14
+    for (let place = at + 2; place < at + 10; place++, factor *= 128) {
       const byte = bytes[place]!
       value += (byte & 0x7f) * factor
       if (byte < 0x80) {

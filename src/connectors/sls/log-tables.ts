@@ -23,11 +23,11 @@ let tables = 0
 export type LogFault = TextFault
 
 export type DecodedLogs =
-  | { readonly ok: true; readonly relation: string; readonly rows: number; readonly bytes: number }
+  | { readonly ok: true; readonly relation: string; readonly rows: number; readonly bytes: number; release(): void }
   | { readonly ok: false; readonly fault: LogFault }
 
 /**
- * Decodes logs into tables of the lane's DuckDB: values go from the log group into plain Parquet columns, where each is
+ * Decodes logs into relations of the lane's DuckDB: values go from the log group into plain Parquet columns, where each is
  * checked against its type. Keys that are no columns are passed over; of equal keys in a log the last one counts.
  */
 export class LogTables {
@@ -53,7 +53,7 @@ export class LogTables {
    */
   async decode(
     reader: LogReader,
-    at: { readonly shard: number; readonly first: bigint; readonly groupEnd: number },
+    at: { readonly shard: number; readonly first: bigint; readonly groupEnd: number; readonly isTraced: boolean },
     database: LaneDatabase,
   ): Promise<DecodedLogs> {
     const gathered = this.#gather(reader, at)
@@ -62,21 +62,35 @@ export class LogTables {
       [...this.#columns.plain, ...this.#metadata.plain],
       [...this.#columns.pages, ...this.#metadata.pages],
     )
+    const fault = this.#columns.findInvalidText()
+    if (fault !== undefined) return { ok: false, fault }
+    return { ok: true, ...gathered, ...(await this.#makeReadable(parts, at.isTraced, database)) }
+  }
+
+  /** Queries read the columns where they lie; a batch that is traced, or has no file, becomes a table. */
+  async #makeReadable(
+    parts: readonly Uint8Array[],
+    isTraced: boolean,
+    database: LaneDatabase,
+  ): Promise<{ readonly relation: string; release(): void }> {
     const relation = `read from sls ${++tables}`
-    try {
-      await database.exclusive(async () => {
-        database.input.writeParts(parts)
-        const file = quoteText(database.input.path)
-        await database.connection.run(
-          `CREATE TEMP TABLE ${quoteName(relation)} AS SELECT ${this.#sql} FROM read_parquet(${file})`,
-        )
-      })
-    } catch (error) {
-      const fault = this.#columns.findInvalidText()
-      if (fault === undefined) throw error
-      return { ok: false, fault }
+    const file = isTraced ? undefined : database.lend()
+    const kind = file === undefined ? 'TABLE' : 'VIEW'
+    const source = file ?? database.input
+    await database.exclusive(async () => {
+      source.writeParts(parts)
+      const select = `SELECT ${this.#sql} FROM read_parquet(${quoteText(source.path)})`
+      await database.connection.run(`CREATE TEMP ${kind} ${quoteName(relation)} AS ${select}`)
+    })
+    let isReleased = false
+    const release = (): void => {
+      if (isReleased) return
+      isReleased = true
+      // Nobody waits for it: a relation that stays because the lane is ending goes with the lane.
+      database.run(`DROP ${kind} IF EXISTS ${quoteName(relation)}`).catch(() => undefined)
+      if (file !== undefined) database.giveBack(file)
     }
-    return { ok: true, relation, ...gathered }
+    return { relation, release }
   }
 
   #gather(
@@ -107,12 +121,12 @@ export class LogTables {
     return fault === undefined ? { rows, bytes } : { fault }
   }
 
-  #addCells({ bytes, contents, keyStarts, keyEnds, valueStarts, valueEnds }: LogReader): void {
+  #addCells({ bytes, view, contents, keyStarts, keyEnds, valueStarts, valueEnds }: LogReader): void {
     const { starts, ends, columns, rows } = this.#columns.cells
     const cell = rows * columns
     let key = UNKNOWN_KEY
     for (let index = 0; index < contents; index++) {
-      key = this.#keys.find(bytes, keyStarts[index] ?? 0, keyEnds[index] ?? 0, key)
+      key = this.#keys.find(bytes, view, keyStarts[index] ?? 0, keyEnds[index] ?? 0, key)
       if (key < 0 || key >= this.#names) continue
       starts[cell + key] = valueStarts[index] ?? 0
       ends[cell + key] = valueEnds[index] ?? 0

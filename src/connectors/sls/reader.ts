@@ -3,7 +3,7 @@ import { assert } from '../../core/assert.ts'
 import type { Batch, Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
-import { LaneDatabase, quoteName } from '../../dataplane/index.ts'
+import { LaneDatabase } from '../../dataplane/index.ts'
 import { DamagedAnswer, LogLines, LogReader, type LineTarget, type SlsClient } from '../../clients/sls/index.ts'
 import { LinePool } from './line-pool.ts'
 import { LogTables, assertReadable } from './log-tables.ts'
@@ -150,14 +150,13 @@ export class SlsReader implements SplitReader {
     const start = answer.place
     const database = await this.#context.database()
     assert(database instanceof LaneDatabase, 'the lane has a database of the data plane')
-    const { shard, firstGroup: first, groupEnd } = answer
-    const decoded = await tables.decode(this.#logs, { shard, first, groupEnd }, database)
+    const { shard, firstGroup: first, groupEnd, isTraced } = answer
+    const decoded = await tables.decode(this.#logs, { shard, first, groupEnd, isTraced }, database)
     if (!decoded.ok) {
       const { row, column, reason } = decoded.fault
       throw poisonLog(answer.placeOf(start, row), column, reason)
     }
-    const { relation, rows, bytes } = decoded
-    let isReleased = false
+    const { relation, rows, bytes, release } = decoded
     return {
       kind: 'batch',
       split: answer.split,
@@ -165,12 +164,7 @@ export class SlsReader implements SplitReader {
       body: { kind: 'table', relation, schema: this.#context.schema ?? [] },
       rows,
       bytes,
-      release: () => {
-        if (isReleased) return
-        isReleased = true
-        // Nobody waits for it: a table that stays because the lane is ending goes with the lane.
-        database.run(`DROP TABLE IF EXISTS ${quoteName(relation)}`).catch(() => undefined)
-      },
+      release,
     }
   }
 }

@@ -85,8 +85,9 @@ export class ShardFeeds {
     return signal.aborted ? undefined : this.#take()
   }
 
-  /** The answer is being given out: the next one may be pulled meanwhile. */
+  /** The answer was unpacked and is being given out: the next one may be pulled meanwhile. */
   opened({ feed, next, reachesEnd }: OpenAnswer, pulled: PulledLogs): void {
+    this.#client.recycle(pulled)
     feed.damaged = 0
     feed.idle = 0
     feed.sealed = undefined
