@@ -1,33 +1,9 @@
 import { readFooter, type ByteRanges } from '../../dataplane/parquet-source/index.ts'
-import { openFile, readError } from './identity.ts'
 import type { FilePosition } from './split.ts'
 
 /** Ranges of a file are so large, so that several lanes can share it; row groups are never cut. */
 const RANGE_BYTES_MIN = 16 * 1024 * 1024
 const RANGES_MAX = 64
-
-/** A local file that is opened for each read. */
-export function fileRanges(path: string, size: number): ByteRanges {
-  return {
-    name: path,
-    size,
-    read: async (start, end) => {
-      await using handle = await openFile(path)
-      const bytes = Buffer.allocUnsafeSlow(end - start)
-      let filled = 0
-      try {
-        while (filled < bytes.length) {
-          const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled)
-          if (bytesRead === 0) break
-          filled += bytesRead
-        }
-      } catch (thrown) {
-        throw readError(path, thrown)
-      }
-      return bytes.subarray(0, filled)
-    },
-  }
-}
 
 /** Where the splits of a Parquet file begin and end, in rows; the whole file when it is small. */
 export async function rowRanges(
