@@ -15,6 +15,8 @@ type Options = Readonly<Record<string, unknown>>
 export interface Pipeline {
   readonly source: Options
   readonly sink: Options
+  /** The source tells its columns itself. */
+  readonly hasOwnSchema?: boolean
   readonly hasQuery?: boolean
   readonly parallelism?: number
   readonly delivery?: 'exactly-once' | 'at-least-once'
@@ -43,7 +45,7 @@ export function writePipeline(directory: string, pipeline: Pipeline): string {
     name: 'bench',
     delivery,
     parallelism,
-    sources: { rows: { ...source, schema: COLUMNS } },
+    sources: { rows: { ...source, ...(pipeline.hasOwnSchema === true ? {} : { schema: COLUMNS }) } },
     ...(hasQuery ? { transforms: { kept: { from: 'rows', sql: QUERY } } } : {}),
     sinks: { out: { from: hasQuery ? 'kept' : 'rows', ...sink } },
     // The default would need a Doris server whose limits were raised.

@@ -78,6 +78,15 @@ export class TestBed implements AsyncDisposable {
     })
   }
 
+  /** An Iceberg table with this many rows: a dozen files, zstd. */
+  icebergTable(rows: number = this.rows): Promise<string> {
+    return this.#once(`iceberg ${rows}`, async () => {
+      const directory = path.join(this.directory, this.freshName('table'))
+      runToEnd('iceberg-load.ts', directory, rows === 0 ? '' : await this.file(rows), String(rows))
+      return directory
+    })
+  }
+
   /** An emulator that counts rows and throws them away, in a process of its own. */
   store(kind: Store): Promise<StoreProcess> {
     return this.#once(`store ${kind}`, async () => {
