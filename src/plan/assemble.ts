@@ -5,10 +5,11 @@ import type { Schema } from '../core/schema.ts'
 import { encodable, formatBody, isSameBody, type BodyChoice } from './bodies.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import { offeredMetadata, relationOf, type Flow } from './flow.ts'
+import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-steps.ts'
 import type { Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
-import type { Edge, ExchangeStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
 export interface EdgeNote {
@@ -30,14 +31,6 @@ export interface AssemblyInput {
   /** Absolute file of each module transform. */
   readonly moduleFiles: ReadonlyMap<string, string>
   readonly lanes: number
-}
-
-/** What an exchange takes and gives. */
-export const TABLE: BodyFormat = { kind: 'table' }
-
-/** Rows for this sink are shared out over the lanes. */
-export function isExchanged(sink: SinkDescription | undefined, lanes: number): boolean {
-  return lanes > 1 && sink?.routing !== undefined
 }
 
 /** A query step while it is being put together. */
@@ -77,7 +70,7 @@ class Assembly {
   readonly #direct = new Map<string, Edge[]>()
   readonly #metadata = new Map<string, Set<string>>()
   readonly #notes: EdgeNote[] = []
-  readonly #exchanges: ExchangeStep[] = []
+  readonly #exchanged: Exchanged[] = []
 
   constructor(input: AssemblyInput) {
     this.#in = input
@@ -93,13 +86,14 @@ class Assembly {
         for (const port of transform.from) this.#connect(port, transform.id, { kind: 'rows' })
     }
     for (const sink of draft.sinks) {
-      const exchange = this.#exchange(sink.id, sink.from)
+      const exchanged = this.#exchange(sink.id, sink.from)
       for (const port of sink.from) {
-        if (exchange === undefined) this.#connect(port, sink.id, this.#takes(sink.id))
-        else this.#connect(port, exchange.id, TABLE)
+        if (exchanged === undefined) this.#connect(port, sink.id, this.#takes(sink.id))
+        else this.#connect(port, exchanged.exchange.id, TABLE)
       }
     }
-    const steps = [...this.#sourceSteps(), ...this.#queryAndModuleSteps(), ...this.#exchanges, ...this.#sinkSteps()]
+    const exchanges = this.#exchanged.flatMap(({ steps }) => steps)
+    const steps = [...this.#sourceSteps(), ...this.#queryAndModuleSteps(), ...exchanges, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
   }
 
@@ -201,35 +195,14 @@ class Assembly {
     this.#note(query.id, port, to, body, `converted: ${port} gives ${formatBody(given)}`)
   }
 
-  /** Where the sink wants its rows by key: an exchange in front of it, and what encodes them behind that. */
-  #exchange(sink: string, from: readonly string[]): ExchangeStep | undefined {
-    const description = this.#in.sinks.get(sink)
-    if (!isExchanged(description, this.#in.lanes) || description?.routing === undefined) return undefined
-    const { routing } = description
-    const schema = this.#schema(from[0] ?? '')
-    const takes = this.#takes(sink)
-    const id = `${sink}.exchange`
-    if (isSameBody(takes, TABLE)) {
-      this.#note(id, id, sink, takes, 'taken as it is')
-    } else {
-      const encode: QueryDraft = {
-        from: [id],
-        input: { format: TABLE, encoding: 'json', schema },
-        relation: 'input',
-        metadata: [],
-        selects: [],
-        transforms: [],
-        outputs: [{ select: 'input', format: takes, schema, edges: [{ to: sink }] }],
-        id: `${sink}.encode`,
-      }
-      this.#queries.set(encode.id, encode)
-      this.#note(id, id, encode.id, TABLE, 'encoded there')
-      this.#note(encode.id, id, sink, takes, 'encoded behind the exchange, as the sink wants it')
-    }
-    const to = isSameBody(takes, TABLE) ? sink : `${sink}.encode`
-    const step: ExchangeStep = { kind: 'exchange', id, routing, schema, outputs: [{ to }] }
-    this.#exchanges.push(step)
-    return step
+  /** Where the sink wants its rows by key. */
+  #exchange(sink: string, from: readonly string[]): Exchanged | undefined {
+    const routing = routingOf(this.#in.sinks.get(sink), this.#in.lanes)
+    if (routing === undefined) return undefined
+    const exchanged = exchangeSteps(sink, routing, this.#schema(from[0] ?? ''), this.#takes(sink))
+    this.#exchanged.push(exchanged)
+    this.#notes.push(...exchanged.notes)
+    return exchanged
   }
 
   #output(query: QueryDraft, select: string, format: BodyFormat, to: string): void {
@@ -259,7 +232,8 @@ class Assembly {
 
   #takes(sink: string): BodyFormat {
     const description = this.#in.sinks.get(sink)
-    if (description !== undefined && isExchanged(description, this.#in.lanes)) return encodable(description.takes)
+    if (description !== undefined && routingOf(description, this.#in.lanes) !== undefined)
+      return encodable(description.takes)
     const body = this.#in.bodies.takes.get(sink)
     assert(body !== undefined, `a body was chosen for ${sink}`)
     return body

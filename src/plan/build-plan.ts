@@ -5,12 +5,13 @@ import type { CheckpointTimes } from '../core/context.ts'
 import type { OpenStore } from '../core/file-store.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
-import { assemble, isExchanged, TABLE, type EdgeNote } from './assemble.ts'
+import { assemble, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
 import { discoverSchemas } from './discover-schemas.ts'
 import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
 import type { PipelineDefinition } from './definition.ts'
 import { judgeDelivery, severalSinks, type DeliveryPart } from './delivery.ts'
+import { routingOf, TABLE } from './exchange-steps.ts'
 import { fingerprint } from './fingerprint.ts'
 import { commonSchema, needsSchema, resolveFlow, type Flow } from './flow.ts'
 import { buildGraph, type Graph, type Port } from './graph.ts'
@@ -205,7 +206,7 @@ function choose(
   const questions = draft.sinks.map((sink) => ({
     id: sink.id,
     from: portsOf(sink.from),
-    takes: isExchanged(sinks.get(sink.id), lanes) ? [TABLE] : (sinks.get(sink.id)?.takes ?? []),
+    takes: routingOf(sinks.get(sink.id), lanes) === undefined ? (sinks.get(sink.id)?.takes ?? []) : [TABLE],
   }))
   return chooseBodies({ sources, sinks: questions, decoded })
 }
