@@ -18,7 +18,10 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)))
 const deadline = AbortSignal.any([stop.signal, AbortSignal.timeout(isFull ? 180 * MINUTE : 25 * MINUTE)])
 
-const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: repository }).sort()
+const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: repository })
+  // They need large downloads.
+  .filter((file) => isFull || !file.endsWith('.full.integration.test.ts'))
+  .sort()
 const needServers = (file: string): boolean =>
   file.endsWith('.integration.test.ts') || /^test[\\/](e2e|simulation)[\\/]/.test(file)
 

@@ -62,6 +62,8 @@ export class HudiCoordinator implements SinkCoordinator {
     this.#target = target
   }
 
+  readonly remembersCommits = true
+
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
     const { store, timeline } = await this.#open()
     await refuseChangedTable(store)

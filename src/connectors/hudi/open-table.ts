@@ -27,22 +27,25 @@ export interface ExaminedTable {
   readonly findings: readonly Finding[]
   /** The Avro schema of commits from now on, as JSON text. */
   readonly schema: string
-  /** Columns that the table does not have yet. */
-  readonly added: readonly string[]
 }
 
 /** Whether rows of this shape may be appended to the table that is there, if there is one. Changes nothing. */
 export async function examineTable(store: FileStore, { table, stored, schemaChange }: Wanted): Promise<ExaminedTable> {
   const properties = await readProperties(store)
-  if (properties === undefined) return { findings: [], schema: stored.avro, added: [] }
+  if (properties === undefined) return { findings: [], schema: stored.avro }
   const findings = [
     ...checkProperties(properties, await hasMetadataTable(store)),
     ...compareTables(table, tableOf(properties)),
   ]
   // The timeline of another version means something else.
-  if (isRefused(findings)) return { findings, schema: stored.avro, added: [] }
+  if (isRefused(findings)) return { findings, schema: stored.avro }
   const compared = compareSchemas(stored.avro, await currentSchema(store, properties), schemaChange)
-  return { ...compared, findings: [...findings, ...compared.findings] }
+  findings.push(...compared.findings)
+  if (compared.added.length > 0 && schemaChange === 'evolve') {
+    const message = `the next commit adds columns to the Hudi table: ${compared.added.join()}`
+    findings.push({ severity: 'info', code: 'SCHEMA', message })
+  }
+  return { findings, schema: compared.schema }
 }
 
 /**
@@ -54,10 +57,12 @@ export async function openTable(store: FileStore, wanted: Wanted, log: Logger): 
     log.info(`made the Hudi table ${wanted.table.name} in ${store.root}`)
     return wanted.stored.avro
   }
-  const { findings, schema, added } = await examineTable(store, wanted)
-  for (const { severity, message, hint } of findings) if (severity === 'warning') log.warn(message, { hint })
+  const { findings, schema } = await examineTable(store, wanted)
+  for (const { severity, message, hint } of findings) {
+    if (severity === 'warning') log.warn(message, { hint })
+    if (severity === 'info') log.info(message)
+  }
   refuse(store, findings)
-  if (added.length > 0) log.info(`the next commit adds columns to the Hudi table ${wanted.table.name}: ${added.join()}`)
   return schema
 }
 

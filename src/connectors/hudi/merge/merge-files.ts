@@ -48,6 +48,7 @@ export async function mergeFiles(work: MergeWork): Promise<readonly WriteStat[]>
   // Not in memory: an input may be half as large as the largest file.
   const options = { memoryLimitBytes: MEMORY_BYTES, handOverDirectory: tmpdir() }
   await using database = await openLaneDatabase(options)
+  work.signal.addEventListener('abort', () => database.interrupt(), { once: true })
   await createMarker(store, ticket.instant, path)
   const writer = await store.openWriter(path)
   try {
