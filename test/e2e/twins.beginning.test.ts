@@ -5,6 +5,7 @@ import path from 'node:path'
 import { suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CommandLine } from './command-line.ts'
+import { CANARY } from './faults-kit/canary.ts'
 import { FollowedJob } from './faults-kit/followed-job.ts'
 import { isConfirmed, type JobHome } from './faults-kit/job-home.ts'
 import { EVENTS, idsOf, openTransactions, startWarehouse, upTo } from './faults-kit/warehouse.ts'
@@ -38,7 +39,11 @@ async function rollBackByHand(server: Emulator): Promise<void> {
   assert.ok(prepared !== undefined, 'something is prepared')
   const answer = await fetch(`${server.urls[0]}/api/transaction/rollback`, {
     method: 'POST',
-    headers: { authorization: `Basic ${btoa('root:')}`, db: EVENTS.database, label: prepared.label },
+    headers: {
+      authorization: `Basic ${Buffer.from(`root:${CANARY}`).toString('base64')}`,
+      db: EVENTS.database,
+      label: prepared.label,
+    },
   })
   assert.match(await answer.text(), /OK/)
 }
