@@ -15,6 +15,7 @@ import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
+import { readLogstores } from './bench/cases/sls.ts'
 import { startAndKill } from './bench/cases/start-and-kill.ts'
 import { figureTable, limitLines, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
 import { TestBed } from './bench/test-bed.ts'
@@ -31,6 +32,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [7, ['start and kill', startAndKill]],
   [8, ['memory', watchMemory]],
   [9, ['skewed partitions', skewedPartitions]],
+  [12, ['SLS → Hudi, StarRocks', readLogstores]],
   [11, ['Iceberg → StarRocks', icebergToStore]],
 ])
 
