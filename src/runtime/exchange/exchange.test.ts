@@ -36,18 +36,23 @@ function rowsOf({ body }: Batch): string[] {
   return body.buffer.toString('utf8', 0, body.length).split('\n')
 }
 
+/** The lane of a row behind an exchange: another one behind each. */
+const laneOf = (row: string, hop: number, lanes: number): number => (keyLane(keyOf(row), lanes) + hop) % lanes
+
 /** Shares texts out by their keys. */
 class TextRouter implements Router {
+  readonly #hop: number
   readonly #lanes: number
 
-  constructor(lanes: number) {
+  constructor(hop: number, lanes: number) {
+    this.#hop = hop
     this.#lanes = lanes
   }
 
   async *route(batches: readonly Batch[]): AsyncIterable<Parcel> {
     const rows = batches.flatMap(rowsOf)
     for (let lane = 0; lane < this.#lanes; lane++) {
-      const own = rows.filter((row) => keyLane(keyOf(row), this.#lanes) === lane)
+      const own = rows.filter((row) => laneOf(row, this.#hop, this.#lanes) === lane)
       if (own.length > 0) yield { lane, batch: batchOf(own, { split: '', from: 1 }) }
       await turn()
     }
@@ -150,6 +155,7 @@ class World {
   readonly #lanes: readonly Lane[]
   readonly #lists: readonly (readonly string[])[]
   readonly #ports: MessagePort[] = []
+  readonly #hops: number
   #at: number[]
   #attempt = 0
   #checkpoint = 1
@@ -157,49 +163,66 @@ class World {
   #drained = new Set<number>()
   #cutting = false
 
-  constructor(lists: readonly (readonly string[])[], slow: number) {
+  /** @param hops exchanges that every row passes, one behind the other. */
+  constructor(lists: readonly (readonly string[])[], hops: number, slow: number) {
     this.#lists = lists
+    this.#hops = hops
     this.#at = lists.map(() => 0)
-    const count = lists.length
-    const channels = lists.map(() => lists.map(() => new MessageChannel()))
+    const links = Array.from({ length: hops }, () => this.#link())
+    this.#lanes = lists.map((rows, lane) => this.#openLane(rows, lane, links, slow))
+  }
+
+  /** A channel from every lane to every other one. */
+  #link(): MessageChannel[][] {
+    const channels = this.#lists.map(() => this.#lists.map(() => new MessageChannel()))
     for (const { port1, port2 } of channels.flat()) this.#ports.push(port1, port2)
-    this.#lanes = lists.map((rows, lane) => {
-      const failed = (error: unknown): void => void this.errors.push(error)
-      const others = (of: (other: number) => MessagePort | undefined): (MessagePort | undefined)[] =>
-        lists.map((_, other) => (other === lane ? undefined : of(other)))
-      const receiver = new ExchangeReceiver({
-        id: 'by-key',
-        ports: others((other) => channels[other]?.[lane]?.port2),
-        unpack: async (block) => batchOf(rowsOf(block), { split: '', from: 1 }),
-        failed,
-      })
-      const outlets = others((other) => channels[lane]?.[other]?.port1).map((port) =>
-        port === undefined ? new LocalOutlet(receiver, lane) : new RemoteOutlet(port),
-      )
-      const sender = new ExchangeSender({ outlets, router: new TextRouter(count), clock: this.clock, failed })
-      const none = { operators: new Map(), writers: new Map(), senders: new Map(), receivers: new Map() }
-      const edges = [{ to: 'out' }]
-      const tap = new Tap(() => undefined)
-      const stages = [
-        new Stage({ ...none, senders: new Map([['by-key', sender]]) }, tap),
-        new Stage(
-          {
-            ...none,
-            writers: new Map([['out', new ListWriter(slow)]]),
-            receivers: new Map([['by-key', { receiver, edges }]]),
-          },
-          tap,
-        ),
-      ]
-      const task = new SourceTask('in', new ListReader(rows))
-      const sources = new Map([['in', { task, edges: [{ to: 'by-key' }], rebalance: false }]])
-      const made = new Lane(
-        { sources, stages, spreaders: new Map(), cutTable: (batch) => Promise.resolve(batch) },
-        (message) => this.#hear(lane, message),
-      )
-      made.failed = (_attempt, error) => this.errors.push(error)
-      return made
+    return channels
+  }
+
+  #openLane(rows: readonly string[], lane: number, links: readonly MessageChannel[][][], slow: number): Lane {
+    const tap = new Tap(() => undefined)
+    const ends = links.map((channels, hop) => this.#openExchange(hop, lane, channels))
+    const stages = Array.from({ length: links.length + 1 }, (_, at) => {
+      const into = ends[at - 1]
+      const out = ends[at]
+      const edges = [{ to: out === undefined ? 'out' : `hop ${at}` }]
+      const steps = {
+        operators: new Map(),
+        writers: new Map(out === undefined ? [['out', new ListWriter(slow)]] : []),
+        senders: new Map(out === undefined ? [] : [[`hop ${at}`, out.sender]]),
+        receivers: new Map(into === undefined ? [] : [[`hop ${at - 1}`, { receiver: into.receiver, edges }]]),
+      }
+      return new Stage(steps, tap)
     })
+    const task = new SourceTask('in', new ListReader(rows))
+    const sources = new Map([['in', { task, edges: [{ to: 'hop 0' }], rebalance: false }]])
+    const made = new Lane(
+      { sources, stages, spreaders: new Map(), cutTable: (batch) => Promise.resolve(batch) },
+      (message) => this.#hear(lane, message),
+    )
+    made.failed = (_attempt, error) => this.errors.push(error)
+    return made
+  }
+
+  #openExchange(
+    hop: number,
+    lane: number,
+    channels: readonly MessageChannel[][],
+  ): { readonly sender: ExchangeSender; readonly receiver: ExchangeReceiver } {
+    const failed = (error: unknown): void => void this.errors.push(error)
+    const others = (of: (other: number) => MessagePort | undefined): (MessagePort | undefined)[] =>
+      channels.map((_, other) => (other === lane ? undefined : of(other)))
+    const receiver = new ExchangeReceiver({
+      id: `hop ${hop}`,
+      ports: others((other) => channels[other]?.[lane]?.port2),
+      unpack: async (block) => batchOf(rowsOf(block), { split: '', from: 1 }),
+      failed,
+    })
+    const outlets = others((other) => channels[lane]?.[other]?.port1).map((port) =>
+      port === undefined ? new LocalOutlet(receiver, lane) : new RemoteOutlet(port),
+    )
+    const router = new TextRouter(hop, channels.length)
+    return { sender: new ExchangeSender({ outlets, router, clock: this.clock, failed }), receiver }
   }
 
   async start(): Promise<void> {
@@ -286,7 +309,7 @@ class World {
     assert.deepEqual(this.errors, [])
     const rows = this.committed.map(({ row }) => row)
     assert.deepEqual(rows.toSorted(), this.#lists.flat().toSorted(), 'each row once')
-    for (const { lane, row } of this.committed) assert.equal(lane, keyLane(keyOf(row), this.#lists.length))
+    for (const { lane, row } of this.committed) assert.equal(lane, laneOf(row, this.#hops - 1, this.#lists.length))
     for (const list of this.#lists) {
       for (const key of new Set(list.map(keyOf))) {
         const wanted = list.filter((row) => keyOf(row) === key)
@@ -304,6 +327,9 @@ const lists = fc
   })
   .map((keys) => keys.map((list, split) => list.map((key, row) => `${split}:${row}:${key}`)))
 
+/** Steps by key may follow each other, such as an aggregation and upserts. */
+const hops = fc.integer({ min: 1, max: 2 })
+
 const actions = fc.array(
   fc.oneof(
     fc.constant('barrier' as const),
@@ -316,8 +342,8 @@ const actions = fc.array(
 
 test('each row arrives once, in one lane for its key and in order, through any barriers and rewinds', async () => {
   await fc.assert(
-    fc.asyncProperty(lists, actions, fc.integer({ min: 0, max: 4 }), async (rows, steps, slow) => {
-      const world = new World(rows, slow)
+    fc.asyncProperty(lists, actions, fc.integer({ min: 0, max: 4 }), hops, async (rows, steps, slow, count) => {
+      const world = new World(rows, count, slow)
       try {
         await world.start()
         for (const step of steps) {
