@@ -28,6 +28,10 @@ export class S3FileStore implements FileStore {
     this.staging = new S3Staging({
       bucket,
       keyOf: (path) => this.#key(path),
+      prefixOf: (path) => {
+        checkStorePrefix(path)
+        return prefix + path
+      },
       pathOf: (key) => key.slice(prefix.length),
       ready: () => proveConditions(bucket, prefix),
     })

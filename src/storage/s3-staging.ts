@@ -14,6 +14,7 @@ import { PartSender } from './part-sender.ts'
 export interface StagingPort {
   readonly bucket: Bucket
   keyOf(path: string): string
+  prefixOf(prefix: string): string
   pathOf(key: string): string
   /** Conditional writes are proven before the first one. */
   ready(): Promise<void>
@@ -69,7 +70,7 @@ export class S3Staging implements Staging {
 
   async *list(prefix: string): AsyncIterable<{ readonly path: string; drop(): Promise<void> }> {
     const { bucket } = this.#port
-    for await (const { key, uploadId } of listUploads(bucket, this.#port.keyOf(prefix))) {
+    for await (const { key, uploadId } of listUploads(bucket, this.#port.prefixOf(prefix))) {
       const drop = (): Promise<void> => abortUpload(bucket, { key, uploadId, nonce: '' })
       yield { path: this.#port.pathOf(key), drop }
     }

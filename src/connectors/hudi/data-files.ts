@@ -23,6 +23,16 @@ export async function filesOfInstant(store: FileStore, instant: Instant): Promis
 }
 
 /**
+ * Throws away what writers of the instant have begun and not finished, where the store can tell. A writer that is still
+ * alive cannot finish it any more.
+ */
+export async function dropUnfinished(store: FileStore, instant: Instant): Promise<void> {
+  for await (const { path, drop } of store.staging?.list('') ?? []) {
+    if (parseDataFileName(splitPath(path).name)?.instant === instant) await drop()
+  }
+}
+
+/**
  * Before the commit: removes files that carry the instant but are not in the commit, for readers that list directories
  * would count them (HoodieTable.java of Apache Hudi does the same by markers).
  */

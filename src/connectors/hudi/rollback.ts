@@ -1,7 +1,7 @@
 import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { FileStore } from '../../core/file-store.ts'
-import { filesOfInstant } from './data-files.ts'
+import { dropUnfinished, filesOfInstant } from './data-files.ts'
 import type { Instant } from './instant.ts'
 import { removeMarkers } from './markers.ts'
 import { isSameSink, type Owner } from './owner.ts'
@@ -109,6 +109,7 @@ async function carryOut(
 
 /** Deletes until a fresh listing is empty: an upload that was under way may have finished meanwhile. */
 async function deleteAll(store: FileStore, instant: Instant, planned: readonly string[]): Promise<readonly string[]> {
+  await dropUnfinished(store, instant)
   const deleted = new Set<string>(planned)
   let files = await filesOfInstant(store, instant)
   for (let round = 0; files.length > 0; round++) {
