@@ -73,7 +73,14 @@ export class JsonRows {
   /** Undefined when a column's type has no short way. */
   static of(columns: readonly Column[], decodeRow: DecodeRow): JsonRows | undefined {
     const takings = columns.map(takingOf)
-    return takings.every((taking) => taking !== undefined) ? new JsonRows(columns, takings, decodeRow) : undefined
+    if (!takings.every((taking) => taking !== undefined)) return undefined
+    try {
+      return new JsonRows(columns, takings, decodeRow)
+    } catch (error) {
+      // Addresses are reserved for gigabytes, which a limit on virtual memory may forbid.
+      if (error instanceof RangeError) return undefined
+      throw error
+    }
   }
 
   /**
@@ -230,8 +237,7 @@ export class JsonRows {
     const pages = this.#takings.map((taking) => place(isFixed(taking) ? rowsMax * 8 : lengthMax + rowsMax * 4))
     const nulls = this.#columns.map(() => place(rowsMax * 4))
     if (at > MEMORY_MAX) return false
-    const missing = Math.ceil(at / WASM_PAGE) - this.#memory.buffer.byteLength / WASM_PAGE
-    if (missing > 0) this.#memory.grow(missing)
+    if (!this.#grow(at)) return false
     this.#bytes = Buffer.from(this.#memory.buffer)
     this.#view = new DataView(this.#memory.buffer)
     for (const [column, list] of nulls.entries()) this.#view.setUint32(this.#columnAt(column) + 12, list, true)
@@ -240,5 +246,16 @@ export class JsonRows {
     this.#input = input
     this.#pages = pages
     return true
+  }
+
+  #grow(bytes: number): boolean {
+    const missing = Math.ceil(bytes / WASM_PAGE) - this.#memory.buffer.byteLength / WASM_PAGE
+    try {
+      if (missing > 0) this.#memory.grow(missing)
+      return true
+    } catch (error) {
+      if (error instanceof RangeError) return false
+      throw error
+    }
   }
 }
