@@ -119,6 +119,8 @@ function detailOf(event: Exclude<JobEvent, { kind: 'lane' | 'lag' }>): object {
     case 'claimed':
     case 'started':
       return { epoch: event.epoch }
+    case 'headroom':
+      return { seconds: event.seconds }
     case 'restored':
       return { checkpoint: event.from, recommitted: event.recommitted }
     case 'triggered':

@@ -57,6 +57,12 @@ export interface SplitEnumerator {
   /** Records behind the head of the source per split, for lag metrics; missing where nobody can tell. */
   lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>>
 
+  /**
+   * Seconds until the source forgets the first record behind one of these positions; `undefined` where it forgets
+   * nothing by time, or nothing lies behind them. Missing where nobody can tell.
+   */
+  headroomSeconds?(positions: readonly SplitPosition[]): Promise<number | undefined>
+
   /** Tells the source that it may forget what lies before these positions. Informational sources do nothing. */
   acknowledge(positions: readonly SplitPosition[], permit: AcknowledgePermit): Promise<void>
 

@@ -20,6 +20,8 @@ export type JobEvent =
   | { readonly kind: 'confirmed'; readonly checkpoint: CheckpointId; readonly tookMs: number }
   | { readonly kind: 'rewinding'; readonly error: MillraceError; readonly pauseMs: number }
   | { readonly kind: 'lag'; readonly records: Readonly<Record<string, number>> }
+  /** Until sources forget what the last published checkpoint goes on with. */
+  | { readonly kind: 'headroom'; readonly seconds: Readonly<Record<string, number>> }
   /** The job stands still, or (`undefined`) moves again. */
   | { readonly kind: 'stall'; readonly what: Stall | undefined }
   | { readonly kind: 'lane'; readonly lane: number; readonly message: FromLane }

@@ -10,7 +10,7 @@ import { realClock } from '../testkit/lane-context.ts'
 import { MODEL_CONNECTORS, modelPlan } from '../testkit/model/model-plan.ts'
 import { Job } from './job.ts'
 import type { JobEvent } from './observer.ts'
-import { ProgressWatch, type AskLag } from './progress-watch.ts'
+import { ProgressWatch, type AskHeadroom, type AskLag } from './progress-watch.ts'
 import { systemClock } from './system-clock.ts'
 
 const TIMES = { intervalMs: 10_000, timeoutMs: 20_000, maxDowntimeMs: 0, retained: 3 }
@@ -30,7 +30,10 @@ function fastClock(): Clock {
   }
 }
 
-function watched(askLag: AskLag): { events: JobEvent[]; warnings: string[]; run(polls: number): Promise<void> } {
+function watched(
+  askLag: AskLag,
+  askHeadroom?: AskHeadroom,
+): { events: JobEvent[]; warnings: string[]; run(polls: number): Promise<void> } {
   const events: JobEvent[] = []
   const warnings: string[] = []
   const logger: Logger = { ...SILENT, warn: (message) => warnings.push(message) }
@@ -40,7 +43,7 @@ function watched(askLag: AskLag): { events: JobEvent[]; warnings: string[]; run(
     await watch.poll(async (live) => {
       if (left-- === 0) watch.close()
       return askLag(live)
-    })
+    }, askHeadroom)
   }
   return { events, warnings, run }
 }
@@ -55,6 +58,17 @@ test('the lag is told at every poll, and standing still once', async () => {
   )
   assert.equal(warnings.length, 1)
   assert.match(warnings[0] ?? '', /7 records wait at the source/)
+})
+
+test('how long the sources keep what comes next is asked for once a minute', async () => {
+  const { events, run } = watched(
+    async () => ({}),
+    async () => ({ rows: 3600 }),
+  )
+  await run(25)
+  const told = events.filter((event) => event.kind === 'headroom')
+  assert.equal(told.length, 3)
+  assert.deepEqual(told[0], { kind: 'headroom', seconds: { rows: 3600 } })
 })
 
 test('a source that fails or does not answer is no lag, and holds nothing up', async () => {

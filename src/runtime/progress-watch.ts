@@ -4,11 +4,16 @@ import type { JobEvent, JobObserver } from './observer.ts'
 import { StallDetector, type Stall } from './stall-detector.ts'
 
 const LAG_POLL_MS = 5000
+/** Retention is counted in hours, and asking takes a call for each split. */
+const HEADROOM_POLL_MS = 60_000
 /** A server that answers late must not hold the watch up for ever. */
 const LAG_WAIT_MS = 10_000
 
 /** Asks sources for their lag, given the newest positions of their splits. */
 export type AskLag = (live: (source: string) => readonly SplitProgress[]) => Promise<Readonly<Record<string, number>>>
+
+/** Asks sources how many seconds they still keep what the last published checkpoint goes on with. */
+export type AskHeadroom = () => Promise<Readonly<Record<string, number>>>
 
 /**
  * Stands between a job and its observer: polls the lag of the sources and says when the job stands still although there
@@ -41,13 +46,20 @@ export class ProgressWatch {
   }
 
   /** Polls until the watch is closed. Never rejects. */
-  async poll(askLag: AskLag): Promise<void> {
+  async poll(askLag: AskLag, askHeadroom: AskHeadroom = async () => ({})): Promise<void> {
     const { signal } = this.#closing
+    let headroomAt = Number.NEGATIVE_INFINITY
     while (!signal.aborted) {
       const records = await this.#within(askLag((source) => this.#live(source)))
       if (signal.aborted) return
       if (records !== undefined && Object.keys(records).length > 0) this.observe({ kind: 'lag', records })
       this.#look(records)
+      if (this.#clock.now() - headroomAt >= HEADROOM_POLL_MS) {
+        headroomAt = this.#clock.now()
+        const seconds = await this.#within(askHeadroom())
+        if (signal.aborted) return
+        if (seconds !== undefined && Object.keys(seconds).length > 0) this.observe({ kind: 'headroom', seconds })
+      }
       await this.#clock.sleep(LAG_POLL_MS, signal)
     }
   }

@@ -137,6 +137,17 @@ export class SourceSide {
     return Object.fromEntries(lags.filter((entry): entry is [string, number] => entry[1] !== undefined))
   }
 
+  /** Seconds until a source forgets what the last published checkpoint goes on with; sources that cannot tell are left out. */
+  async headroom(): Promise<BySource<number>> {
+    const found = await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator, book }]) => {
+        const positions = book.unfinished().map(({ split, at }) => ({ split, next: at }))
+        return [id, await enumerator.headroomSeconds?.(positions).catch(() => undefined)] as const
+      }),
+    )
+    return Object.fromEntries(found.filter((entry): entry is [string, number] => entry[1] !== undefined))
+  }
+
   async acknowledge(states: Readonly<BySource<readonly SplitState[]>>, permit: AcknowledgePermit): Promise<void> {
     failpoint('ack.upstream', 'before')
     await Promise.all(

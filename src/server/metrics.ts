@@ -63,6 +63,12 @@ export class JobMetrics {
           )
         }
         return
+      case 'headroom':
+        for (const [source, seconds] of Object.entries(event.seconds)) {
+          const help = 'Until the source forgets what the last published checkpoint goes on with.'
+          this.#gauge('millrace_retention_headroom_seconds', help, ['source']).set({ source }, seconds)
+        }
+        return
       case 'stall':
         return this.#stalled(event.what)
       case 'lane':

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import type { SplitAssignment } from '../../core/source.ts'
 import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import { appendRows } from '../../testkit/emulators/sls/append-rows.ts'
+import { encodeLogGroup } from '../../testkit/emulators/sls/log-group.ts'
 import { cursorOf } from '../../testkit/emulators/sls/index.ts'
 import { TestedSls } from '../../testkit/sls-source.ts'
 
@@ -117,6 +118,20 @@ test('lag is counted in log groups', async () => {
       ['logs/1', 2],
     ],
   )
+})
+
+test('headroom is what is left of the retention for the oldest log that is not read', async () => {
+  await using sls = await TestedSls.open()
+  sls.logstore.ttlDays = 2
+  const enumerator = sls.enumerator()
+  const found = await enumerator.discover(NONE, true)
+  const positions = found.map(({ split, at }) => ({ split, next: at }))
+  assert.equal(await enumerator.headroomSeconds?.(positions), undefined)
+  const group = encodeLogGroup({ logs: [{ time: 1, contents: [] }] })
+  const hourAgo = Math.floor(Date.now() / 1000) - 3600
+  sls.logstore.shard(1).append(group, 1, hourAgo)
+  const seconds = (await enumerator.headroomSeconds?.(positions)) ?? 0
+  assert.ok(Math.abs(seconds - (2 * 86_400 - 3600)) < 60, String(seconds))
 })
 
 test('a consumer group is told confirmed cursors, each once, and its refusal stops nothing', async () => {

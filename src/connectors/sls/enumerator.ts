@@ -17,6 +17,8 @@ import {
   splitToJson,
 } from './split.ts'
 
+const DAY_SECONDS = 86_400
+
 /**
  * Finds shards. Start positions are resolved to cursors once and stored; a shard that appears later begins at its
  * beginning, whatever the start position says: otherwise what was written between a split and its discovery is lost.
@@ -85,6 +87,20 @@ export class SlsEnumerator implements SplitEnumerator {
       return [split, end > position ? Number(end - position) : 0]
     })
     return new Map(lags.filter((one) => one !== undefined))
+  }
+
+  /** By the receive time of the next group of each shard that has one, and the logstore's retention. */
+  async headroomSeconds(positions: readonly SplitPosition[]): Promise<number | undefined> {
+    const days = await this.#client.retentionDays()
+    if (days === undefined) return undefined
+    const received = await inTurns(positions, async ({ split, next }) => {
+      const { cursor, group } = positionFromJson(next)
+      const shard = shardOf(split)
+      const isAtEnd = group === 0 && (await this.#client.getCursor(shard, 'end')) === cursor
+      return isAtEnd ? Number.POSITIVE_INFINITY : await this.#client.getCursorTime(shard, cursor)
+    })
+    const oldest = Math.min(...received)
+    return Number.isFinite(oldest) ? oldest + days * DAY_SECONDS - this.#context.clock.now() / 1000 : undefined
   }
 
   /** Nothing is kept or forgotten for it: the service keeps logs by time. A group may be told for the console. */
