@@ -153,7 +153,10 @@ export class Job {
       running.abort()
       this.#watch.close()
     })
-    void this.#watch.poll((live) => sources.lag(live))
+    void this.#watch.poll(
+      (live) => sources.lag(live),
+      () => sources.headroom(),
+    )
     void watchOwnership(ledger, clock, running.signal, (error) => run.fail(error))
     if (this.#stopWanted) run.end('stopped')
     return run.untilEnd()
