@@ -24,6 +24,7 @@ function lineageOf(...checkpoints: number[]): Lineage {
     newest: entries.at(-1),
     confirmedUpTo: 0,
     pending: [],
+    confirmed: [],
     marked: new Set(),
     nextCheckpoint: 9,
     beginnings: {},

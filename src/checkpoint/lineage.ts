@@ -13,6 +13,8 @@ export interface Lineage {
   readonly confirmedUpTo: CheckpointId
   /** Committables of the newest checkpoint that are not known committed, oldest first. */
   readonly pending: readonly PendingCommittable[]
+  /** Committables of the newest checkpoint that are known committed, without those that a person has decided about. */
+  readonly confirmed: readonly PendingCommittable[]
   /** Checkpoints of which a person has found a part in its sink: they cannot be taken back. */
   readonly marked: ReadonlySet<CheckpointId>
   /** Greater than every id that was ever published, voided ones included. */
@@ -79,9 +81,11 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   }
   const checkpoints = published.filter((entry) => !voided.has(entry.checkpoint))
   const newest = checkpoints.at(-1)
-  const pending = (newest?.pending ?? []).filter(
-    (item) => item.checkpoint > confirmedUpTo && !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
+  const unsettled = (newest?.pending ?? []).filter(
+    (item) => !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
   )
+  const pending = unsettled.filter((item) => item.checkpoint > confirmedUpTo)
+  const confirmed = unsettled.filter((item) => item.checkpoint <= confirmedUpTo)
   return {
     epoch,
     lastSeq,
@@ -89,6 +93,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
     newest,
     confirmedUpTo,
     pending,
+    confirmed,
     marked,
     nextCheckpoint,
     beginnings,

@@ -1,4 +1,5 @@
 import type { Beginning, SplitState } from './entries.ts'
+import type { Examined } from './decision-case.ts'
 import type { Lineage } from './lineage.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.ts'
@@ -60,6 +61,22 @@ export function refuseLostLog(traces: Readonly<Record<string, readonly string[]>
       'the state directory away. Going on would write those rows again. Put the state directory back. To begin anew, give ' +
       'the pipeline another `name` (and a sink of files another `path`); what is in the target stays there',
     { code: 'OUTCOME_UNKNOWN', detail: { traces } },
+  )
+}
+
+/** Throws SINK_WENT_BACK when a sink proves that confirmed work is gone: going on would leave a hole. */
+export function refuseOlderSink(confirmed: readonly Examined[]): void {
+  const gone = confirmed.filter(({ evidence }) => evidence.state === 'lost')
+  const [first] = gone
+  if (first === undefined) return
+  const { sink, checkpoint } = first.item
+  const rows = gone.reduce((sum, { item }) => sum + item.rows, 0)
+  const reason = first.evidence.state === 'lost' ? first.evidence.reason : ''
+  throw new MillraceError(
+    `the sink "${sink}" does not hold checkpoint ${checkpoint} any more, which was committed and confirmed (${rows} rows): ` +
+      `${reason}. Its target was put back to an older state. Put it forward again, or decide with \`millrace decide\`: rewind ` +
+      'reads the checkpoint again, accept-loss goes on without it',
+    { code: 'SINK_WENT_BACK', detail: { sink, checkpoint, rows, committable: first.item.committable } },
   )
 }
 

@@ -114,7 +114,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   SINK_WENT_BACK: {
     exit: 74,
     meaning: 'The sink shows an older state than we confirmed: it was restored from a copy or failed over.',
-    remedy: 'Rewind to the sink’s checkpoint with `millrace decide`.',
+    remedy: 'Put the target forward again, or `millrace decide rewind`, which reads the missing checkpoint once more.',
   },
   AUTH: {
     exit: 75,

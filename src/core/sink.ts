@@ -56,6 +56,13 @@ export interface CutResult {
 /** Begins, commits and cleans up, on the coordinator. All methods may be repeated after a crash from another process. */
 export interface SinkCoordinator {
   /**
+   * True where `evidence` about a committable that was confirmed stays right for as long as the target lives: then `lost`
+   * proves that the target was put back to an older state (SINK_WENT_BACK). Servers that forget, and files that anybody
+   * may take away, prove nothing.
+   */
+  readonly remembersCommits?: boolean
+
+  /**
    * The ticket of a checkpoint, made before its first row, one ahead of the barrier. Every start and every soft rewind
    * claims an epoch of its own, so (epoch, checkpoint) never names two things; what an earlier epoch left open is dead.
    */

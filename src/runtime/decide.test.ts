@@ -28,18 +28,19 @@ class World implements Disposable {
   readonly server: string = join(this.#directory, 'server')
   readonly #state = join(this.#directory, 'state')
 
-  async run(observe: (event: JobEvent) => void = () => undefined): Promise<void> {
+  async run(observe: (event: JobEvent, job: Job) => void = () => undefined): Promise<void> {
     const plan = this.#plan()
     await using log = this.#log()
-    await new Job({
+    const job: Job = new Job({
       plan,
       connectors: MODEL_CONNECTORS,
       log,
       logger: silent,
       clock: systemClock,
       random: () => 0.5,
-      observe,
-    }).run()
+      observe: (event) => observe(event, job),
+    })
+    await job.run()
   }
 
   /** Runs until the server forgets its labels after the first confirmed checkpoint: nobody can tell any more. */
@@ -66,6 +67,16 @@ class World implements Disposable {
   /** Transactions of published checkpoints; others may be prepared besides, for one that was not published any more. */
   async pendingLabels(): Promise<string[]> {
     return (await this.lineage()).pending.map((item) => String(item.committable['label']))
+  }
+
+  /** Names of what the newest checkpoint has made visible. */
+  async committedLabels(): Promise<string[]> {
+    return (await this.lineage()).confirmed.map((item) => String(item.committable['label']))
+  }
+
+  /** The server is put back to a copy from before this transaction. */
+  goBackBefore(label: string): void {
+    rmSync(join(this.server, 'visible', label))
   }
 
   /** The server loses a prepared transaction. */
@@ -242,4 +253,39 @@ test('a decision is refused when the case has changed since it was looked at', a
   })
   await world.run()
   assert.deepEqual(world.visible(), COMPLETE)
+})
+
+test('a server that was put back to an older state halts with 74, and what is missing is read again by a decision', async () => {
+  using world = new World()
+  await world.run((event, job) => {
+    if (event.kind === 'confirmed' && event.checkpoint === 2) job.stop()
+  })
+  const labels = await world.committedLabels()
+  assert.ok(labels.length > 0)
+  assert.equal(await world.desk((desk) => desk.look()), undefined, 'all that was confirmed is there')
+  for (const label of labels) world.goBackBefore(label)
+  await assert.rejects(world.run(), (error: MillraceError) => {
+    assert.deepEqual([error.code, error.exitCode], ['SINK_WENT_BACK', 74])
+    return true
+  })
+  assert.ok((await world.look()).legal.includes('rewind'))
+  await world.decide('rewind')
+  await world.run()
+  assert.deepEqual(world.visible(), COMPLETE)
+})
+
+test('where only a part of the newest checkpoint is gone there is no way back, and the loss may be accepted', async () => {
+  using world = new World()
+  await world.run((event, job) => {
+    if (event.kind === 'confirmed' && event.checkpoint === 2) job.stop()
+  })
+  const [gone = '', ...kept] = await world.committedLabels()
+  assert.ok(kept.length > 0)
+  world.goBackBefore(gone)
+  await assert.rejects(world.run(), { code: 'SINK_WENT_BACK' })
+  const { legal, rows } = await world.look()
+  assert.deepEqual(legal, ['mark-committed', 'accept-loss'])
+  await world.decide('accept-loss')
+  await world.run()
+  assert.deepEqual(world.visible(), { rows: COMPLETE.rows - rows, distinct: COMPLETE.distinct - rows })
 })

@@ -18,7 +18,7 @@ export interface DecideOptions {
   readonly isNotThere: boolean
 }
 
-/** Asks the sinks about everything pending. Changes nothing. */
+/** Asks the sinks about everything pending, and about what was confirmed last. Changes nothing. */
 export async function examine(lineage: Lineage, sinks: SinkSide): Promise<DecisionCase | undefined> {
   await sinks.verify(lineage.newest?.sinks ?? {})
   const examined: Examined[] = []
@@ -31,6 +31,9 @@ export async function examine(lineage: Lineage, sinks: SinkSide): Promise<Decisi
     const nothing: Evidence = { state: 'unknown', reason: 'the sink gave no evidence' }
     examined.push({ item, evidence: evidence ?? nothing })
   }
+  // Confirmed work is in doubt only where its sink proves that it is gone.
+  const confirmed = await sinks.examineConfirmed(lineage.confirmed)
+  if (confirmed.some(({ evidence }) => evidence.state === 'lost')) examined.push(...confirmed)
   return decisionCase(lineage, examined)
 }
 

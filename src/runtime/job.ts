@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
-import { decideRestore, mustAskForTraces, refuseLostLog } from '../checkpoint/restore.ts'
+import { decideRestore, mustAskForTraces, refuseLostLog, refuseOlderSink } from '../checkpoint/restore.ts'
 import { isWorthNoting, sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import type { SweepScope } from '../core/checkpoint-types.ts'
@@ -124,6 +124,10 @@ export class Job {
     const fingerprints = await this.#patiently('looking at the sinks', () =>
       sinks.verify(ledger.lineage().newest?.sinks ?? {}),
     )
+    const confirmed = await this.#patiently('asking for what was committed', () =>
+      sinks.examineConfirmed(ledger.lineage().confirmed),
+    )
+    refuseOlderSink(confirmed)
     if (plan.mode === 'two-phase' && mustAskForTraces(ledger.lineage())) await this.#refuseLostLog(ledger, sinks)
     const committer = new Committer({
       sinks: sinks.coordinators,

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Examined } from '../checkpoint/decision-case.ts'
 import type { CheckpointId, PendingCommittable, RunEpoch, SweepScope } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
@@ -56,6 +57,19 @@ export class SinkSide {
       )
     }
     return now
+  }
+
+  /**
+   * What the sinks that remember their commits say about confirmed work; the others are believed. Changes nothing.
+   */
+  async examineConfirmed(confirmed: readonly PendingCommittable[]): Promise<Examined[]> {
+    return Promise.all(
+      confirmed.map(async (item): Promise<Examined> => {
+        const sink = this.coordinators.get(item.sink)
+        const [evidence] = sink?.remembersCommits === true ? await sink.evidence([item.committable]) : []
+        return { item, evidence: evidence?.state === 'lost' ? evidence : { state: 'committed' } }
+      }),
+    )
   }
 
   begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<Tickets> {

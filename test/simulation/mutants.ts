@@ -172,8 +172,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'old-pending-dropped-at-restore',
     file: LINEAGE,
-    find: 'item.checkpoint > confirmedUpTo && !voided',
-    replace: 'item.checkpoint === newest?.checkpoint && !voided',
+    find: 'unsettled.filter((item) => item.checkpoint > confirmedUpTo)',
+    replace: 'unsettled.filter((item) => item.checkpoint === newest?.checkpoint && item.checkpoint > confirmedUpTo)',
   },
   {
     name: 'operators-answer-ignored',

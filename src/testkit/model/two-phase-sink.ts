@@ -87,6 +87,7 @@ function modelCoordinator(directory: string): SinkCoordinator {
   const visible = (label: string): string => join(directory, 'visible', label)
   const hasForgotten = (): boolean => existsSync(join(directory, 'amnesia'))
   return {
+    remembersCommits: true,
     begin: async (checkpoint, epoch) => ({ label: `e${epoch}-c${checkpoint}` }),
     combine: async (_checkpoint, parts) =>
       parts.map((part) => ({ orderKey: 'table', rows: Number(part['rows']), committable: part })),
