@@ -68,10 +68,10 @@ export class OpenedIceberg implements AsyncDisposable {
     const checked = icebergSourceOptions.parse(
       'table' in options ? { relocated: true, discoveryInterval: '100ms', ...options } : options,
     )
-    const openStore = storeOpener(undefined)
+    const openStore = context.openStore ?? storeOpener(undefined)
     const schema = await discoverSchema(checked, { baseDirectory: '/', openStore })
     const database = await openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES })
-    return new OpenedIceberg(new IcebergSource(checked), schema, database, { openStore, ...context })
+    return new OpenedIceberg(new IcebergSource(checked), schema, database, { ...context, openStore })
   }
 
   enumerator(): ReturnType<IcebergSource['enumerator']> {
