@@ -1,4 +1,4 @@
-import { formatDuration } from '../core/options.ts'
+import { formatDuration, type S3Options } from '../core/options.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
@@ -29,6 +29,8 @@ export interface Explanation {
     readonly storage: string
     readonly retained: number
   }
+  /** The top level's; AWS where it says nothing. */
+  readonly s3?: S3Options
   readonly fingerprint: string
   readonly steps: readonly ExplainedStep[]
 }
@@ -70,6 +72,7 @@ export async function explain(planned: PlannedPipeline, connectors: ConnectorLoo
       storage: plan.storage,
       retained,
     },
+    ...(plan.s3 && { s3: plan.s3 }),
     fingerprint: plan.fingerprint,
     steps,
   }
@@ -159,6 +162,7 @@ export function explanationText(explanation: Explanation): string {
     `pipeline ${explanation.name}: delivery ${delivery.class}, ${explanation.mode}, ${explanation.parallelism} lanes`,
     `checkpoints every ${checkpoint.interval} into ${checkpoint.storage} (timeout ${checkpoint.timeout}, ` +
       `safe downtime ${checkpoint.maxDowntime}, ${checkpoint.retained} kept)`,
+    ...(explanation.s3 === undefined ? [] : [`object storage ${optionText({ ...explanation.s3 })}`]),
     '',
   ]
   for (const step of explanation.steps) lines.push(...stepLines(step), '')
