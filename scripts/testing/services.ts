@@ -52,7 +52,7 @@ export async function checkService(service: HostedService): Promise<StageResult>
 
 /** The servers that are never started here: which of them the environment names, and which are left out. */
 export function realServers(): StageResult {
-  const wanted = Object.entries({ StarRocks: 'MILLRACE_STARROCKS', Doris: 'MILLRACE_DORIS' })
+  const wanted = Object.entries({ StarRocks: 'MILLRACE_STARROCKS', Doris: 'MILLRACE_DORIS', SLS: 'MILLRACE_SLS' })
   const isNamed = ([, variable]: readonly [string, string]): boolean => (process.env[variable] ?? '') !== ''
   const words = (some: typeof wanted): string => some.map(([name, variable]) => `${name} (${variable})`).join(', ')
   const [named, missing] = [wanted.filter(isNamed), wanted.filter((one) => !isNamed(one))]

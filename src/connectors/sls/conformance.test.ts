@@ -2,6 +2,7 @@ import { appendRows } from '../../testkit/emulators/sls/append-rows.ts'
 import { SlsEmulator } from '../../testkit/emulators/sls/index.ts'
 import { testLaneContext, testSourceContext } from '../../testkit/lane-context.ts'
 import { sourceSuite, type OpenedSource } from '../../testkit/source-suite.ts'
+import { openRealLogstore, realLogstore } from '../../testkit/sls-target.ts'
 import { slsSourceOptions } from './options.ts'
 import { SlsSource } from './source.ts'
 
@@ -56,3 +57,8 @@ async function open(): Promise<OpenedSource> {
 }
 
 sourceSuite('SLS', open)
+
+const real = realLogstore()
+let opened: Promise<OpenedSource> | undefined
+// Written once: logs of one second cannot be told apart by a start time.
+if (real !== undefined) sourceSuite('real SLS', () => (opened ??= openRealLogstore(real)))
