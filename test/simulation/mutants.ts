@@ -198,9 +198,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'sweep-forgets-what-is-pending',
     file: JOB,
-    find: "swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))",
-    replace:
-      "swept = this.#patiently('sweeping leftovers', () => sinks.sweep({ ...scope, runs: scope.runs.map((run) => ({ ...run, from: 1 })) }, () => []))",
+    find: 'sinks.sweep(scope, pendingOf(ledger)))',
+    replace: 'sinks.sweep({ ...scope, runs: scope.runs.map((run) => ({ ...run, from: 1 })) }, () => []))',
   },
   {
     name: 'sweep-reaches-upwards',
@@ -212,8 +211,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nothing-is-swept',
     file: JOB,
-    find: "swept = this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))",
-    replace: 'swept = Promise.resolve()',
+    find: "await this.#patiently('sweeping leftovers', () => sinks.sweep(scope, pendingOf(ledger)))",
+    replace: '',
   },
   {
     name: 'remedy-skips-the-aborts',
@@ -250,8 +249,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'positions-behind-the-rows',
     file: 'runtime/source-task.ts',
-    find: "if (item.kind === 'batch') progress.at = item.next",
-    replace: "if (item.kind === 'batch') progress.at = item.from",
+    find: 'progress.at = item.next',
+    replace: 'progress.at = item.from',
   },
   {
     name: 'restored-positions-ignored',
@@ -282,8 +281,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'items-polled-before-a-rewind-are-handled-after-it',
     file: LANE,
-    find: "if (!this.#isReading) return item.kind === 'batch' ? item.release() : undefined",
-    replace: '',
+    find: 'if (!this.#isReading || !task.reads(item.split)) return',
+    replace: 'if (!task.reads(item.split)) return',
   },
   // Attempts and barriers.
   {

@@ -63,13 +63,16 @@ const START: readonly Failpoint[] = [
 
 /** Faults strike one after the other: each waits for its moment only when the one before has struck. */
 export function randomFaults(random: Random, count: number): Fault[] {
-  return Array.from({ length: count }, () => randomFault(random))
+  // Some servers are worse than others.
+  const forgets = random.chance(0.2) ? 0.5 : 0.08
+  return Array.from({ length: count }, () =>
+    random.chance(forgets) ? { when: whilePrepared(random), strike: forgetful(random) } : randomFault(random),
+  )
 }
 
 function randomFault(random: Random): Fault {
   const dice = random.next()
-  if (dice < 0.47) return { when: stepOf(random), strike: processStrike(random) }
-  if (dice < 0.55) return { when: whilePrepared(random), strike: forgetful(random) }
+  if (dice < 0.55) return { when: stepOf(random), strike: processStrike(random) }
   return { when: { afterMs: random.between(0, 700) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
 }
 
