@@ -1,5 +1,6 @@
 import { unreachable } from '../core/assert.ts'
 import { errorToData } from '../core/errors.ts'
+import { channelsOf } from './lane-channels.ts'
 import type { LaneServices } from './lane-context.ts'
 import { openLaneSteps } from './lane-steps.ts'
 import { Lane } from './lane.ts'
@@ -31,6 +32,8 @@ export class LaneDesk {
       this.#lane.failed = (attempt, error) => this.#fail(attempt, error)
       this.#tell({ kind: 'ready' })
     } catch (error) {
+      // No step will close them, and an open one keeps the thread alive.
+      for (const port of channelsOf(data)) port.close()
       this.#fail(this.#attempt, error)
     }
   }

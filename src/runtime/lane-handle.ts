@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import { threadUrl } from '../core/thread-url.ts'
-import { portsOf } from './exchange/link-exchanges.ts'
+import { channelsOf } from './lane-channels.ts'
 import type { LanePort, OpenLane } from './lane-group.ts'
 import type { FromLane, LaneData, ToLane } from './messages.ts'
 
@@ -29,7 +29,7 @@ class LaneHandle implements LanePort {
   ) {
     this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
       workerData: data,
-      transferList: [...data.shared.flatMap((sink) => sink.ports), ...portsOf(data.exchanges)],
+      transferList: channelsOf(data),
       name: `lane-${data.lane}`,
       resourceLimits: { maxOldGenerationSizeMb: LANE_HEAP_MB },
     })

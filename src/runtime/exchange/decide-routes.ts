@@ -40,11 +40,12 @@ export function decideRoutes(rates: readonly ValueRate[], before: AllRoutes, opt
   const share = total / lanes
   if (share === 0) return before
   const ordered = rates.toSorted((a, b) => added(b.read) - added(a.read) || (a.value < b.value ? -1 : 1))
-  const scattered = ordered.filter((rate) => isScattered(rate, before.get(rate.value), share, options))
+  const scattered = new Set(ordered.filter((rate) => isScattered(rate, before.get(rate.value), share, options)))
   const load = Array.from({ length: lanes }, () => 0)
   const routes = new Map<string, readonly Route[]>()
-  for (const { value, read } of ordered) {
-    if (scattered.some((rate) => rate.value === value)) continue
+  for (const rate of ordered) {
+    if (scattered.has(rate)) continue
+    const { value, read } = rate
     const lane = laneFor(value, added(read), before.get(value), load, share)
     load[lane] = (load[lane] ?? 0) + added(read)
     routes.set(

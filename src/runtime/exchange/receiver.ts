@@ -102,7 +102,7 @@ export class ExchangeReceiver {
       sender.held.push(message)
       return
     }
-    if (message.kind === 'cut') return this.#cut(sender, message)
+    if (message.kind === 'cut') return this.#hearCut(sender, message)
     if (message.kind !== 'mark') sender.rows += message.kind === 'rows' ? message.head.rows : message.batch.rows
     this.#enter(() => this.#pass(sender, message)).catch((error: unknown) => {
       if (this.#isCurrent(message)) this.#options.failed(error)
@@ -129,10 +129,18 @@ export class ExchangeReceiver {
     await this.#handle(batch)
   }
 
+  #hearCut(sender: Sender, message: ToReceiver & { kind: 'cut' }): void {
+    try {
+      this.#cut(sender, message)
+    } catch (error) {
+      this.#options.failed(error)
+    }
+  }
+
   #cut(sender: Sender, { checkpoint, rows }: ToReceiver & { kind: 'cut' }): void {
     if (rows !== sender.rows) {
       const message = `checkpoint ${checkpoint}: ${rows} rows were sent to another lane by ${this.#options.id}, and ${sender.rows} arrived`
-      return this.#options.failed(new MillraceError(message, { code: 'ACCOUNTING', detail: { checkpoint } }))
+      throw new MillraceError(message, { code: 'ACCOUNTING', detail: { checkpoint } })
     }
     sender.cut = checkpoint
     if (this.#senders.some(({ cut }) => cut !== checkpoint)) return
