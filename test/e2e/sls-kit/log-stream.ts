@@ -32,7 +32,7 @@ export class LogStream implements AsyncDisposable {
   get options(): string {
     const { url, project } = this.emulator
     const key = 'accessKeyId: testAccessKeyId, accessKeySecret: testAccessKeySecret'
-    return `connector: sls, endpoint: '${url}', project: ${project}, logstore: logs, ${key}, discoveryInterval: 500ms`
+    return `connector: sls, endpoint: '${url}', project: ${project}, logstore: logs, ${key}, discoveryInterval: 500ms, rebalance: on-skew`
   }
 
   /** Appends so many rows to every part. */
