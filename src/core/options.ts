@@ -186,8 +186,12 @@ export function s3(): ZodType<S3Options, S3Options> {
         .boolean()
         .optional()
         .describe(
-          'Put the bucket into the path instead of the host name; default: for every endpoint that is not AWS.',
+          'Put the bucket into the path instead of the host name; default: for endpoints that are not AWS or Alibaba OSS.',
         ),
+      flavor: z
+        .enum(['s3', 'oss'])
+        .optional()
+        .describe('oss: conditional writes as Alibaba OSS wants them. Default: by the name of the endpoint.'),
     })
     .describe('Object storage; credentials come from the usual AWS_* environment variables.')
 }

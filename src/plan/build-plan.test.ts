@@ -212,14 +212,14 @@ test('expressions stay expressions: what would make another statement of them is
   assert.match(JSON.stringify(commented.plan.steps[1]), /-- big ones\\n\) IS TRUE/)
 })
 
-test('settings for object storage at the top reach the components that know them', async () => {
-  const sources = '\n  log: {connector: slices, table: t, schema: {id: bigint}}'
+test('settings for object storage are kept where they were written: stores put them together', async () => {
+  const sources = '\n  log: {connector: slices, table: t, s3: {pathStyle: true}, schema: {id: bigint}}'
   const { plan } = await planned(pipeline({ top: 's3: {region: eu}\naccept: [monotonic-ids]', sources, sinks: OUT }))
   const [source, sink] = [plan.steps.at(0), plan.steps.at(-1)]
   assert.ok(source?.kind === 'source' && sink?.kind === 'sink')
   assert.deepEqual(
-    [JSON.stringify(source.options), Object.keys(sink.options)],
-    ['{"table":"t","s3":{"region":"eu"}}', ['table']],
+    [JSON.stringify(source.options), Object.keys(sink.options), plan.s3],
+    ['{"table":"t","s3":{"pathStyle":true}}', ['table'], { region: 'eu' }],
   )
 })
 

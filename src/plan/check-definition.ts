@@ -224,8 +224,6 @@ class DefinitionChecker {
       if (engine.includes(key)) frame[key] = value
       if (!engine.includes(key) || known.includes(key)) rest[key] = value
     }
-    if (known.includes('s3') && rest['s3'] === undefined && this.#value['s3'] !== undefined)
-      rest['s3'] = this.#value['s3']
     return { frame, rest }
   }
 

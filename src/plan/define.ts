@@ -45,7 +45,12 @@ export interface PipelineInput<SourceId extends string, TransformId extends stri
   readonly sources: Readonly<Record<SourceId, SourceInput>>
   readonly transforms?: Readonly<Record<TransformId, TransformInput<NoInfer<SourceId | TransformId>>>>
   readonly sinks: Readonly<Record<string, SinkInput<NoInfer<SourceId | TransformId>>>>
-  readonly s3?: { readonly endpoint?: string; readonly region?: string; readonly pathStyle?: boolean }
+  readonly s3?: {
+    readonly endpoint?: string
+    readonly region?: string
+    readonly pathStyle?: boolean
+    readonly flavor?: 's3' | 'oss'
+  }
 }
 
 /**

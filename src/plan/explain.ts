@@ -162,7 +162,7 @@ export function explanationText(explanation: Explanation): string {
     `pipeline ${explanation.name}: delivery ${delivery.class}, ${explanation.mode}, ${explanation.parallelism} lanes`,
     `checkpoints every ${checkpoint.interval} into ${checkpoint.storage} (timeout ${checkpoint.timeout}, ` +
       `safe downtime ${checkpoint.maxDowntime}, ${checkpoint.retained} kept)`,
-    ...(explanation.s3 === undefined ? [] : [`object storage ${optionText({ ...explanation.s3 })}`]),
+    ...(explanation.s3 === undefined ? [] : [`object storage ${JSON.stringify(explanation.s3)}`]),
     '',
   ]
   for (const step of explanation.steps) lines.push(...stepLines(step), '')
