@@ -69,7 +69,7 @@ export class IcebergEnumerator implements SplitEnumerator {
   }
 
   async lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>> {
-    const { metadata } = await this.#plans.table()
+    const { metadata } = this.#options.follow ? await this.#plans.recent() : await this.#plans.table()
     const lags = new Map<SplitId, number>()
     for (const { split, next } of positions) {
       const stripe = Number(split.split('/')[1])

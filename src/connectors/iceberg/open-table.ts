@@ -93,6 +93,7 @@ class CatalogPointer implements TablePointer {
   readonly #name: { readonly namespace: readonly string[]; readonly name: string }
   readonly #options: IcebergSourceOptions
   readonly #openStore: OpenStore
+  /** Missing while the catalog gives keys: an unchanged table would come without new ones. */
   #etag: string | undefined
   #location: string | undefined
   #table: IcebergTable | undefined
@@ -116,9 +117,8 @@ class CatalogPointer implements TablePointer {
     if (loaded === 'unchanged') {
       throw new MillraceError('asking the catalog: it answers "not modified" to a first question', { code: 'DECODE' })
     }
-    this.#etag = loaded.etag
+    this.#etag = loaded.storage.credentials === undefined ? loaded.etag : undefined
     const isSame = loaded.metadataLocation !== undefined && loaded.metadataLocation === this.#location
-    // Keys that the catalog gives run out, so they are taken over even when the table is the same.
     if (isSame && this.#table !== undefined && loaded.storage.credentials === undefined) return this.#table
     this.#location = loaded.metadataLocation
     const s3 = settingsOf(this.#options, loaded.storage)

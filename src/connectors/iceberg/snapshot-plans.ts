@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/context.ts'
-import { MillraceError } from '../../core/errors.ts'
+import type { Clock, Logger } from '../../core/context.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import {
   dealPieces,
   planAppend,
@@ -29,35 +29,47 @@ export interface SnapshotRows {
 export class SnapshotPlans {
   readonly #pointer: TablePointer
   readonly #options: IcebergSourceOptions
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #log: Pick<Logger, 'warn'>
   readonly #plans = new Map<string, Promise<StripePlan>>()
   #table: Promise<IcebergTable> | undefined
   #lookedAt = 0
   #where: Where | undefined
 
-  constructor(pointer: TablePointer, options: IcebergSourceOptions, clock: Clock) {
+  constructor(
+    pointer: TablePointer,
+    options: IcebergSourceOptions,
+    { clock, log }: { readonly clock: Pick<Clock, 'now'>; readonly log: Pick<Logger, 'warn'> },
+  ) {
     this.#pointer = pointer
     this.#options = options
     this.#clock = clock
+    this.#log = log
   }
 
   /** The table as of the last look. */
   table(): Promise<IcebergTable> {
-    this.#table ??= this.look()
+    if (this.#table === undefined) {
+      this.#table = this.#look()
+      this.#table.catch(() => (this.#table = undefined))
+    }
     return this.#table
   }
 
-  /** Looks at the table now. */
-  look(): Promise<IcebergTable> {
-    this.#lookedAt = this.#clock.now()
-    const looking = this.#pointer.look().then((table) => {
-      // Bound once: a column that is renamed while we run stays the same column.
-      this.#where ??= whereOf(this.#options, table.metadata)
+  /** Looks again when the last look is an interval ago. A catalog that is away for a while is asked later again. */
+  async recent(): Promise<IcebergTable> {
+    const last = await this.table()
+    if (this.#clock.now() - this.#lookedAt < this.#options.discoveryInterval) return last
+    try {
+      const table = await this.#look()
+      this.#table = Promise.resolve(table)
       return table
-    })
-    this.#table = looking
-    looking.catch(() => (this.#table = undefined))
-    return looking
+    } catch (thrown) {
+      const error = toMillraceError(thrown)
+      if (error.code !== 'UNAVAILABLE') throw error
+      this.#log.warn(`looking for new snapshots: ${error.message}`)
+      return last
+    }
   }
 
   /**
@@ -84,13 +96,16 @@ export class SnapshotPlans {
    * @throws MillraceError `POSITION_LOST` when the branch does not lead on from there.
    */
   async following(after: string | null): Promise<Snapshot | undefined> {
-    const known = await this.#successor(await this.table(), after)
-    if (known !== undefined || this.#clock.now() - this.#lookedAt < this.#options.discoveryInterval) return known
-    return await this.#successor(await this.look(), after)
+    const known = snapshotsBehind((await this.table()).metadata, this.#options, after)[0]
+    return known ?? snapshotsBehind((await this.recent()).metadata, this.#options, after)[0]
   }
 
-  async #successor({ metadata }: IcebergTable, after: string | null): Promise<Snapshot | undefined> {
-    return snapshotsBehind(metadata, this.#options, after)[0]
+  async #look(): Promise<IcebergTable> {
+    this.#lookedAt = this.#clock.now()
+    const table = await this.#pointer.look()
+    // Bound once: a column that is renamed while we run stays the same column.
+    this.#where ??= whereOf(this.#options, table.metadata)
+    return table
   }
 
   async #make({ snapshot: id, rows }: SnapshotRows, stripes: number): Promise<StripePlan> {

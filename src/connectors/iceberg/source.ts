@@ -68,6 +68,6 @@ export class IcebergSource implements Source {
   }
 
   #plans(context: ConnectorContext): SnapshotPlans {
-    return new SnapshotPlans(pointAtTable(this.#options, context), this.#options, context.clock)
+    return new SnapshotPlans(pointAtTable(this.#options, context), this.#options, context)
   }
 }

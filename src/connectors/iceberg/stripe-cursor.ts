@@ -134,7 +134,8 @@ export class StripeCursor {
 
   async #open(place: Place, piece: Piece): Promise<PieceRows> {
     const { plans, database, deletes, wanted } = this.#settings
-    const table = await plans.table()
+    // Keys that a catalog gives run out: what it says now is asked for again and again.
+    const table = await plans.recent()
     const opened = await (place.ahead ?? openPiece(table, piece))
     const following = place.pieces[place.piece + 1]
     place.ahead = following === undefined ? undefined : openPiece(table, following)
