@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { fileStoreSuite } from '../testkit/file-store-suite.ts'
 import { openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { storeOpener } from './open-store.ts'
 import { S3FileStore } from './s3-file-store.ts'
 
 const shared = await openTestBucket()
@@ -56,6 +57,14 @@ test('a large file never replaces one that is there', async () => {
 test('a listing of several pages is whole', async () => {
   await Promise.all(Array.from({ length: 25 }, (_, at) => shared.bucket.put(`pages/${at}`, Buffer.from('x'))))
   assert.equal((await Array.fromAsync(shared.bucket.list('pages/', { pageSize: 10 }))).length, 25)
+})
+
+test('settings of a component win over those of the pipeline, key by key', async () => {
+  const opener = storeOpener({ ...shared.settings, endpoint: 'http://127.0.0.1:1' })
+  const store = await opener(`s3://${shared.name}/settings`, { s3: { endpoint: shared.endpoint } })
+  assert.equal(await store.create('a', Buffer.from('x')), 'created')
+  assert.equal(store.root, `s3://${shared.name}/settings`)
+  await assert.rejects(opener('gs://bucket/x'), { code: 'CONFIG' })
 })
 
 test('names with every kind of character are kept', async () => {

@@ -174,6 +174,19 @@ test('a server that does not know the condition is refused', async () => {
   assert.equal((await caught(proveConditions(trouble.bucket, newKey()))).code, 'PREFLIGHT')
 })
 
+test('Alibaba’s header is sent where it is wanted, and its word for “exists” is understood', async () => {
+  const oss = (endpoint: string): Bucket =>
+    new Bucket(new S3Client({ ...shared.settings, endpoint, flavor: 'oss' }), shared.name)
+  await using trouble = await Trouble.with(isPut, { kind: 'answer', status: 409, code: 'FileAlreadyExists' })
+  assert.equal(await createObject(oss(trouble.proxy.endpoint), newKey(), Buffer.from('x')), 'exists')
+  assert.deepEqual(
+    trouble.proxy.seen.map(({ isConditional }) => isConditional),
+    [true],
+  )
+  // This server does not know the header, and is found out.
+  assert.equal((await caught(proveConditions(oss(shared.endpoint), `${newKey()}/`))).code, 'PREFLIGHT')
+})
+
 test('a proof whose answers are lost is a proof', async () => {
   await using trouble = await Trouble.with(isPut, { kind: 'drop-reply' }, 1)
   await proveConditions(trouble.bucket, `${newKey()}/`)
