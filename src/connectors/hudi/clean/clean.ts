@@ -45,7 +45,9 @@ export async function finishCleans(store: FileStore, sink: Pick<Owner, 'job' | '
 }
 
 async function carryOut(store: FileStore, time: Instant, plan: CleanPlan, owner: Owner): Promise<void> {
-  await store.create(timelinePath({ time, action: 'clean', state: 'inflight' }), new Uint8Array(0))
+  // Java archives only cleans whose inflight file has the plan too.
+  const inflight = timelinePath({ time, action: 'clean', state: 'inflight' })
+  await store.create(inflight, encodeCleanPlan(store.root, plan, owner))
   for (const path of plan.paths) {
     failpoint('gc.delete', 'before')
     await removeFile(store, path)
