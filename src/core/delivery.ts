@@ -15,6 +15,8 @@ export interface Delivery {
   readonly reason: string
   /** Assumptions that the user has to accept by name (`accept: [...]`); the class is `conditional` on them. */
   readonly assumptions: readonly string[]
+  /** What to change for a stronger promise, or one without the assumptions; absent: nothing that it knows of. */
+  readonly stronger?: string
 }
 
 /** True when `is` promises at least what `wanted` promises. */

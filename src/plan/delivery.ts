@@ -20,7 +20,13 @@ export function judgeDelivery(
   if (!isAtLeast(delivery.class, asked)) {
     for (const { part, delivery: own } of parts.filter((one) => !isAtLeast(one.delivery.class, asked))) {
       const message = `${part} promises only ${own.class} (${own.reason}), and the pipeline asks for ${definition.delivery}`
-      findings.push(configError(message, ['delivery'], `change ${part}, or ask for less: delivery: ${delivery.class}`))
+      findings.push(
+        configError(
+          message,
+          ['delivery'],
+          `${own.stronger ?? `change ${part}`}, or ask for less: delivery: ${delivery.class}`,
+        ),
+      )
     }
   }
   const accepted = definition.accept ?? []
@@ -39,5 +45,6 @@ export function judgeDelivery(
 export function severalSinks(count: number): DeliveryPart[] {
   if (count < 2) return []
   const reason = `${count} sinks commit a checkpoint one after the other`
-  return [{ part: 'pipeline', delivery: { class: 'exact', reason, assumptions: [] } }]
+  const stronger = 'give each sink a pipeline of its own'
+  return [{ part: 'pipeline', delivery: { class: 'exact', reason, assumptions: [], stronger } }]
 }

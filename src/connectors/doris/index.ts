@@ -40,7 +40,8 @@ function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
 
 function deliveryOf(options: DorisSinkOptions, ask: SinkAsk, { assumptions, note }: KeyOrder): Delivery {
   if (ask.delivery === 'at-least-once') {
-    return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
+    const reason = 'loads are committed before their checkpoint is published'
+    return { class: 'at-least-once', reason, assumptions, stronger: 'delivery: exactly-once' }
   }
   const reason = `two-phase transactions, one for each load of a checkpoint: they become visible one after the other${note}`
   return { class: 'exact', reason, assumptions }

@@ -58,6 +58,7 @@ function deliveryOf(options: FileSourceOptions): Delivery {
     class: 'atomic',
     reason: 'files are read again from any position; a truncated, replaced or renamed file is refused',
     assumptions: ['append-only-files'],
+    stronger: 'follow: false (files that are complete)',
   }
 }
 

@@ -12,6 +12,7 @@ const sink: SinkConnector<FilesSinkOptions> = {
       class: 'exact',
       reason: 'each file appears whole and once; the files of a checkpoint appear one after the other',
       assumptions: [],
+      stronger: 'a table as target: one commit shows a whole checkpoint',
     },
     takes: layoutKind(options) === 'json' ? [JSON_LINES] : [{ kind: 'table' }],
     writers: 'lanes',

@@ -34,6 +34,7 @@ function describe(options: KafkaSourceOptions): SourceDescription {
         ? 'offsets are exact positions, and only committed records are read'
         : 'records of transactions that are rolled back later are read (isolation.level: read_uncommitted)',
       assumptions: [],
+      ...(committed ? {} : { stronger: 'isolation.level: read_committed' }),
     },
     bounded: options.end !== 'never',
     gives: ['bytes'],

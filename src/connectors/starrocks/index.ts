@@ -40,7 +40,8 @@ function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription 
 
 function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk, { assumptions, note }: KeyOrder): Delivery {
   if (ask.delivery === 'at-least-once') {
-    return { class: 'at-least-once', reason: 'loads are committed before their checkpoint is published', assumptions }
+    const reason = 'loads are committed before their checkpoint is published'
+    return { class: 'at-least-once', reason, assumptions, stronger: 'delivery: exactly-once' }
   }
   const writers = writersOf(options, ask.lanes)
   if (writers === 1) return { class: 'atomic', reason: `one two-phase transaction per checkpoint${note}`, assumptions }
@@ -48,6 +49,7 @@ function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk, { assumptions, 
     class: 'exact',
     reason: `${writers} two-phase transactions per checkpoint, one of each writer${note}`,
     assumptions,
+    stronger: 'writers: 1 (all lanes in one transaction)',
   }
 }
 

@@ -1,0 +1,72 @@
+import { DELIVERY_CLASSES, type Delivery, type DeliveryClass } from '../core/delivery.ts'
+import type { PlannedPipeline } from './build-plan.ts'
+import type { Step } from './plan.ts'
+
+/** What the pipeline promises, part by part, and what would make it promise more. */
+export interface DeliveryExplanation {
+  readonly name: string
+  readonly class: DeliveryClass
+  readonly reason: string
+  readonly parts: readonly ExplainedPart[]
+  /** The parts that keep the class from being a stronger one; none when it is the strongest. */
+  readonly weakest: readonly string[]
+}
+
+export interface ExplainedPart {
+  readonly part: string
+  /** `pipeline`: what all sinks do together. */
+  readonly kind: Step['kind'] | 'pipeline'
+  readonly class: DeliveryClass
+  readonly reason: string
+  readonly isWeakest: boolean
+  /** What it stands on, accepted by name in the pipeline file. */
+  readonly assumptions: readonly string[]
+  /** What to change to get more; `null` where nothing is to be had. */
+  readonly stronger: string | null
+}
+
+export function explainDelivery({ plan, deliveryParts }: PlannedPipeline): DeliveryExplanation {
+  const [strongest] = DELIVERY_CLASSES
+  const explained = (part: string, kind: ExplainedPart['kind'], delivery: Delivery): ExplainedPart => ({
+    part,
+    kind,
+    class: delivery.class,
+    reason: delivery.reason,
+    isWeakest: delivery.class === plan.delivery.class && delivery.class !== strongest,
+    assumptions: delivery.assumptions,
+    stronger: delivery.stronger ?? null,
+  })
+  const ofSteps = plan.steps.map((step) => explained(step.id, step.kind, deliveryOf(step)))
+  const ids = new Set(plan.steps.map(({ id }) => id))
+  const ofAll = deliveryParts.filter(({ part }) => !ids.has(part))
+  const parts = [...ofSteps, ...ofAll.map(({ part, delivery }) => explained(part, 'pipeline', delivery))]
+  return {
+    name: plan.name,
+    class: plan.delivery.class,
+    reason: plan.delivery.reason,
+    parts,
+    weakest: parts.filter(({ isWeakest }) => isWeakest).map(({ part }) => part),
+  }
+}
+
+/**
+ * Steps between sources and sinks keep nothing between two checkpoints: rows that are read again take the same way again,
+ * and of the first time nothing is visible. So they never weaken a promise.
+ */
+function deliveryOf(step: Step): Delivery {
+  switch (step.kind) {
+    case 'source':
+    case 'sink':
+      return step.delivery
+    case 'query':
+      return atomic('row by row, without state: what is read again is computed again')
+    case 'module':
+      return atomic('its rows count once; what else the functions do may be done again after a restart')
+    case 'exchange':
+      return atomic('a barrier passes when those of all lanes have come')
+  }
+}
+
+function atomic(reason: string): Delivery {
+  return { class: 'atomic', reason, assumptions: [] }
+}
