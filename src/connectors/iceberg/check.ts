@@ -2,7 +2,7 @@ import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
 import { formatDuration } from '../../core/options.ts'
-import { retentionMs } from '../../core/preflight-rules.ts'
+import { retentionMs, safeDowntimeFindings } from '../../core/preflight-rules.ts'
 import type { IcebergSourceOptions } from './options.ts'
 import { chosenSnapshot, readFields } from './read-schema.ts'
 import type { SnapshotPlans } from './snapshot-plans.ts'
@@ -39,6 +39,8 @@ export async function checkIceberg(
         path,
       })
     }
+    const what = `snapshots of ${metadata.location} (history.expire.max-snapshot-age-ms)`
+    findings.push(...safeDowntimeFindings(context.times, [{ what, kind: 'retention', lifeMs: kept }]))
     return findings
   } catch (thrown) {
     const error = toMillraceError(thrown)
