@@ -22,7 +22,7 @@ const written = [
     '*.json',
     '*.yaml',
     '.ci/*',
-    'examples/**/*',
+    'examples/**/*.*',
   ),
 ].filter((file) => file !== 'package-lock.json' && path.posix.extname(file) !== '.svg')
 

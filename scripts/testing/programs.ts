@@ -7,6 +7,7 @@ const PROGRAMS: readonly { readonly probe: readonly [string, ...string[]]; reado
   { probe: ['python3', '-c', 'import ensurepip, venv'], package: 'python3-venv' },
   { probe: ['openssl', 'version'], package: 'openssl' },
   { probe: ['go', 'version'], package: 'golang-go' },
+  { probe: ['curl', '--version'], package: 'curl' },
 ]
 
 /** Installs what is missing with apt-get when we are root; otherwise says what to install. */
