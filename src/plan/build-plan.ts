@@ -17,6 +17,7 @@ import { commonSchema, needsSchema, resolveFlow, type Flow } from './flow.ts'
 import { buildGraph, type Graph, type Port } from './graph.ts'
 import { resolveModule } from './module-path.ts'
 import { configError } from './parsed-file.ts'
+import { plainStorageFindings } from './plain-storage.ts'
 import type { Plan } from './plan.ts'
 import { checkRowExpression } from './queries.ts'
 import type { SqlChecker } from './sql-checker.ts'
@@ -62,7 +63,7 @@ export async function buildPlan(
     findings,
   )
   const { graph, findings: ofGraph } = buildGraph(draft)
-  findings.push(...ofGraph)
+  findings.push(...ofGraph, ...plainStorageFindings(draft))
   const times = timesOf(draft.definition)
   const lanes = draft.definition.parallelism ?? context.cores
   const sources = describeSources(draft, findings)
