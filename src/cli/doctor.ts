@@ -1,6 +1,9 @@
 import { lstat, statfs } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { toMillraceError } from '../core/errors.ts'
+import { isS3Address } from '../storage/open-store.ts'
+import { proveLogPlace, statePlaceOf } from '../storage/state-place.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import { paint, singleLine } from './terminal.ts'
 import type { Verb } from './verb.ts'
@@ -20,12 +23,16 @@ const SHARED_MEMORY_PER_LANE = 16 * 2 ** 20
 const FREE_DISK_MIN = 2 ** 30
 
 export const verb: Verb = {
-  examples: ['millrace doctor', 'millrace doctor --storage /var/lib/millrace --json'],
+  examples: [
+    'millrace doctor',
+    'millrace doctor --storage /var/lib/millrace --json',
+    'millrace doctor --storage s3://lake/state',
+  ],
   define(command) {
-    command.option('--storage <directory>', 'the `checkpoint.storage` of the pipeline', './.millrace')
+    command.option('--storage <place>', 'the `checkpoint.storage` of the pipeline', './.millrace')
   },
   async run({ options }) {
-    const storage = resolve(String(options['storage']))
+    const storage = String(options['storage'])
     const diagnoses = [
       node(),
       await duckdb(),
@@ -118,8 +125,21 @@ async function sharedMemory(): Promise<Diagnosis> {
 }
 
 async function stateDirectory(storage: string): Promise<Diagnosis[]> {
-  if (storage.startsWith('s3:')) return []
-  return [await ownership(storage), await freeDisk(storage)]
+  if (isS3Address(storage)) return [await objectStorage(storage)]
+  const directory = resolve(storage)
+  return [await ownership(directory), await freeDisk(directory)]
+}
+
+/** By the endpoint and the keys of the environment; a pipeline with an endpoint of its own has `check --connect`. */
+async function objectStorage(storage: string): Promise<Diagnosis> {
+  const name = 'object storage'
+  try {
+    await proveLogPlace(statePlaceOf({ name: 'doctor', storage }))
+    return { name, found: `${storage} honours conditional writes` }
+  } catch (thrown) {
+    const { message } = toMillraceError(thrown)
+    return { name, found: storage, problem: message, isFatal: true }
+  }
 }
 
 /** The state decides what is committed: nobody else may write it. */

@@ -28,6 +28,7 @@ export async function preflight(
   const steps = plan.steps.filter((step) => step.kind === 'source' || step.kind === 'sink')
   const asked = new Set(steps.map(({ id }) => id))
   const notice = setTimeout(() => waiting([...asked]), WAITING_MS)
+  const storage = checkStorage(plan)
   const results = await Promise.all(
     steps.map(async (step) => {
       const findings = await withTimeLimit(checkStep(step, plan), step)
@@ -43,7 +44,7 @@ export async function preflight(
     }),
   )
   clearTimeout(notice)
-  return [...results.flat(), ...(await checkStorage(plan)).map((finding) => ({ file, ...advised(finding) }))]
+  return [...results.flat(), ...(await storage).map((finding) => ({ file, ...advised(finding) }))]
 }
 
 /** The checkpoint log in object storage. A directory is looked at when it is opened. */
@@ -52,8 +53,10 @@ async function checkStorage(plan: Plan): Promise<readonly Finding[]> {
     await proveLogPlace(statePlaceOf(plan))
     return []
   } catch (thrown) {
-    const { code, message, remedy: hint } = toMillraceError(thrown)
-    return [{ severity: 'error', code, message, hint, path: ['checkpoint', 'storage'] }]
+    const { code, message, remedy } = toMillraceError(thrown)
+    // A server without conditional writes says itself what can be done.
+    const hint = code === 'PREFLIGHT' ? {} : { hint: remedy }
+    return [{ severity: 'error', code, message, ...hint, path: ['checkpoint', 'storage'] }]
   }
 }
 
