@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { compareDeliveries } from './bench/cases/exactly-once.ts'
+import { oldHudiTable } from './bench/cases/hudi-table.ts'
 import { icebergToStore } from './bench/cases/iceberg.ts'
 import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
@@ -32,8 +33,9 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [7, ['start and kill', startAndKill]],
   [8, ['memory', watchMemory]],
   [9, ['skewed partitions', skewedPartitions]],
-  [12, ['SLS → Hudi, StarRocks', readLogstores]],
+  [10, ['a Hudi table after many checkpoints', oldHudiTable]],
   [11, ['Iceberg → StarRocks', icebergToStore]],
+  [12, ['SLS → Hudi, StarRocks', readLogstores]],
 ])
 
 const { values } = parseArgs({
