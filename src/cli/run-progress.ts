@@ -117,6 +117,9 @@ export class RunProgress {
         return this.#problem(event.error)
       case 'restored':
       case 'triggered':
+      case 'headroom':
+      case 'safe-downtime':
+      case 'expiring':
     }
   }
 

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Finding } from '../core/checkpoint-types.ts'
+import type { PartDowntime } from '../checkpoint/expiry.ts'
 import { errorToData, type MillraceError } from '../core/errors.ts'
 import { jsonText } from '../core/json.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -17,8 +17,8 @@ export interface StartRecord {
   readonly host: string
   readonly pid: number
   readonly delivery: string
-  /** How long the job may be down, per sink that knows; absent when the start asked nobody. */
-  readonly safeDowntimeMs: Readonly<Record<string, number>>
+  /** How long the job may be down, for each source and sink that told. */
+  readonly safeDowntime: readonly PartDowntime[]
 }
 
 export interface HaltReport {
@@ -48,16 +48,6 @@ export function writeReport(directory: string, plan: Plan, error: MillraceError)
 
 export function readReport(directory: string): HaltReport | undefined {
   return read(directory, 'report.json') as HaltReport | undefined
-}
-
-/** What preflight findings say about safe downtime, by sink. */
-export function safeDowntimes(findings: readonly Finding[]): Record<string, number> {
-  const bySink: Record<string, number> = {}
-  for (const { detail, path } of findings) {
-    const ms = detail?.['safeDowntimeMs']
-    if (typeof ms === 'number' && path?.[0] === 'sinks') bySink[String(path[1])] = ms
-  }
-  return bySink
 }
 
 function write(directory: string, name: string, record: object): void {

@@ -136,6 +136,10 @@ function detailOf(event: Exclude<JobEvent, { kind: 'lane' | 'lag' }>): object {
       return { checkpoint: event.checkpoint, tookMs: event.tookMs }
     case 'rewinding':
       return { code: event.error.code, message: event.error.message, pauseMs: event.pauseMs }
+    case 'safe-downtime':
+      return { parts: event.parts }
+    case 'expiring':
+      return { what: event.what ?? null }
     case 'stall':
       return { what: event.what ?? null }
     case 'ended':

@@ -1,10 +1,14 @@
 import { hostname } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
+import { pendingSince, shortest, type PartDowntime } from '../checkpoint/expiry.ts'
+import type { Logger } from '../core/context.ts'
 import { toMillraceError, type MillraceError } from '../core/errors.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { End } from '../checkpoint/cycle.ts'
+import { ExpiryWatch } from '../runtime/expiry-watch.ts'
 import { ALREADY_FINISHED, Job } from '../runtime/job.ts'
+import type { JobObserver } from '../runtime/observer.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { parseMetricsAddress, type MetricsAddress } from '../server/metrics-server.ts'
 import { openCheckpointLog, prepareStatePlace, statePlaceOf, type StatePlace } from '../storage/state-place.ts'
@@ -14,7 +18,8 @@ import { preflight } from './preflight.ts'
 import type { Output } from './output.ts'
 import { RunControl } from './run-control.ts'
 import { RunProgress } from './run-progress.ts'
-import { safeDowntimes, writeReport, writeStart } from './run-records.ts'
+import { readStart, writeReport, writeStart } from './run-records.ts'
+import { safeDowntimesOf, safeDowntimeText, withEarlier } from './safe-downtime.ts'
 import { openReporter, parseLevel, sayBefore, type Reporter } from './run-reporter.ts'
 import { warnOf, warnOfAbsent } from './run-warnings.ts'
 import type { StopSignals, Verb } from './verb.ts'
@@ -39,9 +44,9 @@ export const verb: Verb = {
     const loaded = await openPipeline(file, 'resolve')
     if (loaded.planned === undefined) return { findings: loaded.findings }
     const { plan } = loaded.planned
-    const isFinished = await hasFinished(plan)
-    const found = options['preflight'] === false || isFinished ? [] : await askSystems(file, plan, output)
-    const obstacles = found.filter(({ severity, code }) => severity !== 'info' && code !== 'UNAVAILABLE')
+    const { isFinished, pendingMs } = await stateBefore(plan)
+    const found = options['preflight'] === false || isFinished ? undefined : await askSystems(file, plan, output)
+    const obstacles = (found ?? []).filter(({ severity, code }) => severity !== 'info' && code !== 'UNAVAILABLE')
     if (obstacles.some((finding) => finding.severity === 'error'))
       return { findings: [...loaded.findings, ...obstacles] }
     const progress = new RunProgress(plan)
@@ -50,7 +55,7 @@ export const verb: Verb = {
       warnOf([...loaded.findings, ...obstacles], reporter.logger)
       const end = isFinished
         ? tellFinished(reporter)
-        : await runUntilEnd({ plan, found, progress, reporter, signals: signals(), address })
+        : await runUntilEnd({ plan, found, pendingMs, progress, reporter, signals: signals(), address })
       return { result: { name: plan.name, ended: end }, findings: loaded.findings }
     } finally {
       reporter.close()
@@ -66,13 +71,14 @@ function askSystems(file: string, plan: Plan, output: Output): Promise<LocatedFi
 }
 
 /** Looked up before anything is asked or started: a supervisor may start a finished job again and again. */
-async function hasFinished(plan: Plan): Promise<boolean> {
+async function stateBefore(plan: Plan): Promise<{ isFinished: boolean; pendingMs: number | undefined }> {
   try {
     const { entries, lineage } = await readState(statePlaceOf(plan))
-    return lineage.ended === 'finished' && entries.every((entry) => entry.job === plan.name)
+    const isFinished = lineage.ended === 'finished' && entries.every((entry) => entry.job === plan.name)
+    return { isFinished, pendingMs: pendingSince(lineage) }
   } catch {
     // The job finds the same, waits for its store or halts with a report.
-    return false
+    return { isFinished: false, pendingMs: undefined }
   }
 }
 
@@ -84,16 +90,19 @@ function tellFinished({ logger, observe }: Reporter): End {
 
 interface RunParts {
   readonly plan: Plan
-  readonly found: readonly LocatedFinding[]
+  /** Of the preflight; absent when nobody was asked. */
+  readonly found: readonly LocatedFinding[] | undefined
+  /** When the oldest checkpoint was published that waits for its commits. */
+  readonly pendingMs: number | undefined
   readonly progress: RunProgress
   readonly reporter: Reporter
   readonly signals: StopSignals
   readonly address: MetricsAddress | undefined
 }
 
-async function runUntilEnd({ plan, found, progress, reporter, signals, address }: RunParts): Promise<End> {
+async function runUntilEnd({ plan, found, pendingMs, progress, reporter, signals, address }: RunParts): Promise<End> {
   const { logger } = reporter
-  warnOfAbsent(found, logger)
+  warnOfAbsent(found ?? [], logger)
   const place = statePlaceOf(plan)
   prepareStatePlace(place)
   const { directory } = place
@@ -102,6 +111,14 @@ async function runUntilEnd({ plan, found, progress, reporter, signals, address }
   const stop = AbortSignal.any([signals.stop, asked.signal])
   stop.addEventListener('abort', () => progress.stopping(), { once: true })
   const control = new RunControl({ plan, directory, progress, logger, stop: () => asked.abort() })
+  const parts = askedOrKnown(plan, found, directory)
+  let expiry: ExpiryWatch | undefined
+  const observe: JobObserver = (event) => {
+    progress.see(event)
+    control.observe(event)
+    reporter.observe(event)
+    expiry?.see(event)
+  }
   try {
     if (address !== undefined) await control.serveMetrics(address)
     writeStart(directory, {
@@ -110,22 +127,40 @@ async function runUntilEnd({ plan, found, progress, reporter, signals, address }
       host: hostname(),
       pid: process.pid,
       delivery: plan.delivery.class,
-      safeDowntimeMs: safeDowntimes(found),
+      safeDowntime: parts,
     })
-    return await runJobs(plan, place, reporter, stop, { progress, control })
+    const limit = shortest(parts)
+    if (limit !== undefined) logger.info(`safe downtime: ${safeDowntimeText(limit)}`)
+    expiry = new ExpiryWatch({ parts, pendingMs, clock: systemClock, logger, observe })
+    return await runJobs({ plan, place, logger, observe, control }, stop)
   } finally {
+    expiry?.close()
     await control.close()
   }
 }
 
-/** A job that voids a checkpoint starts over from the one before, in the same process. */
-async function runJobs(
+/** Who cannot be asked now, is taken to be as it told an earlier start. */
+function askedOrKnown(
   plan: Plan,
-  place: StatePlace,
-  { logger, observe }: Reporter,
-  stop: AbortSignal,
-  { progress, control }: { progress: RunProgress; control: RunControl },
-): Promise<End> {
+  found: readonly LocatedFinding[] | undefined,
+  directory: string,
+): readonly PartDowntime[] {
+  const isSilent = (id: string): boolean =>
+    found === undefined || found.some(({ code, path }) => code === 'UNAVAILABLE' && path?.[1] === id)
+  const silent = new Set(plan.steps.map(({ id }) => id).filter(isSilent))
+  return withEarlier(safeDowntimesOf(found ?? []), readStart(directory)?.safeDowntime ?? [], silent)
+}
+
+interface JobParts {
+  readonly plan: Plan
+  readonly place: StatePlace
+  readonly logger: Logger
+  readonly observe: JobObserver
+  readonly control: RunControl
+}
+
+/** A job that voids a checkpoint starts over from the one before, in the same process. */
+async function runJobs({ plan, place, logger, observe, control }: JobParts, stop: AbortSignal): Promise<End> {
   for (;;) {
     const log = await openCheckpointLog(place, `${process.pid}`)
     const job = new Job({
@@ -136,8 +171,6 @@ async function runJobs(
       clock: systemClock,
       random: Math.random,
       observe: (event) => {
-        progress.see(event)
-        control.observe(event)
         observe(event)
         // Before the lanes are closed: a query that does not let go ends the process with SIGKILL.
         if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(place.directory, plan, event.error)

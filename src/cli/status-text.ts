@@ -1,5 +1,6 @@
 import { formatAge, formatBytes, formatCount, formatDuration } from './quantities.ts'
 import type { RunStatus } from './run-progress.ts'
+import { agingText, safeDowntimeText } from './safe-downtime.ts'
 import type { JobStatus } from './status.ts'
 import { tableText } from './table.ts'
 import { paint, singleLine } from './terminal.ts'
@@ -9,13 +10,13 @@ export function statusText(status: JobStatus, now: number): string {
   const facts: [string, string][] = [
     ...(status.running === null ? [] : runningFacts(status.running)),
     ...checkpointFacts(status, now),
-    ['safe downtime', status.safeDowntimeMs === null ? 'not known' : safeDowntime(status, status.safeDowntimeMs, now)],
+    ['safe downtime', status.safeDowntime === null ? 'not known' : safeDowntimeText(status.safeDowntime)],
     ['state', status.directory],
   ]
   const width = Math.max(...facts.map(([name]) => name.length))
   const lines = facts.map(([name, value]) => `  ${paint('dim', name.padEnd(width))}  ${singleLine(value)}`)
   const steps = status.running === null ? '' : `\n${stepTable(status.running)}`
-  return `${[headLine(status, now), ...haltLines(status, now), ...lines].join('\n')}\n${steps}`
+  return `${[headLine(status, now), ...haltLines(status, now), ...agingLines(status), ...lines].join('\n')}\n${steps}`
 }
 
 function headLine({ pipeline, running, ended, halt, lastStart, decided }: JobStatus, now: number): string {
@@ -70,13 +71,10 @@ function checkpointFacts({ epoch, published, confirmedUpTo, pending }: JobStatus
   ]
 }
 
-/** Counted from the last checkpoint when the job is down: that is how old its prepared work is. */
-function safeDowntime({ running, published, pending }: JobStatus, safeMs: number, now: number): string {
-  if (running !== null || published === null || pending.length === 0) return formatDuration(safeMs)
-  const left = safeMs - (now - Date.parse(published.at))
-  return left > 0
-    ? `${formatDuration(safeMs)}, ${formatDuration(left)} of it left`
-    : `${formatDuration(safeMs)}, exceeded by ${formatDuration(-left)}: start the job now`
+/** Half of a safe downtime is over: what is about to be gone, before anything else. */
+function agingLines({ aging, running }: JobStatus): string[] {
+  const text = aging === null ? undefined : agingText(aging, running !== null)
+  return text === undefined ? [] : [paint('yellow', `  ! ${singleLine(text)}`)]
 }
 
 function stepTable({ steps }: RunStatus): string {

@@ -1,3 +1,11 @@
+import {
+  lastSignOfLife,
+  mostUrgent,
+  pendingSince,
+  shortest,
+  type Aging,
+  type PartDowntime,
+} from '../checkpoint/expiry.ts'
 import type { Json } from '../core/json.ts'
 import { ControlClient } from '../server/control-client.ts'
 import { findJob, readState, type JobPlace } from './job-state.ts'
@@ -5,7 +13,8 @@ import { openPipeline } from './pipelines.ts'
 import { preflight } from './preflight.ts'
 import type { Output } from './output.ts'
 import type { RunStatus } from './run-progress.ts'
-import { readReport, readStart, safeDowntimes, type HaltReport } from './run-records.ts'
+import { readReport, readStart, type HaltReport } from './run-records.ts'
+import { safeDowntimesOf } from './safe-downtime.ts'
 import { statusText } from './status-text.ts'
 import type { Verb, VerbCall, VerbResult } from './verb.ts'
 import { withHint } from './with-hint.ts'
@@ -22,8 +31,10 @@ export interface JobStatus {
   readonly pending: readonly { readonly sink: string; readonly checkpoint: number; readonly rows: number }[]
   readonly ended: 'stopped' | 'finished' | null
   readonly lastStart: { readonly at: string; readonly host: string; readonly pid: number } | null
-  /** The shortest of all sinks; `null` when nobody knows. */
-  readonly safeDowntimeMs: number | null
+  /** The shortest of all sources and sinks; `null` when nobody knows. */
+  readonly safeDowntime: PartDowntime | null
+  /** How much of a safe downtime is used, where it is most urgent; `null` while nothing ages. */
+  readonly aging: Aging | null
   /** The newest decision, when nothing was started since. */
   readonly decided: { readonly action: string; readonly at: string; readonly by: string } | null
   /** Why the last process halted, when nothing was started or decided since. */
@@ -35,7 +46,7 @@ export const verb: Verb = {
   define(command) {
     command
       .argument('<file>', 'pipeline file or state directory')
-      .option('--connect', 'ask the sinks how long the job may be down')
+      .option('--connect', 'ask sources and sinks how long the job may be down')
   },
   run: (call) => withHint('name a pipeline file, or the state directory of a job', () => status(call)),
 }
@@ -43,19 +54,20 @@ export const verb: Verb = {
 async function status({ args, options, output }: VerbCall): Promise<VerbResult> {
   const file = args[0] ?? ''
   const place = await findJob(file)
-  const asked = options['connect'] === true ? await askSinks(file, output) : undefined
+  const asked = options['connect'] === true ? await askSystems(file, output) : undefined
   const status = await statusOf(place, asked)
   return { result: { ...status } as unknown as Json, text: statusText(status, Date.now()) }
 }
 
-async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>> | undefined): Promise<JobStatus> {
+async function statusOf(place: JobPlace, asked: readonly PartDowntime[] | undefined): Promise<JobStatus> {
   using client = await ControlClient.open(place.directory)
   const running = client === undefined ? null : ((await client.ask({ do: 'status' })) as RunStatus)
   const { entries, lineage } = await readState(place)
   const start = readStart(place.directory)
   const report = readReport(place.directory)
-  const known = Object.values(asked ?? start?.safeDowntimeMs ?? {})
+  const known = asked ?? start?.safeDowntime ?? []
   const decided = entries.findLast((entry) => entry.kind === 'decision')
+  const downMs = running === null ? lastSignOfLife(entries, lineage) : undefined
   /** Nothing newer has happened. ISO times compare as texts. */
   const isNewest = (at: string): boolean => running === null && at >= (start?.at ?? '') && at >= (decided?.at ?? '')
   return {
@@ -68,7 +80,8 @@ async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>>
     pending: lineage.pending.map(({ sink, checkpoint, rows }) => ({ sink, checkpoint, rows })),
     ended: lineage.ended ?? null,
     lastStart: start === undefined ? null : { at: start.at, host: start.host, pid: start.pid },
-    safeDowntimeMs: known.length === 0 ? null : Math.min(...known),
+    safeDowntime: shortest(known) ?? null,
+    aging: mostUrgent(known, { pendingMs: pendingSince(lineage), downMs }, Date.now()) ?? null,
     decided:
       decided !== undefined && isNewest(decided.at)
         ? { action: decided.decision.action, at: decided.at, by: decided.by }
@@ -77,8 +90,8 @@ async function statusOf(place: JobPlace, asked: Readonly<Record<string, number>>
   }
 }
 
-async function askSinks(file: string, output: Output): Promise<Record<string, number>> {
+async function askSystems(file: string, output: Output): Promise<PartDowntime[]> {
   const loaded = await openPipeline(file, 'resolve')
-  if (loaded.planned === undefined) return {}
-  return safeDowntimes(await preflight(file, loaded.planned.plan, { ...output, print: () => undefined }))
+  if (loaded.planned === undefined) return []
+  return safeDowntimesOf(await preflight(file, loaded.planned.plan, { ...output, print: () => undefined }))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAtLeast, DELIVERY_CLASSES, weakest, type Delivery } from './delivery.ts'
-import { labelHistoryMs, openTransactionMs, preparedMs, retentionMs, safeDowntimeMs } from './preflight-rules.ts'
+import { labelHistoryMs, openTransactionMs, preparedMs, retentionMs, safeDowntime } from './preflight-rules.ts'
 
 const MINUTE = 60_000
 const times = { intervalMs: 10_000, timeoutMs: 10 * MINUTE, maxDowntimeMs: 60 * MINUTE, retained: 3 }
@@ -18,7 +18,19 @@ test('the safe downtime is exactly the one that every rule still allows', () => 
   const life = fc.integer({ min: 0, max: 1000 * MINUTE })
   fc.assert(
     fc.property(life, life, life, (prepared, label, retention) => {
-      const maxDowntimeMs = safeDowntimeMs(times, { preparedMs: prepared, labelMs: label, retentionMs: retention })
+      const expiries = [
+        { what: 'prepared', kind: 'prepared', lifeMs: prepared },
+        { what: 'label', kind: 'label', lifeMs: label },
+        { what: 'retention', kind: 'retention', lifeMs: retention },
+      ] as const
+      const { ms: maxDowntimeMs = -1, what } = safeDowntime(times, expiries) ?? {}
+      assert.deepEqual(
+        safeDowntime(
+          times,
+          expiries.filter((one) => one.what === what),
+        ),
+        { ms: maxDowntimeMs, what },
+      )
       const holds = (downtime: number): boolean => {
         const asked = { ...times, maxDowntimeMs: downtime }
         return preparedMs(asked) <= prepared && labelHistoryMs(asked) <= label && retentionMs(asked) <= retention
@@ -27,6 +39,10 @@ test('the safe downtime is exactly the one that every rule still allows', () => 
       if (maxDowntimeMs > 0) assert.ok(holds(maxDowntimeMs))
     }),
   )
+})
+
+test('nothing limits how long a job is down where nothing expires', () => {
+  assert.equal(safeDowntime(times, []), undefined)
 })
 
 test('a path promises what its weakest link does, on everybody’s assumptions', () => {

@@ -1,4 +1,6 @@
+import type { Finding } from './checkpoint-types.ts'
 import type { CheckpointTimes } from './context.ts'
+import { formatDuration } from './options.ts'
 
 /** Safety margin of every rule. */
 export const MARGIN_MS: number = 5 * 60_000
@@ -23,17 +25,38 @@ export function retentionMs(times: CheckpointTimes): number {
   return times.maxDowntimeMs + times.retained * times.intervalMs + MARGIN_MS
 }
 
-/** The longest time that the job may be down, given how long prepared work, labels and records live. */
-export function safeDowntimeMs(
-  times: CheckpointTimes,
-  lives: { readonly preparedMs?: number; readonly labelMs?: number; readonly retentionMs?: number },
-): number {
-  return Math.max(
-    0,
-    Math.min(
-      (lives.preparedMs ?? Infinity) - times.timeoutMs - MARGIN_MS,
-      (lives.labelMs ?? Infinity) - MARGIN_MS,
-      (lives.retentionMs ?? Infinity) - times.retained * times.intervalMs - MARGIN_MS,
-    ),
-  )
+/** Something of an outside system that is gone when the job was down for too long. */
+export interface Expiry {
+  /** What it is and what decides how long it lives, for people: `records of orders (retention.ms)`. */
+  readonly what: string
+  readonly kind: 'prepared' | 'label' | 'retention'
+  readonly lifeMs: number
+}
+
+/** How long a job may be down, and what is gone first after that. */
+export interface SafeDowntime {
+  readonly ms: number
+  readonly what: string
+}
+
+/** The longest time for which every rule above still holds; `undefined` where nothing expires. */
+export function safeDowntime(times: CheckpointTimes, expiries: readonly Expiry[]): SafeDowntime | undefined {
+  const needed = { prepared: preparedMs, label: labelHistoryMs, retention: retentionMs }
+  const ofNone = { ...times, maxDowntimeMs: 0 }
+  const all = expiries.map(({ what, kind, lifeMs }) => ({ what, ms: Math.max(0, lifeMs - needed[kind](ofNone)) }))
+  return all.toSorted((one, other) => one.ms - other.ms)[0]
+}
+
+/** What a preflight tells about it, in any case: `status` and the start of a job read it. */
+export function safeDowntimeFindings(times: CheckpointTimes, expiries: readonly Expiry[]): Finding[] {
+  const safe = safeDowntime(times, expiries)
+  if (safe === undefined) return []
+  const message = `the job may be down for ${formatDuration(roughly(safe.ms))}; then ${safe.what} expire`
+  return [{ severity: 'info', code: 'SAFE_DOWNTIME', message, detail: { safeDowntime: { ...safe } } }]
+}
+
+/** Rounded down to whole units, at least two of them. */
+function roughly(ms: number): number {
+  const unit = [86_400_000, 3_600_000, 60_000, 1000].find((length) => ms >= 2 * length) ?? 1
+  return ms - (ms % unit)
 }

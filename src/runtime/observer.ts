@@ -1,6 +1,7 @@
 import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpoint-types.ts'
 import type { MillraceError } from '../core/errors.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
+import type { Aging, PartDowntime } from '../checkpoint/expiry.ts'
 import type { FromLane } from './messages.ts'
 import type { Stall } from './stall-detector.ts'
 
@@ -22,6 +23,10 @@ export type JobEvent =
   | { readonly kind: 'lag'; readonly records: Readonly<Record<string, number>> }
   /** Until sources forget what the last published checkpoint goes on with. */
   | { readonly kind: 'headroom'; readonly seconds: Readonly<Record<string, number>> }
+  /** How long the job may be down, for each source and sink that knows. */
+  | { readonly kind: 'safe-downtime'; readonly parts: readonly PartDowntime[] }
+  /** Nothing was confirmed for half of the time after which this expires; `undefined`: it is confirmed again. */
+  | { readonly kind: 'expiring'; readonly what: Aging | undefined }
   /** The job stands still, or (`undefined`) moves again. */
   | { readonly kind: 'stall'; readonly what: Stall | undefined }
   | { readonly kind: 'lane'; readonly lane: number; readonly message: FromLane }

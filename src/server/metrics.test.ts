@@ -54,6 +54,16 @@ test('an exchange shows what it moves and how many keys are scattered', async ()
   assert.equal(seen['millrace_exchange_scattered_keys{step="out.exchange"}'], 1)
 })
 
+test('how long the job may be down, and whether half of it is over', async () => {
+  const metrics = new JobMetrics('p', STEPS, () => 0)
+  const part = { part: 'out', kind: 'sink', ms: 90_000, what: 'labels' } as const
+  metrics.see({ kind: 'safe-downtime', parts: [part] })
+  const calm = await samples(metrics)
+  assert.deepEqual([calm['millrace_safe_downtime_seconds{part="out"}'], calm['millrace_expiring']], [90, 0])
+  metrics.see({ kind: 'expiring', what: { ...part, usedMs: 50_000, state: 'half' } })
+  assert.equal((await samples(metrics))['millrace_expiring'], 1)
+})
+
 test('a checkpoint is timed from its first row until it is visible', async () => {
   let now = 0
   const metrics = new JobMetrics('p', STEPS, () => now)

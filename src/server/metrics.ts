@@ -69,6 +69,14 @@ export class JobMetrics {
           this.#gauge('millrace_retention_headroom_seconds', help, ['source']).set({ source }, seconds)
         }
         return
+      case 'safe-downtime':
+        for (const { part, ms } of event.parts) {
+          const help = 'How long the job may be down before something of this source or sink expires.'
+          this.#gauge('millrace_safe_downtime_seconds', help, ['part']).set({ part }, ms / 1000)
+        }
+        return this.#expiring(undefined)
+      case 'expiring':
+        return this.#expiring(event.what?.part)
       case 'stall':
         return this.#stalled(event.what)
       case 'lane':
@@ -144,6 +152,11 @@ export class JobMetrics {
   #stalled(stalled: string | undefined): void {
     const gauge = this.#gauge('millrace_stalled', '1: the job runs, and this stands still.', ['what'])
     for (const what of ['reading', 'committing']) gauge.set({ what }, what === stalled ? 1 : 0)
+  }
+
+  #expiring(part: string | undefined): void {
+    const help = '1: nothing was confirmed for half of the safe downtime.'
+    this.#gauge('millrace_expiring', help).set(part === undefined ? 0 : 1)
   }
 
   #confirmed(checkpoint: number): void {

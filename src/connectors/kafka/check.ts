@@ -1,7 +1,7 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
-import { retentionMs } from '../../core/preflight-rules.ts'
+import { retentionMs, safeDowntimeFindings, type Expiry } from '../../core/preflight-rules.ts'
 import { KafkaAdmin, type KafkaClient } from '../../clients/kafka/index.ts'
 import type { KafkaSourceOptions } from './options.ts'
 
@@ -17,8 +17,12 @@ export async function checkKafka(
         ? await client.topicsMatching(options.topicPattern ?? '')
         : await client.topics(options.topics)
     const admin = new KafkaAdmin(client)
-    const found = await Promise.all(topics.map((topic) => checkRetention(topic.name, admin, context)))
-    return [...noTopics(topics.length, options), ...found.flat()]
+    const kept = (await Promise.all(topics.map((topic) => retentionOf(topic.name, admin)))).flat()
+    return [
+      ...noTopics(topics.length, options),
+      ...kept.flatMap((one) => checkRetention(one, context)),
+      ...safeDowntimeFindings(context.times, kept.map(expiryOf)),
+    ]
   } catch (thrown) {
     const error = toMillraceError(thrown)
     return [{ severity: 'error', code: error.code, message: error.message, hint: error.remedy, path: ['brokers'] }]
@@ -33,16 +37,30 @@ function noTopics(count: number, { topicPattern }: KafkaSourceOptions): Finding[
   ]
 }
 
-async function checkRetention(topic: string, admin: KafkaAdmin, context: PreflightContext): Promise<Finding[]> {
+interface Retention {
+  readonly topic: string
+  readonly keptMs: number
+}
+
+/** Empty where records are kept for ever, or until a newer one of their key comes. */
+async function retentionOf(topic: string, admin: KafkaAdmin): Promise<Retention[]> {
   const configs = await admin.topicConfigs(topic)
-  const kept = Number(configs.get('retention.ms') ?? -1)
-  const needed = retentionMs(context.times)
-  if (kept < 0 || kept >= needed || !(configs.get('cleanup.policy') ?? 'delete').includes('delete')) return []
+  const keptMs = Number(configs.get('retention.ms') ?? -1)
+  return keptMs < 0 || !(configs.get('cleanup.policy') ?? 'delete').includes('delete') ? [] : [{ topic, keptMs }]
+}
+
+function expiryOf({ topic, keptMs }: Retention): Expiry {
+  return { what: `records of ${topic} (retention.ms)`, kind: 'retention', lifeMs: keptMs }
+}
+
+function checkRetention({ topic, keptMs }: Retention, { times }: PreflightContext): Finding[] {
+  const needed = retentionMs(times)
+  if (keptMs >= needed) return []
   return [
     {
       severity: 'error',
       code: 'PREFLIGHT',
-      message: `Kafka topic ${topic} keeps records for ${kept / 1000} s (retention.ms); ${needed / 1000} s are needed`,
+      message: `Kafka topic ${topic} keeps records for ${keptMs / 1000} s (retention.ms); ${needed / 1000} s are needed`,
       hint: 'Raise retention.ms of the topic, or lower checkpoint.maxDowntime.',
       path: ['topics'],
     },

@@ -1,7 +1,7 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
-import { retentionMs } from '../../core/preflight-rules.ts'
+import { retentionMs, safeDowntimeFindings, type Expiry } from '../../core/preflight-rules.ts'
 import type { SlsClient } from '../../clients/sls/index.ts'
 
 const DAY_MS = 86_400_000
@@ -23,10 +23,13 @@ async function checkRetention(client: SlsClient, { times }: PreflightContext): P
   const needed = retentionMs(times)
   try {
     const days = await client.retentionDays()
-    if (days === undefined || days * DAY_MS >= needed) return []
+    if (days === undefined) return []
+    const expiry: Expiry = { what: 'logs of the logstore (ttl)', kind: 'retention', lifeMs: days * DAY_MS }
+    const told = safeDowntimeFindings(times, [expiry])
+    if (days * DAY_MS >= needed) return told
     const message = `the logstore keeps logs for ${days} days (ttl); ${Math.ceil(needed / 1000)} s are needed`
     const hint = 'Raise the logstore’s retention, or lower checkpoint.maxDowntime.'
-    return [{ severity: 'error', code: 'PREFLIGHT', message, hint, path: ['logstore'] }]
+    return [{ severity: 'error', code: 'PREFLIGHT', message, hint, path: ['logstore'] }, ...told]
   } catch (thrown) {
     // Reading needs no right to see the settings, so a policy may withhold them.
     const message = `how long the logstore keeps logs is not known: ${toMillraceError(thrown).message}`

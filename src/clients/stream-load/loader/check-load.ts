@@ -1,7 +1,7 @@
 import type { Finding } from '../../../core/checkpoint-types.ts'
 import type { CheckpointTimes } from '../../../core/context.ts'
 import { formatDuration } from '../../../core/options.ts'
-import { labelHistoryMs, preparedMs, safeDowntimeMs } from '../../../core/preflight-rules.ts'
+import { labelHistoryMs, preparedMs, safeDowntimeFindings } from '../../../core/preflight-rules.ts'
 import type { Failed, Unknown } from '../outcomes.ts'
 
 /** What the server grants, and what its settings are called. */
@@ -50,12 +50,11 @@ export function timeFindings(times: CheckpointTimes, limits: LoadLimits): Findin
       hint: 'Raise checkpoint.interval to 5s or more.',
     })
   }
-  const safe = safeDowntimeMs(times, { preparedMs: preparedTimeoutMs, labelMs: labelKeepMs })
-  findings.push({
-    severity: 'info',
-    code: 'SAFE_DOWNTIME',
-    message: `this sink survives being down for ${formatDuration(safe)}`,
-    detail: { safeDowntimeMs: safe },
-  })
+  findings.push(
+    ...safeDowntimeFindings(times, [
+      { what: `prepared transactions (${preparedSetting})`, kind: 'prepared', lifeMs: preparedTimeoutMs },
+      { what: `labels (${labelSetting})`, kind: 'label', lifeMs: labelKeepMs },
+    ]),
+  )
   return findings
 }
