@@ -83,5 +83,7 @@ export interface LaneContext extends ConnectorContext {
   readonly schema: Schema | undefined
   /** Metadata columns that the plan uses, such as `_offset`; a reader fills only these. */
   readonly metadata: readonly string[]
+  /** Columns whose values somebody reads; absent: all. A reader of tables may give NULL for the others. */
+  readonly reads?: readonly string[] | undefined
   database(): Promise<LaneDatabaseHandle>
 }

@@ -4,6 +4,7 @@ import { assert } from '../core/assert.ts'
 import type { Schema } from '../core/schema.ts'
 import { encodable, formatBody, isSameBody, type BodyChoice } from './bodies.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
+import { columnsRead } from './columns-read.ts'
 import { offeredMetadata, relationOf, type Flow } from './flow.ts'
 import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-steps.ts'
 import type { Graph } from './graph.ts'
@@ -250,6 +251,8 @@ class Assembly {
       const description = this.#in.sources.get(source.id)
       const gives = this.#in.bodies.gives.get(source.id)
       assert(description !== undefined && gives !== undefined, `${source.id} was described`)
+      const { draft, graph, flow } = this.#in
+      const reads = gives.kind === 'table' ? columnsRead(source.id, draft, graph, flow) : undefined
       return {
         kind: 'source',
         id: source.id,
@@ -260,6 +263,7 @@ class Assembly {
         gives,
         format: description.format,
         metadata: [...this.#metadataOf(source.id)],
+        ...(reads && { reads }),
         ...(description.rebalance === true && { rebalance: true }),
         delivery: description.delivery,
         outputs: this.#direct.get(source.id) ?? [],

@@ -27,6 +27,7 @@ export class DuckdbChecker implements SqlChecker, AsyncDisposable {
     const isMetadata = (name: string): boolean => metadata.some((column) => column.name === name)
     return {
       schema: result.columns.map((column) => ({ ...column, type: formatColumnType(column.type) })),
+      reads: result.uses.filter((name) => !isMetadata(name)),
       metadata: result.uses.filter(isMetadata),
     }
   }

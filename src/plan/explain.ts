@@ -110,6 +110,7 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
         what: `${step.connector}, ${step.bounded ? 'ends by itself' : 'runs until stopped'}, ${step.format} records`,
         facts: [
           ['columns', formatSchema(step.schema)],
+          ...(step.reads === undefined ? [] : [['fetched', step.reads.join(', ') || 'no column'] as const]),
           ...(step.metadata.length > 0 ? [['metadata', step.metadata.join(', ')] as const] : []),
         ],
       }

@@ -55,6 +55,8 @@ export interface SourceStep {
   readonly format: 'json' | 'csv' | 'raw' | 'parquet'
   /** Metadata columns to fill, for example `_offset`. */
   readonly metadata: readonly string[]
+  /** Columns whose values are read; absent: all. A reader of tables may give NULL for the others. */
+  readonly reads?: readonly string[]
   /** Splits may move between lanes. */
   readonly rebalance?: boolean
   readonly delivery: Delivery

@@ -3,7 +3,7 @@ import type { Schema } from '../core/schema.ts'
 import { quoteName } from '../dataplane/sql-text.ts'
 import type { Transform } from './definition.ts'
 import { configError, type Path } from './parsed-file.ts'
-import type { SqlChecker } from './sql-checker.ts'
+import type { CheckedSql, SqlChecker } from './sql-checker.ts'
 
 /** A SELECT of a transform; a route has one per branch. `name` is the port whose rows it gives. */
 export interface Select {
@@ -14,7 +14,7 @@ export interface Select {
   readonly columns: readonly string[] | undefined
 }
 
-export type CheckedSelect = Select & { readonly schema: Schema; readonly metadata: readonly string[] }
+export type CheckedSelect = Select & CheckedSql
 
 /** The statements of a transform over its input relation. Generated ones name every column: metadata never leaks. */
 export function selectsOf(transform: Transform & { readonly id: string }, relation: string, input: Schema): Select[] {

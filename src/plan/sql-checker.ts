@@ -7,9 +7,10 @@ export interface SqlRelation {
   readonly schema: Schema
 }
 
-/** What a SELECT gives, and which of the offered metadata columns it reads. */
+/** What a SELECT gives, and which columns and offered metadata columns it reads. */
 export interface CheckedSql {
   readonly schema: Schema
+  readonly reads: readonly string[]
   readonly metadata: readonly string[]
 }
 

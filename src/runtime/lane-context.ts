@@ -33,7 +33,13 @@ export class LaneServices {
     await (await this.#database)?.close()
   }
 
-  context(id: string, format: BodyFormat, schema: Schema | undefined, metadata: readonly string[]): LaneContext {
+  context(
+    id: string,
+    format: BodyFormat,
+    schema: Schema | undefined,
+    metadata: readonly string[],
+    reads?: readonly string[],
+  ): LaneContext {
     const { plan, lane, lanes } = this.#data
     return {
       job: plan.name,
@@ -49,6 +55,7 @@ export class LaneServices {
       format,
       schema,
       metadata,
+      reads,
       openStore: storeOpener(plan.s3),
       database: () => this.database(),
     }

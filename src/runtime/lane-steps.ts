@@ -36,7 +36,7 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     switch (step.kind) {
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
-        const reader = source.reader(services.context(step.id, step.gives, step.schema, step.metadata))
+        const reader = source.reader(services.context(step.id, step.gives, step.schema, step.metadata, step.reads))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader),
           edges: step.outputs,

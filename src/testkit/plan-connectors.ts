@@ -70,6 +70,24 @@ const slices: Connector = {
   },
 }
 
+/** Tables with known columns: like Parquet files. */
+const shelf: Connector = {
+  name: 'shelf',
+  summary: 'Files of columns.',
+  source: {
+    options: z.strictObject({ path: identifier(), schema: z.record(z.string(), z.string()) }),
+    describe: (): SourceDescription => ({
+      delivery: { class: 'atomic', reason: 'files never change', assumptions: [] },
+      bounded: true,
+      gives: ['table'],
+      format: 'parquet',
+      metadata: [{ name: '_file', type: 'varchar', nullable: false }],
+      findings: [],
+    }),
+    create: async () => neverRuns(),
+  },
+}
+
 /** Two-phase loads of JSON arrays or CSV: like StarRocks. */
 const warehouse: Connector = {
   name: 'warehouse',
@@ -182,7 +200,7 @@ const nowhere: Connector = {
   },
 }
 
-const all: readonly Connector[] = [log, slices, warehouse, keyed, lines, lake, upserts, nowhere]
+const all: readonly Connector[] = [log, slices, shelf, warehouse, keyed, lines, lake, upserts, nowhere]
 
 export interface PlanConnectors {
   readonly names: readonly string[]

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
-import { parseColumnType, quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.ts'
+import { duckType, parseColumnType, quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.ts'
 import {
   columnTypes,
   exactCast,
@@ -20,25 +20,34 @@ export async function selectByName(
   database: LaneDatabase,
   file: ByteRanges,
   footer: ParquetFooter,
-  wanted: { readonly schema: Schema; readonly metadata: readonly string[] },
+  wanted: {
+    readonly schema: Schema
+    readonly reads?: readonly string[] | undefined
+    readonly metadata: readonly string[]
+  },
 ): Promise<RowSelect> {
-  const { schema, metadata } = wanted
+  const { schema, reads, metadata } = wanted
   const columns = schema.map(({ name }) => {
     const number = footer.columns.findIndex((column) => column.name === name)
     if (number < 0) throw mismatch(file, `it has no column ${name}`)
     return number
   })
   const types = await columnTypes(database, file, footer, columns)
+  // Rows have to be counted even when no column is read.
+  const read = columns.filter((_, index) => reads?.includes(schema[index]?.name ?? '') ?? true)
+  if (read.length === 0) read.push(...columns.slice(0, 1))
   const list = schema.map(({ name, type }, index) => {
     const given = types[index] ?? ''
-    const value = exactCast(rowGroupColumn(index), given, parseColumnType(type), name)
+    const wantedType = parseColumnType(type)
+    const at = read.indexOf(columns[index] ?? -1)
+    const value = exactCast(rowGroupColumn(Math.max(0, at)), given, wantedType, name)
     if (value === undefined) throw mismatch(file, `its column ${name} is ${given}, the schema wants ${type}`)
-    return `${value} AS ${quoteName(name)}`
+    return `${at < 0 ? `CAST(NULL AS ${duckType(wantedType)})` : value} AS ${quoteName(name)}`
   })
   for (const name of metadata) {
     list.push(`${name === '_offset' ? FILE_ROW : quoteText(file.name)} AS ${quoteName(name)}`)
   }
-  return { columns, list: list.join(', '), condition: undefined }
+  return { columns: read, list: list.join(', '), condition: undefined }
 }
 
 function mismatch(file: ByteRanges, why: string): MillraceError {

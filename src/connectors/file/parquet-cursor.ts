@@ -25,6 +25,8 @@ export interface ParquetSettings {
   readonly place: Pick<FilePlace, 'ranges'>
   readonly database: () => Promise<LaneDatabase>
   readonly schema: Schema
+  /** Columns whose values are read, the others come as NULL; absent: all. */
+  readonly reads?: readonly string[] | undefined
   /** Metadata columns that the tables have beside those of the schema. */
   readonly metadata: readonly string[]
 }

@@ -56,6 +56,7 @@ export class FileSource implements Source {
           place,
           database: () => databaseOf(context),
           schema: schemaOf(context),
+          reads: context.reads,
           metadata: context.metadata,
         }
         return new FileReader({ open: (split) => new ParquetCursor(split, settings), follow, clock })

@@ -28,9 +28,17 @@ async function read(
   database: LaneDatabase,
   options: Record<string, unknown>,
   schema: Schema,
-  { stops = [], metadata = [] }: { readonly stops?: readonly number[]; readonly metadata?: readonly string[] } = {},
+  {
+    stops = [],
+    metadata = [],
+    reads,
+  }: {
+    readonly stops?: readonly number[]
+    readonly metadata?: readonly string[]
+    readonly reads?: readonly string[]
+  } = {},
 ): Promise<string[]> {
-  const context = { schema, metadata, format: { kind: 'table' }, database: async () => database } as const
+  const context = { schema, metadata, reads, format: { kind: 'table' }, database: async () => database } as const
   return await files.readWithStops(options, stops, context, async ({ body, rows }: Batch) => {
     assert.ok(body.kind === 'table')
     const values = await database.run(`SELECT * FROM "${body.relation}"`)
@@ -156,6 +164,18 @@ test('Parquet columns become the schema’s types only where nothing is lost', a
   await assert.rejects(one({ a: 'smallint' }), failsWith('SCHEMA'))
   await assert.rejects(one({ b: 'double' }), failsWith('SCHEMA'))
   await assert.rejects(one({ c: 'bigint' }), failsWith('SCHEMA'))
+})
+
+test('Parquet columns that nobody reads are not fetched and come as NULL', async () => {
+  await using files = await openSourceFiles()
+  await using database = await open()
+  await using maker = await openTableMaker()
+  const path = join(files.root, 'a.parquet')
+  await maker.write(path, `SELECT 5 AS a, 'x' AS b, 7::BIGINT AS c`)
+  const schema = schemaOf({ a: 'bigint', b: 'varchar', c: 'bigint' })
+  assert.deepEqual(await read(files, database, { path }, schema, { reads: ['c'] }), ['[null,null,"7"]'])
+  // Rows have to be counted.
+  assert.equal((await read(files, database, { path }, schema, { reads: [] })).length, 1)
 })
 
 test('Parquet moments become a coarser type where no digit is lost', async () => {

@@ -44,7 +44,7 @@ export class FileColumns {
     const at = this.#byId.get(field.id)
     if (wanted === undefined || at?.isNested === true) throw this.#mismatch(field, 'is nested')
     const type = parseColumnType(wanted)
-    if (at === undefined) return this.#missing(field) ?? `CAST(NULL AS ${duckType(type)})`
+    if (at === undefined) return this.#missing(field) ?? nullOf(field)
     const column = rowGroupColumn(at.index)
     const given = types[at.index] ?? ''
     return (
@@ -83,6 +83,11 @@ export class FileColumns {
       detail: { file: this.#file.path, column: field.name },
     })
   }
+}
+
+/** NULL of the column's type. */
+export function nullOf({ type }: IcebergField): string {
+  return `CAST(NULL AS ${duckType(parseColumnType(sqlType(type) ?? 'varchar'))})`
 }
 
 /** Files without any ids were written by others and taken over: the table then says which names mean which ids. */

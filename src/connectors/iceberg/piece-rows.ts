@@ -21,7 +21,7 @@ import {
   type RowTable,
 } from '../../dataplane/parquet-source/index.ts'
 import type { DeleteTables, EqualityTable } from './delete-tables.ts'
-import { FileColumns } from './file-columns.ts'
+import { FileColumns, nullOf } from './file-columns.ts'
 import type { IcebergTable } from './open-table.ts'
 import { whereSql } from './where-sql.ts'
 
@@ -29,6 +29,8 @@ import { whereSql } from './where-sql.ts'
 export interface RowsWanted {
   readonly fields: readonly IcebergField[]
   readonly where: Where | undefined
+  /** Names of the fields whose values are read, the others come as NULL; absent: all. */
+  readonly reads?: readonly string[] | undefined
   /** Metadata columns that the tables have beside the fields. */
   readonly metadata: readonly string[]
   /** Each row's place in its file will be asked for. */
@@ -78,8 +80,12 @@ export class PieceRows {
     const only = task.only === undefined ? undefined : await loadDeletes(table, task.only, task.file.path, deletes)
     const equality = [...joins.equality, ...(only?.equality ?? [])]
     const where = wanted.where === undefined ? [] : columnsOfWhere(wanted.where)
+    const isRead = ({ name }: IcebergField): boolean => wanted.reads?.includes(name) ?? true
     const needed = new Map(
-      [...wanted.fields, ...where, ...equality.flatMap(({ fields }) => fields)].map((field) => [field.id, field]),
+      [...wanted.fields.filter(isRead), ...where, ...equality.flatMap(({ fields }) => fields)].map((field) => [
+        field.id,
+        field,
+      ]),
     )
     const columns = new FileColumns(opened.footer, task.file, table.metadata, [...needed.values()])
     const types = await columnTypes(database, opened.file, opened.footer, columns.read)
@@ -91,7 +97,7 @@ export class PieceRows {
     const select: RowSelect = {
       columns: columns.read,
       list: [
-        ...wanted.fields.map((field) => `${at(field)} AS ${quoteName(field.name)}`),
+        ...wanted.fields.map((field) => `${isRead(field) ? at(field) : nullOf(field)} AS ${quoteName(field.name)}`),
         ...wanted.metadata.map((name) => `${metadataSql(name, piece, snapshot)} AS ${quoteName(name)}`),
       ].join(', '),
       joins: antiJoins(joins, at),

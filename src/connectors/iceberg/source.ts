@@ -54,6 +54,7 @@ export class IcebergSource implements Source {
         (wanted ??= plans.table().then(({ metadata }) => ({
           fields: plannedFields(schema, this.#options, metadata),
           where: whereOf(this.#options, metadata),
+          reads: context.reads,
           metadata: context.metadata,
         }))),
       schema,

@@ -105,6 +105,19 @@ test('metadata columns tell the file, the row in it, the snapshot and the change
   assert.ok(rows.every((row) => String(row['_file']).endsWith('.parquet') && row['_change'] === 'insert'))
 })
 
+test('columns that nobody reads come as NULL, and deletes and conditions still look at them', async () => {
+  const options = { table: fixtureTable('v2_equality_deletes'), where: 'id < 100' }
+  await using part = await OpenedIceberg.open(options, { reads: ['ratio'] })
+  await using whole = await OpenedIceberg.open(options)
+  const rows = await part.readAll()
+  assert.deepEqual(
+    Object.keys(rows[0] ?? {}),
+    part.schema.map(({ name }) => name),
+  )
+  assert.ok(rows.every(({ id, customer, note }) => id === null && customer === null && note === null))
+  assert.equal(sumOf(rows, 'ratio'), sumOf(await whole.readAll(), 'ratio'))
+})
+
 test('format version 3 is refused with what to do', async () => {
   await assert.rejects(read('v3_deletion_vectors'), { code: 'SCHEMA', message: /version 3 .*rewrite the table/s })
 })
