@@ -2,8 +2,10 @@ import { abortUpload, beginUpload, PARTS_MAX, uploadPart, type Bucket, type Uplo
 import { MillraceError, toMillraceError } from '../core/errors.ts'
 import { PartBuffer } from './part-buffer.ts'
 
-/** Parts of one file that are on their way at the same time; each is in memory until then. */
-const PARTS_AT_ONCE = 3
+/** Parts of all files of a thread that are on their way at the same time; each is in memory until it has arrived. */
+const PARTS_AT_ONCE = 4
+let places = PARTS_AT_ONCE
+const waiting: (() => void)[] = []
 
 /** Cuts the bytes of one object into parts and sends them while the next ones are gathered. Nothing becomes visible. */
 export class PartSender {
@@ -15,6 +17,7 @@ export class PartSender {
   #upload: Promise<UploadHandle> | undefined
   #parts = 0
   #bytes = 0
+  #isAborted = false
   #failure: MillraceError | undefined
 
   constructor(bucket: Bucket, key: string) {
@@ -50,6 +53,7 @@ export class PartSender {
 
   /** Frees memory, and throws away the parts that were sent. */
   async abort(): Promise<void> {
+    this.#isAborted = true
     this.release()
     await Promise.allSettled(this.#sending)
     const upload = await this.#upload?.catch(() => undefined)
@@ -66,7 +70,7 @@ export class PartSender {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Sends the gathered part while the next one is gathered; waits while too many are on their way. */
+  /** Sends the gathered part while the next one is gathered; waits while too many of this thread are on their way. */
   async #sendPart(): Promise<void> {
     if (this.#parts === PARTS_MAX) {
       throw new MillraceError(`${this.#bucket.addressOf(this.#key)} has more parts than S3 takes; end files sooner`, {
@@ -75,6 +79,12 @@ export class PartSender {
     }
     const part = this.#parts++
     const taken = this.#buffer.take()
+    await takePlace()
+    if (this.#isAborted) {
+      taken.release()
+      leavePlace()
+      throw new MillraceError('writing a file: it was given up', { code: 'INTERRUPTED', retry: 'restart' })
+    }
     const sent = this.#begun()
       .then(async (upload) => {
         this.#etags[part] = await uploadPart(this.#bucket, upload, part + 1, taken.bytes)
@@ -84,10 +94,10 @@ export class PartSender {
       })
       .finally(() => {
         taken.release()
+        leavePlace()
         this.#sending.delete(sent)
       })
     this.#sending.add(sent)
-    while (this.#sending.size >= PARTS_AT_ONCE) await Promise.race(this.#sending)
     this.throwFailure()
   }
 
@@ -95,4 +105,16 @@ export class PartSender {
     this.#upload ??= beginUpload(this.#bucket, this.#key)
     return this.#upload
   }
+}
+
+async function takePlace(): Promise<void> {
+  if (places > 0) places -= 1
+  else await new Promise<void>((resolve) => waiting.push(resolve))
+}
+
+/** Hands the place on to who waits longest. */
+function leavePlace(): void {
+  const next = waiting.shift()
+  if (next === undefined) places += 1
+  else next()
 }

@@ -36,6 +36,23 @@ test('a range of a version is there as long as the version is', async () => {
   assert.equal(await store.readRange('v', 0, 2, entry?.version), undefined)
 })
 
+test('files that are written side by side wait for each other, and all of them arrive', async () => {
+  const store = open()
+  const chunk = Buffer.alloc(3 * 1024 * 1024, 7)
+  const sizes = await Promise.all(
+    Array.from({ length: 4 }, async (_, file) => {
+      const writer = await store.openWriter(`side/${file}`)
+      for (let written = 0; written < 6 + file; written++) await writer.write(chunk)
+      return (await writer.finish()).size
+    }),
+  )
+  assert.deepEqual(
+    sizes,
+    [6, 7, 8, 9].map((chunks) => chunks * chunk.length),
+  )
+  for (const [file, size] of sizes.entries()) assert.equal(await store.size(`side/${file}`), size)
+})
+
 test('a large writer that gives up leaves neither a file nor parts', async () => {
   const store = open()
   const writer = await store.openWriter('a/large')

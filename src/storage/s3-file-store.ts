@@ -55,6 +55,7 @@ export class S3FileStore implements FileStore {
     return await createObject(this.#bucket, key, bytes)
   }
 
+  /** Not for what decides anything: a request whose answer was lost may arrive after a later one. */
   async replace(path: string, bytes: Uint8Array): Promise<void> {
     await this.#bucket.put(this.#key(path), bytes)
   }

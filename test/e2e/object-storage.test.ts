@@ -90,6 +90,7 @@ test('a storm of lost answers, refusals and broken connections loses and doubles
   assert.match(status.text, /"ended": ?"finished"/)
   const listed = await job.run('checkpoints', 'lake.yaml')
   assert.match(listed.text, /confirmed/)
+  assert.match((await job.run('decide', 'lake.yaml')).text, /nothing has to be decided/)
   assert.match((await job.run('stop', 'lake.yaml')).text, /is not running/)
   assert.match((await job.run('run', 'lake.yaml')).text, /nothing to do|already/)
 })
