@@ -20,7 +20,8 @@ export class CheckpointTimer {
   rowsArrived(): void {
     if (this.#cancel !== undefined) return
     const pause = checkpointPauseMs(this.#ordinal, this.#intervalMs)
-    const since = this.#clock.now() - this.#lastBarrier
+    // A clock that was set back says that the last barrier is still to come: then the whole pause is waited, not years.
+    const since = Math.max(0, this.#clock.now() - this.#lastBarrier)
     this.#set(Math.max(pause - since, Math.min(FIRST_CHECKPOINT_MS, pause)))
   }
 

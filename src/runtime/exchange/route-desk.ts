@@ -48,8 +48,10 @@ export class RouteDesk {
     if (exchange === undefined) return
     for (const [value, bytes] of values) add(exchange.counted, value, lane, bytes, this.#plan.parallelism)
     const now = this.#clock.now()
-    if (now - exchange.since < DECIDE_MS) return
-    measure(exchange, (now - exchange.since) / 1000)
+    // Negative when the clock was set back: what was counted since then has no duration.
+    const passed = now - exchange.since
+    if (passed >= 0 && passed < DECIDE_MS) return
+    measure(exchange, Math.max(passed, DECIDE_MS) / 1000)
     exchange.since = now
     this.#decide(exchange)
   }
