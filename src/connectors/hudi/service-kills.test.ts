@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MillraceError } from '../../core/errors.ts'
 import { viewHudiTable, type HudiView } from '../../testkit/hudi-checker.ts'
 import { realClock, silentLog } from '../../testkit/lane-context.ts'
 import { isStopped, MemoryFileStore } from '../../testkit/memory-file-store.ts'
@@ -20,7 +21,7 @@ import { ensurePartition, joinPath } from './partition.ts'
 import type { PreparedCommit } from './prepared-commit.ts'
 import { rollback } from './rollback.ts'
 import { sweepTable } from './sweep.ts'
-import { type ServiceRules, TableServices } from './table-services.ts'
+import { type ServiceRules, TableServices, type TableServicesOptions } from './table-services.ts'
 import { createTable, type HudiTable } from './table.ts'
 import { loadTimeline } from './timeline.ts'
 import { TimelineWatch } from './timeline-watch.ts'
@@ -83,21 +84,23 @@ test('a merge is dropped when another writer rewrote one of its files meanwhile,
     const store = new MemoryFileStore()
     const log = newLog()
     let dropped = 0
-    await run(store, log, async (prepared) => {
-      const [input] = prepared.merge?.inputs ?? []
-      if (input === undefined || dropped++ > 0) return
-      // As Spark does it: the same file group with a new version, or instead of the old group a new one.
-      const time = (await loadTimeline(store)).next(Date.now() + 60_000)
-      const fileId = action === 'commit' ? input.fileId : 'ba5eba11-0000-4000-8000-000000000000-0'
-      const path = `${input.partitionPath}/${fileId}_0-1-1_${time}.parquet`
-      await store.create(path, store.files.get(input.path) ?? new Uint8Array(0))
-      const stat = { fileId, path, numWrites: 1, fileSizeInBytes: input.bytes }
-      const metadata = {
-        partitionToWriteStats: { [input.partitionPath]: [stat] },
-        extraMetadata: { schema: '{}' },
-        ...(action === 'commit' ? {} : { partitionToReplaceFileIds: { [input.partitionPath]: [input.fileId] } }),
-      }
-      await store.create(`.hoodie/${time}.${action}`, Buffer.from(JSON.stringify(metadata)))
+    await run(store, log, {
+      beforeCommit: async (prepared) => {
+        const [input] = prepared.merge?.inputs ?? []
+        if (input === undefined || dropped++ > 0) return
+        // As Spark does it: the same file group with a new version, or instead of the old group a new one.
+        const time = (await loadTimeline(store)).next(Date.now() + 60_000)
+        const fileId = action === 'commit' ? input.fileId : 'ba5eba11-0000-4000-8000-000000000000-0'
+        const path = `${input.partitionPath}/${fileId}_0-1-1_${time}.parquet`
+        await store.create(path, store.files.get(input.path) ?? new Uint8Array(0))
+        const stat = { fileId, path, numWrites: 1, fileSizeInBytes: input.bytes }
+        const metadata = {
+          partitionToWriteStats: { [input.partitionPath]: [stat] },
+          extraMetadata: { schema: '{}' },
+          ...(action === 'commit' ? {} : { partitionToReplaceFileIds: { [input.partitionPath]: [input.fileId] } }),
+        }
+        await store.create(`.hoodie/${time}.${action}`, Buffer.from(JSON.stringify(metadata)))
+      },
     })
     assert.ok(dropped > 0)
     const view = await viewHudiTable(store, await archived(store))
@@ -109,20 +112,38 @@ test('replaced files that another engine has cleaned are nobody’s problem', as
   const store = new MemoryFileStore()
   const log = newLog()
   let before: readonly MergeInput[] = []
-  await run(store, log, async ({ merge }) => {
-    if (merge === undefined) return
-    // A clean by somebody without any patience: the files of the merge before.
-    for (const { path } of before) await store.remove(path)
-    before = merge.inputs
+  await run(store, log, {
+    beforeCommit: async ({ merge }) => {
+      if (merge === undefined) return
+      // A clean by somebody without any patience: the files of the merge before.
+      for (const { path } of before) await store.remove(path)
+      before = merge.inputs
+    },
   })
   assert.deepEqual(rowsOf(store.files, (await viewHudiTable(store)).snapshot), allRows(ROWS))
+})
+
+test('a file that cannot be merged is left alone, and that is said once', async () => {
+  const store = new MemoryFileStore()
+  const said: string[] = []
+  let tries = 0
+  await run(store, newLog(), {
+    log: { ...silentLog, warn: (message) => said.push(message) },
+    mergeFiles: async (work) => {
+      if (tries++ < 2) throw new MillraceError('merging 5 files: they are damaged', { code: 'UNAVAILABLE' })
+      return await mergeFiles(work)
+    },
+  })
+  await mustBeHealthy(store.files, 'with damaged files')
+  assert.ok(tries > 2)
+  assert.deepEqual(said, ['looking after the Hudi table: merging 5 files: they are damaged'])
 })
 
 test('services of a process that was paused do no harm beside those of its successor', async () => {
   const store = new MemoryFileStore()
   const log = newLog()
-  await run(store, log, undefined, ROWS / 2)
-  const old = await openServices(store)
+  await run(store, log, { until: ROWS / 2 })
+  const old = openServices(store)
   old.committed({ ...NOTHING, owner: { ...SINK, epoch: log.epoch, checkpoint: log.checkpoint } })
   await Promise.all([run(store, log), old.idle()])
   // What the old one merged was never published.
@@ -132,16 +153,21 @@ test('services of a process that was paused do no harm beside those of its succe
 
 const NOTHING = { instant: '20200101000000000', avroSchema: '{}', stats: [] }
 
+interface Work extends Pick<TableServicesOptions, 'mergeFiles' | 'log'> {
+  readonly beforeCommit: (prepared: PreparedCommit) => Promise<void>
+  /** Rows. */
+  readonly until: number
+}
+
 /** One process, from start to end: the order of steps that the engine promises to its sinks. */
 async function run(
   store: MemoryFileStore,
   log: Log,
-  beforeCommit: (prepared: PreparedCommit) => Promise<void> = async () => undefined,
-  until: number = ROWS,
+  { beforeCommit = async () => undefined, until = ROWS, ...others }: Partial<Work> = {},
 ): Promise<void> {
   const epoch = ++log.epoch
   await createTable(store, TABLE, '{"type":"record","name":"t_record","fields":[]}')
-  const services = await openServices(store)
+  const services = openServices(store, others)
   const commit = async (prepared: PreparedCommit): Promise<void> => {
     await beforeCommit(prepared)
     const { result } = await commitInstant(store, prepared)
@@ -174,10 +200,15 @@ async function run(
   await services.stop()
 }
 
-async function openServices(store: MemoryFileStore): Promise<TableServices & { readonly timeline: TimelineWatch }> {
+function openServices(
+  store: MemoryFileStore,
+  others: Partial<Pick<TableServicesOptions, 'mergeFiles' | 'log'>> = {},
+): TableServices & { readonly timeline: TimelineWatch } {
   const timeline = new TimelineWatch(store, realClock)
   const common = { store, timeline, table: TABLE.name, avroSchema: '{}', rules: RULES }
-  return Object.assign(new TableServices({ ...common, clock: realClock, log: silentLog, mergeFiles }), { timeline })
+  return Object.assign(new TableServices({ ...common, clock: realClock, log: silentLog, mergeFiles, ...others }), {
+    timeline,
+  })
 }
 
 /** Rows are texts here, so a merge is a concatenation. */

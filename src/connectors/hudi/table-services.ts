@@ -63,7 +63,8 @@ export class TableServices {
   #ready: PreparedCommit | undefined
   /** A merge that is on the timeline and not completed. */
   #open: Ticket | undefined
-  #stop = new AbortController()
+  #said: string | undefined
+  readonly #stop = new AbortController()
 
   constructor(options: TableServicesOptions) {
     this.#options = options
@@ -81,8 +82,7 @@ export class TableServices {
     if (this.#running !== undefined || this.#stop.signal.aborted) return
     this.#running = this.#round()
       .catch((thrown: unknown) => {
-        if (this.#stop.signal.aborted) return
-        this.#options.log.warn(`looking after the Hudi table: ${toMillraceError(thrown).message}`)
+        if (!this.#stop.signal.aborted) this.#warn(toMillraceError(thrown).message)
       })
       .finally(() => (this.#running = undefined))
   }
@@ -115,6 +115,12 @@ export class TableServices {
     this.#stop.abort()
     await this.#running
     if (this.#ready !== undefined) await this.#takeBack()
+  }
+
+  /** What does not go away is said once. */
+  #warn(message: string): void {
+    if (message !== this.#said) this.#options.log.warn(`looking after the Hudi table: ${message}`)
+    this.#said = message
   }
 
   async #round(): Promise<void> {

@@ -22,8 +22,8 @@ export interface MergeRules {
 
 /** So many files of similar size are merged although they do not make a large one yet: readers open each of them. */
 const SIMILAR_FILES = 16
-/** Files of one merge at most. */
-const FILES_MAX = 1000
+/** Files of one merge at most: the manifest of a checkpoint lists them. */
+const FILES_MAX = 250
 
 export function isSmall(bytes: number, { targetFileSize }: Pick<MergeRules, 'targetFileSize'>): boolean {
   return bytes < targetFileSize / 2

@@ -69,7 +69,7 @@ export async function mergeFiles(work: MergeWork): Promise<readonly WriteStat[]>
     return [{ fileId: name.fileId, path, partitionPath, rows, bytes: size }]
   } catch (thrown) {
     await writer.abort()
-    throw thrown
+    throw thrown instanceof MillraceError ? thrown : unmergeable(thrown, inputs)
   }
 }
 
@@ -77,6 +77,13 @@ async function bytesOf(store: FileStore, { path }: MergeInput): Promise<Uint8Arr
   const bytes = await store.read(path)
   if (bytes !== undefined) return bytes
   throw new MillraceError(`merging ${path}: the file is gone`, { code: 'UNAVAILABLE', retry: 'retry' })
+}
+
+/** DuckDB's text may hold values; its class is enough. */
+function unmergeable(thrown: unknown, inputs: readonly MergeInput[]): MillraceError {
+  const kind = /^[A-Za-z ]{1,40}(?=:)/.exec(thrown instanceof Error ? thrown.message : '')?.[0] ?? 'error'
+  const what = `${inputs.length} files of partition ${JSON.stringify(inputs[0]?.partitionPath ?? '')}`
+  return new MillraceError(`merging ${what}: ${kind}; they stay as they are`, { code: 'UNAVAILABLE', retry: 'retry' })
 }
 
 function stopped(): MillraceError {
