@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
 import type { S3Options } from '../core/options.ts'
 import type { Patience } from '../clients/s3/index.ts'
 import type { CheckpointLog } from './checkpoint-log.ts'
@@ -36,8 +36,14 @@ export function statePlaceOf({ name, storage, s3 }: StateSettings): StatePlace {
 
 /** Makes the directory on this machine if it is missing. Refused when others could control the job through it. */
 export function prepareStatePlace({ name, directory, remote }: StatePlace): void {
-  if (remote === undefined) openStateDirectory(join(directory, '..'), name)
-  else openStateDirectory(localHome(), localName(name, remote.address))
+  if (remote === undefined) return void openStateDirectory(join(directory, '..'), name)
+  try {
+    openStateDirectory(localHome(), localName(name, remote.address))
+  } catch (thrown) {
+    const { message, code, detail } = toMillraceError(thrown)
+    const hint = 'the control socket is there; XDG_STATE_HOME names another place'
+    throw new MillraceError(`${message} (${hint})`, { code, detail, cause: thrown })
+  }
 }
 
 /** The checkpoint log for writing. `owner` names this process for people. */
