@@ -48,7 +48,7 @@ async function decideAnswer(call: VerbCall): Promise<VerbResult> {
   const place = statePlaceOf(plan)
   if (answer !== undefined && options['force'] !== true) await refuseRunning(place.directory, plan)
   const { lineage } = await readState(place)
-  if (lineage.pending.length === 0) return nothing(plan)
+  if (lineage.pending.length + lineage.confirmed.length === 0) return nothing(plan)
 
   prepareStatePlace(place)
   const log = await openCheckpointLog(place, `decide-${process.pid}`)
