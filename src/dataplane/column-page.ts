@@ -50,6 +50,18 @@ export class ColumnPage {
     this.#present[at] = (this.#present[at] ?? 0) | (1 << (row & 7))
   }
 
+  /** As so many calls of `addPresent`. */
+  addPresentRows(count: number): void {
+    const end = this.rows + count
+    while (this.rows < end && (this.rows & 7) !== 0) this.addPresent()
+    const wholeEnd = end & ~7
+    if (this.rows < wholeEnd) {
+      this.#present.fill(0xff, this.rows >>> 3, wholeEnd >>> 3)
+      this.rows = wholeEnd
+    }
+    while (this.rows < end) this.addPresent()
+  }
+
   isNull(row: number): boolean {
     return ((this.#present[row >>> 3] ?? 0) & (1 << (row & 7))) === 0
   }

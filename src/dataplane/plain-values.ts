@@ -107,7 +107,7 @@ function scaledOf(bytes: Buffer, start: number, end: number, scale: number): num
   return isNegative ? -value : value
 }
 
-function exactScaledOf(bytes: Buffer, start: number, end: number, scale: number): bigint {
+export function exactScaledOf(bytes: Buffer, start: number, end: number, scale: number): bigint {
   const [whole = '', fraction = ''] = bytes.toString('latin1', start, end).split('.')
   return BigInt(whole + fraction.slice(0, scale).padEnd(scale, '0'))
 }
@@ -140,7 +140,7 @@ function two(bytes: Buffer, at: number): number {
 }
 
 /** Days from 1970-01-01 in the Gregorian calendar, also before it was in use, as DuckDB counts them. */
-function dayOf(bytes: Buffer, at: number): number {
+export function dayOf(bytes: Buffer, at: number): number {
   const month = two(bytes, at + 5)
   // Years begin in March here, so that the leap day is the last one.
   const year = two(bytes, at) * 100 + two(bytes, at + 2) - (month <= 2 ? 1 : 0)
@@ -155,7 +155,7 @@ function microsOf(bytes: Buffer, at: number, end: number): number {
 }
 
 /** `value` is a whole number that a double holds exactly. */
-function addSafe(page: ColumnPage, value: number): void {
+export function addSafe(page: ColumnPage, value: number): void {
   const low = value >>> 0
   page.view.setInt32(page.length, low, true)
   page.view.setInt32(page.length + 4, (value - low) / 4_294_967_296, true)
@@ -163,7 +163,7 @@ function addSafe(page: ColumnPage, value: number): void {
   page.addPresent()
 }
 
-function addLarge(page: ColumnPage, value: bigint): void {
+export function addLarge(page: ColumnPage, value: bigint): void {
   page.view.setBigInt64(page.length, value, true)
   page.length += 8
   page.addPresent()

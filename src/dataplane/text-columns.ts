@@ -5,9 +5,10 @@ import { JsonCells } from './json-cells.ts'
 import { wireOf, type Wire } from './json-columns.ts'
 import { REASONS, scanBoolean, type Reason } from './json-values.ts'
 import { integerLimits, scanDecimal, scanFloating, scanInteger } from './number-values.ts'
-import { BYTE_ARRAY, UTF8, type PlainColumn } from './parquet-plain.ts'
-import { addTexts } from './plain-values.ts'
+import { BYTE_ARRAY, INT64, UTF8, type PlainColumn } from './parquet-plain.ts'
+import { addTexts, type Source } from './plain-values.ts'
 import { quoteName } from './sql-text.ts'
+import { addCheckedMoments, addCheckedNumbers, addCheckedTexts, type AddChecked } from './text-adders.ts'
 import { scanQuoted } from './text-values.ts'
 import type { Column, ColumnType } from './types.ts'
 
@@ -45,12 +46,14 @@ export class TextColumns {
   readonly #columns: readonly Column[]
   readonly #wires: readonly Wire[]
   readonly #checks: readonly (Check | undefined)[]
+  readonly #adders: readonly (AddChecked | undefined)[]
   #rows = 0
 
   constructor(columns: readonly Column[]) {
     this.#columns = columns
     this.#wires = columns.map(({ type }) => (type.kind === 'blob' ? RAW_BYTES : wireOf(type)))
     this.#checks = columns.map(({ type }) => checkOf(type))
+    this.#adders = columns.map((column, at) => adderOf(column, this.#wires[at]?.column.physical))
     this.cells = new JsonCells(columns.length)
     this.plain = this.#wires.map(({ column }, at) => ({ name: `c${at}`, ...column }))
     this.pages = columns.map(() => new ColumnPage())
@@ -64,17 +67,17 @@ export class TextColumns {
     for (const page of this.pages) page.reset()
   }
 
-  /** Takes the cells over and empties them. `bytes` has some bytes behind the last value. */
+  /** Takes the cells over and empties them. `bytes` has line feeds behind the last value: a scan ends there. */
   take(bytes: Buffer, view: DataView): TextFault | undefined {
     const { cells } = this
-    for (let column = 0; column < this.#columns.length; column++) {
-      const fault = this.#check(bytes, column)
-      if (fault !== undefined) return fault
-    }
+    const source = { bytes, view }
     for (const [column, { add }] of this.#wires.entries()) {
       const page = this.pages[column]
       assert(page !== undefined, 'every column has a page')
-      add(page, { bytes, view }, cells, column)
+      const quick = this.#adders[column]
+      const fault = quick === undefined ? this.#check(bytes, column) : this.#addQuickly(source, column, quick)
+      if (fault !== undefined) return fault
+      if (quick === undefined) add(page, source, cells, column)
     }
     this.#rows += cells.rows
     cells.clear()
@@ -101,6 +104,18 @@ export class TextColumns {
     return undefined
   }
 
+  #addQuickly(source: Source, column: number, add: AddChecked): TextFault | undefined {
+    const page = this.pages[column]
+    assert(page !== undefined, 'every column has a page')
+    const check = this.#checks[column]
+    let reason: Reason | undefined
+    const row = add(page, source, this.cells, column, (start, end) => {
+      reason = check?.(source.bytes, start, end)
+      return reason === undefined
+    })
+    return row < 0 || reason === undefined ? undefined : this.#fault(row, column, reason)
+  }
+
   #check(bytes: Buffer, column: number): TextFault | undefined {
     const { starts, ends, columns, rows } = this.cells
     const check = this.#checks[column]
@@ -124,6 +139,23 @@ export class TextColumns {
 }
 
 const RAW_BYTES: Wire = { column: { physical: BYTE_ARRAY }, add: addTexts, value: (column) => column }
+
+/** The short way of a column, where it has one: those that must not be NULL go the long way. */
+function adderOf({ type, nullable }: Column, physical: number | undefined): AddChecked | undefined {
+  if (!nullable) return undefined
+  if (type.kind === 'varchar' || type.kind === 'blob') return addCheckedTexts
+  if (physical !== INT64) return undefined
+  switch (type.kind) {
+    case 'integer':
+      return addCheckedNumbers(integerLimits(type.name).digits - 1, 0, !type.name.startsWith('u'))
+    case 'decimal':
+      return addCheckedNumbers(type.precision - type.scale, type.scale, true)
+    case 'timestamp':
+      return addCheckedMoments(Math.min(6, type.precision))
+    default:
+      return undefined
+  }
+}
 
 function checkOf(type: ColumnType): Check | undefined {
   switch (type.kind) {

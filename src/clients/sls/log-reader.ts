@@ -170,7 +170,7 @@ export class LogReader {
         this.#readContent(at, at + size, contents++)
         at += size
       } else if (tag === 0x08) {
-        this.time = this.#varint(at + 1)
+        this.#readTime(at + 1)
         at = this.#varintEnd
       } else if (tag === 0x25) {
         this.timeNs = bytes.readUInt32LE(at + 1) % NS_PER_SECOND
@@ -182,6 +182,21 @@ export class LogReader {
     }
     this.contents = contents
     this.#varintEnd = to
+  }
+
+  /** Times of our days have five bytes. */
+  #readTime(at: number): void {
+    const { bytes } = this
+    const fifth = bytes[at + 4]!
+    const marks = bytes[at]! & bytes[at + 1]! & bytes[at + 2]! & bytes[at + 3]! & 0x80
+    if (marks === 0 || fifth > 0x0f) {
+      this.time = this.#varint(at)
+      return
+    }
+    const low = (bytes[at]! & 0x7f) | ((bytes[at + 1]! & 0x7f) << 7)
+    const high = ((bytes[at + 2]! & 0x7f) << 14) | ((bytes[at + 3]! & 0x7f) << 21)
+    this.time = (low | high | (fifth << 28)) >>> 0
+    this.#varintEnd = at + 5
   }
 
   #readContent(from: number, to: number, index: number): void {
@@ -272,9 +287,16 @@ export class LogReader {
     let at = from
     while (at < to) {
       const tag = bytes[at]!
+      if (tag === 0x08) {
+        hasTime = true
+        let last = at + 1
+        while (bytes[last]! >= 0x80 && last < at + 10) last++
+        if (!(last < to) || last === at + 10) this.#skip(tag, at + 1, to)
+        at = last + 1
+        continue
+      }
       if (tag !== 0x12) {
         const wide = this.#varint(at)
-        hasTime ||= wide === 0x08
         at = this.#skip(wide, this.#varintEnd, to)
         continue
       }

@@ -3,8 +3,9 @@ import { decompressLz4Block } from '../../core/lz4-block.ts'
 import { cursorPosition } from './cursor.ts'
 import type { HttpReply } from './http.ts'
 
-/** Behind the raw bytes of an answer are so many more that may be read, and mean nothing. */
+/** Behind the raw bytes of an answer stand so many line feeds, where whoever looks for the end of a value comes to rest. */
 export const SLACK_BYTES = 16
+const LINE_FEED = 0x0a
 
 /** An answer may say that it is this large when it is unpacked; more is damage. */
 const RAW_BYTES_MAX = 256 * 1024 * 1024
@@ -51,7 +52,7 @@ function wholeNumber(text: string, name: string): number {
 
 /**
  * Unpacks the body to exactly the size that was announced. `target` is used when it is large enough; what comes back has
- * `SLACK_BYTES` behind its raw bytes.
+ * `SLACK_BYTES` line feeds behind its raw bytes.
  *
  * @throws DamagedAnswer when the body is anything else.
  */
@@ -59,6 +60,7 @@ export function unpack({ body, codec, rawBytes }: PulledLogs, target: Buffer | u
   const room = rawBytes + SLACK_BYTES
   const whole = target !== undefined && target.length >= room ? target : Buffer.allocUnsafeSlow(Math.ceil(room * 1.25))
   const raw = whole.subarray(0, rawBytes)
+  whole.fill(LINE_FEED, rawBytes, room)
   if (unpackInto(raw, body, codec) !== rawBytes) throw new DamagedAnswer(`it does not unpack to ${rawBytes} bytes`)
   return whole
 }
