@@ -1,7 +1,6 @@
 import type { CheckpointEntry } from '../checkpoint/entries.ts'
-import type { Lineage } from '../checkpoint/lineage.ts'
-import type { CheckpointSummary } from './checkpoints.ts'
-import { formatAge, formatCount, formatDuration } from './quantities.ts'
+import type { CheckpointSummary, ListedTransaction } from './checkpoints.ts'
+import { formatAge, formatBytes, formatCount, formatDuration } from './quantities.ts'
 import { tableText } from './table.ts'
 import { paint, singleLine } from './terminal.ts'
 
@@ -21,14 +20,18 @@ export function checkpointListText(list: readonly CheckpointSummary[], now: numb
   ])
 }
 
-export function checkpointDetailText(entry: CheckpointEntry, summary: CheckpointSummary, lineage: Lineage): string {
-  const { checkpoint, epoch, accounting, pending, sources, delivery, tookMs } = entry
+export function checkpointDetailText(
+  entry: CheckpointEntry,
+  summary: CheckpointSummary,
+  transactions: readonly ListedTransaction[],
+): string {
+  const { checkpoint, epoch, accounting, sources, delivery, tookMs } = entry
   const { read, copied, filtered, deadLettered, written } = accounting
-  const confirmed = summary.confirmedAt === null ? '' : `, confirmed ${summary.confirmedAt}`
+  const after = summary.confirmedAfterMs === null ? '' : `, confirmed after ${formatDuration(summary.confirmedAfterMs)}`
   const lines = [
     paint('bold', `checkpoint ${checkpoint}`),
-    `  published ${entry.at} by epoch ${epoch} in ${formatDuration(tookMs)}${confirmed}`,
-    `  ${stateText(summary)}, delivery ${delivery}`,
+    `  published ${entry.at} by epoch ${epoch} in ${formatDuration(tookMs)}${after}`,
+    `  ${stateText(summary)}, delivery ${delivery}, manifest of ${formatBytes(summary.manifestBytes)}`,
     `  read ${formatCount(read)} + copied ${formatCount(copied)} = written ${formatCount(written)} + ` +
       `filtered ${formatCount(filtered)} + dead-lettered ${formatCount(deadLettered)}`,
     ...summary.decisions.map(
@@ -39,21 +42,20 @@ export function checkpointDetailText(entry: CheckpointEntry, summary: Checkpoint
   const positions = Object.entries(sources).flatMap(([source, splits]) =>
     splits.map((split) => [source, split.split, JSON.stringify(split.at), split.finished ? 'finished' : 'open']),
   )
-  const transactions = pending.map((item) => [
+  const listed = transactions.map((item) => [
     item.sink,
     String(item.checkpoint),
+    String(item.epoch),
     formatCount(item.rows),
-    lineage.pending.some((open) => open.checkpoint === item.checkpoint && open.sink === item.sink)
-      ? 'pending'
-      : 'settled',
+    item.fate,
     JSON.stringify(item.committable),
   ])
   return [
     `${lines.map((line, at) => (at === 0 ? line : `  ${singleLine(line.trim())}`)).join('\n')}\n`,
     `\n${tableText([['source', 'split', 'next', 'state'], ...positions])}`,
-    transactions.length === 0
+    listed.length === 0
       ? '\nNo transactions.\n'
-      : `\n${tableText([['sink', 'checkpoint', 'rows', 'state', 'transaction'], ...transactions])}`,
+      : `\n${tableText([['sink', 'checkpoint', 'epoch', 'rows', 'outcome', 'transaction'], ...listed])}`,
   ].join('')
 }
 

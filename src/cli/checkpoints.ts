@@ -1,5 +1,7 @@
-import type { CheckpointEntry, DecisionEntry, LogEntry } from '../checkpoint/entries.ts'
+import { encodeEntry, type CheckpointEntry, type DecisionEntry, type LogEntry } from '../checkpoint/entries.ts'
 import type { Lineage } from '../checkpoint/lineage.ts'
+import { fateOf, type TransactionFate } from '../checkpoint/transaction-fate.ts'
+import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
 import { checkpointDetailText, checkpointListText } from './checkpoints-text.ts'
@@ -20,9 +22,19 @@ export interface CheckpointSummary {
   readonly written: number
   /** Transactions of this checkpoint that are not known committed. */
   readonly pending: number
+  /** From the barrier until it was published. */
   readonly tookMs: number
+  /** From there until all of it was known committed; `null` when it is not, or the log no longer tells. */
+  readonly confirmedAfterMs: number | null
+  /** Of its entry in the log. */
+  readonly manifestBytes: number
   /** What operators, or the engine itself, decided about it. */
   readonly decisions: readonly CheckpointDecision[]
+}
+
+/** A transaction that a checkpoint lists: its own, and what was not confirmed of earlier ones. */
+export interface ListedTransaction extends PendingCommittable {
+  readonly fate: TransactionFate
 }
 
 export interface CheckpointDecision {
@@ -38,7 +50,7 @@ export const verb: Verb = {
   define(command) {
     command
       .argument('<file>', 'pipeline file or state directory')
-      .argument('[number]', 'show one checkpoint with its positions and transactions')
+      .argument('[number]', 'show one: positions, transactions and what became of them, times, sizes')
   },
   run: (call) => withHint('millrace checkpoints without a number lists them', () => checkpoints(call)),
 }
@@ -58,9 +70,10 @@ async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
     throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${kept}`, { code: 'CONFIG' })
   }
   const summary = summaryOf(entry, entries, lineage)
-  const { sources, pending, sinks, accounting, delivery, fingerprint } = entry
-  const result = { ...summary, sources, transactions: pending, sinks, accounting, delivery, fingerprint }
-  return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, lineage) }
+  const { sources, sinks, accounting, delivery, fingerprint } = entry
+  const transactions = entry.pending.map((item) => ({ ...item, fate: fateOf(item, entries, lineage) }))
+  const result = { ...summary, sources, transactions, sinks, accounting, delivery, fingerprint }
+  return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, transactions) }
 }
 
 function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage: Lineage): CheckpointSummary {
@@ -78,6 +91,8 @@ function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage
     written: accounting.written,
     pending: lineage.pending.filter((item) => item.checkpoint === checkpoint).length,
     tookMs,
+    confirmedAfterMs: isConfirmed && confirmed !== undefined ? Date.parse(confirmed.at) - Date.parse(at) : null,
+    manifestBytes: encodeEntry(entry).length,
     decisions: entries.flatMap((one) => (one.kind === 'decision' ? decisionOn(checkpoint, one) : [])),
   }
 }

@@ -19,7 +19,10 @@ interface Status {
 const ROWS = 1000
 
 /** A pipeline that follows a file with a thousand rows. */
-async function makePipeline(sink: string): Promise<{ directory: string; input: string } & AsyncDisposable> {
+async function makePipeline(
+  sink: string,
+  checkpoint = '',
+): Promise<{ directory: string; input: string } & AsyncDisposable> {
   const made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-operate-'))
   mkdirSync(path.join(made.path, 'in'))
   const input = path.join(made.path, 'in', 'rows.ndjson')
@@ -33,7 +36,7 @@ sources:
   rows: {connector: file, path: ./in, format: json, follow: true, schema: {id: bigint, name: varchar}}
 sinks:
   out: {from: rows, ${sink}}
-checkpoint: {interval: 300ms, storage: ./state}
+checkpoint: {interval: 300ms, storage: ./state${checkpoint}}
 `,
   )
   return { directory: made.path, input, [Symbol.asyncDispose]: () => made.remove() }
@@ -183,11 +186,62 @@ test('a lost transaction halts the job with 67, and goes on when its rows are gi
   const answer = ['accept-loss', '--confirm-rows', '1000', '--checkpoint', '1', '--reason', 'ticket 7']
   assert.equal((await millrace(directory, 'decide', 'p.yaml', ...answer)).code, 0)
   assert.match((await millrace(directory, 'status', 'p.yaml')).out, /decided: accept-loss/)
-  assert.match((await millrace(directory, 'checkpoints', 'p.yaml', '1')).out, /accept-loss of out .*: ticket 7/)
+  const detail = await millrace(directory, 'checkpoints', 'p.yaml', '1')
+  assert.match(detail.out, /accept-loss of out .*: ticket 7[^]*rows\.ndjson +\{"offset"/)
+  assert.match(detail.out, /published .* by epoch 1 in [^]*manifest of [^]*out +1 +1 +1,000 +given-up +\{.*"label"/)
+  const two = await resultOf<{ transactions: { checkpoint: number; fate: string }[]; manifestBytes: number }>(
+    directory,
+    'checkpoints',
+    'p.yaml',
+    '2',
+  )
+  assert.deepEqual(
+    two.transactions.map(({ checkpoint, fate }) => [checkpoint, fate]),
+    [
+      [1, 'given-up'],
+      [2, 'pending'],
+    ],
+  )
+  assert.ok(two.manifestBytes > 500)
   await using again = new CommandLine(directory, 'run', 'p.yaml')
   await again.event(hasStarted)
   assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
   assert.equal((await again.ended()).code, 0)
+})
+
+test('a job that cannot confirm for half of its safe downtime warns, and says when that is over', async () => {
+  await using server = await startStarRocks()
+  // What remains of it after the timeout of a checkpoint and a margin of five minutes is a second.
+  const options = `${server.sink}, serverPreparedTimeout: 311s`
+  await using pipeline = await makePipeline(options, ', timeout: 10s, maxDowntime: 1s')
+  const { directory } = pipeline
+  const part = { part: 'out', kind: 'sink', ms: 1000 }
+  const checked = await millrace(directory, 'check', 'p.yaml', '--connect')
+  assert.match(checked.out, /safe downtime 1\.0 s, then prepared transactions \(.*\) of out expire/)
+  const { pipelines } = await resultOf<{ pipelines: { safeDowntime: object }[] }>(
+    directory,
+    'check',
+    'p.yaml',
+    '--connect',
+  )
+  assert.partialDeepStrictEqual(pipelines[0]?.safeDowntime, part)
+
+  const fault = await server.refuseCommits()
+  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await job.event(({ event, message }) => event === 'log' && /^safe downtime: 1\.0 s/.test(String(message)))
+  const { what } = await job.event(({ event, what: expiring }) => event === 'expiring' && expiring !== null)
+  assert.partialDeepStrictEqual(what, part)
+  await job.event(({ level, message }) => level === 'warn' && /nothing was confirmed for/.test(String(message)))
+  const status = await resultOf<{ safeDowntime: object; aging: object }>(directory, 'status', 'p.yaml')
+  assert.partialDeepStrictEqual([status.safeDowntime, status.aging], [part, part])
+  assert.match(
+    (await millrace(directory, 'status', 'p.yaml')).out,
+    /! .*of out .*expire.*: see why nothing is confirmed/,
+  )
+  await server.control('DELETE', `/faults/${fault}`)
+  await job.event(({ event, what: expiring }) => event === 'expiring' && expiring === null)
+  assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+  assert.equal((await resultOf<{ aging: unknown }>(directory, 'status', 'p.yaml')).aging, null)
 })
 
 interface StarRocks extends AsyncDisposable {
