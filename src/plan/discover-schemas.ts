@@ -2,6 +2,7 @@ import type { Finding } from '../core/checkpoint-types.ts'
 import { toMillraceError } from '../core/errors.ts'
 import type { OpenStore } from '../core/file-store.ts'
 import type { Draft, DraftSource } from './check-definition.ts'
+import { knownKeys } from './option-schema.ts'
 
 /** Asks sources for their columns where the pipeline names none and the source can tell. */
 export async function discoverSchemas(
@@ -16,8 +17,10 @@ export async function discoverSchemas(
         const schema = await source.connector.discoverSchema?.(source.checked, baseDirectory, openStore)
         return schema === undefined ? source : { ...source, schema }
       } catch (thrown) {
-        const { code, message } = toMillraceError(thrown)
-        const hint = 'name the columns and their types: schema: {id: bigint, …}'
+        const { code, message, remedy } = toMillraceError(thrown)
+        // Tables with catalogs of their own take no columns from the pipeline.
+        const mayBeNamed = knownKeys(source.connector.options).includes('schema')
+        const hint = mayBeNamed ? 'name the columns and their types: schema: {id: bigint, …}' : remedy
         findings.push({ severity: 'error', code, message, hint, path: ['sources', source.id] })
         return source
       }

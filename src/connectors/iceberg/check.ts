@@ -1,7 +1,6 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
-import { formatDuration } from '../../core/options.ts'
 import { retentionMs, safeDowntimeFindings } from '../../core/preflight-rules.ts'
 import type { IcebergSourceOptions } from './options.ts'
 import { chosenSnapshot, readFields } from './read-schema.ts'
@@ -34,7 +33,7 @@ export async function checkIceberg(
       findings.push({
         severity: 'warning',
         code: 'PREFLIGHT',
-        message: `snapshots of ${metadata.location} may expire after ${formatDuration(kept)}; ${formatDuration(needed)} are needed`,
+        message: `snapshots of ${metadata.location} may expire after ${hours(kept)}; ${hours(needed)} are needed`,
         hint: 'Raise history.expire.max-snapshot-age-ms of the table, or lower checkpoint.maxDowntime.',
         path,
       })
@@ -46,4 +45,8 @@ export async function checkIceberg(
     const error = toMillraceError(thrown)
     return [{ severity: 'error', code: error.code, message: error.message, hint: error.remedy, path }]
   }
+}
+
+function hours(ms: number): string {
+  return `${Math.ceil(ms / 3_600_000)} h`
 }
