@@ -4,6 +4,8 @@ import { PartBuffer } from './part-buffer.ts'
 
 /** Parts of all files of a thread that are on their way at the same time; each is in memory until it has arrived. */
 const PARTS_AT_ONCE = 4
+/** Whoever throws a file away may be on its way out, and the server away: what stays is found by a sweep. */
+const ABORT_MS = 1000
 let places = PARTS_AT_ONCE
 const waiting: (() => void)[] = []
 
@@ -17,7 +19,7 @@ export class PartSender {
   #upload: Promise<UploadHandle> | undefined
   #parts = 0
   #bytes = 0
-  #isAborted = false
+  readonly #giveUp = new AbortController()
   #failure: MillraceError | undefined
 
   constructor(bucket: Bucket, key: string) {
@@ -53,12 +55,13 @@ export class PartSender {
 
   /** Frees memory, and throws away the parts that were sent. */
   async abort(): Promise<void> {
-    this.#isAborted = true
+    this.#giveUp.abort()
     this.release()
     await Promise.allSettled(this.#sending)
     const upload = await this.#upload?.catch(() => undefined)
     // Parts that stay cost money and are seen by nobody; a rule of the bucket may remove them.
-    if (upload !== undefined) await abortUpload(this.#bucket, upload).catch(() => undefined)
+    if (upload !== undefined)
+      await abortUpload(this.#bucket, upload, AbortSignal.timeout(ABORT_MS)).catch(() => undefined)
   }
 
   release(): void {
@@ -80,14 +83,14 @@ export class PartSender {
     const part = this.#parts++
     const taken = this.#buffer.take()
     await takePlace()
-    if (this.#isAborted) {
+    if (this.#giveUp.signal.aborted) {
       taken.release()
       leavePlace()
       throw new MillraceError('writing a file: it was given up', { code: 'INTERRUPTED', retry: 'restart' })
     }
     const sent = this.#begun()
       .then(async (upload) => {
-        this.#etags[part] = await uploadPart(this.#bucket, upload, part + 1, taken.bytes)
+        this.#etags[part] = await uploadPart(this.#bucket, upload, part + 1, taken.bytes, this.#giveUp.signal)
       })
       .catch((thrown: unknown) => {
         this.#failure ??= toMillraceError(thrown)
@@ -102,7 +105,7 @@ export class PartSender {
   }
 
   #begun(): Promise<UploadHandle> {
-    this.#upload ??= beginUpload(this.#bucket, this.#key)
+    this.#upload ??= beginUpload(this.#bucket, this.#key, this.#giveUp.signal)
     return this.#upload
   }
 }

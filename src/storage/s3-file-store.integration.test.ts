@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { listUploads } from '../clients/s3/index.ts'
 import { fileStoreSuite } from '../testkit/file-store-suite.ts'
 import { openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { S3FaultProxy, type SeenRequest } from '../testkit/s3-fault-proxy.ts'
 import { storeOpener } from './open-store.ts'
 import { S3FileStore } from './s3-file-store.ts'
 
@@ -59,6 +61,25 @@ test('a large writer that gives up leaves neither a file nor parts', async () =>
   await writer.write(Buffer.alloc(9 * 1024 * 1024))
   await writer.abort()
   assert.deepEqual(await Array.fromAsync(store.list('')), [])
+})
+
+test('a writer that gives up does not wait for a server that is silent', async () => {
+  await using proxy = await S3FaultProxy.open(shared.endpoint)
+  // Longer than the test may take: nothing but giving up ends these requests.
+  const store = new S3FileStore(shared.through(proxy.endpoint, { baseMs: 600_000, retryMs: 600_000 }), 'silent/')
+  for (const isSilent of [
+    ({ url }: SeenRequest) => /partNumber=/.test(url),
+    ({ url }: SeenRequest) => /uploads=/.test(url),
+  ]) {
+    const writer = await store.openWriter('f')
+    proxy.harm({ match: isSilent, harm: { kind: 'silence' }, times: 10 })
+    await writer.write(Buffer.alloc(9 * 1024 * 1024))
+    while (!proxy.seen.some(isSilent)) await new Promise((resolve) => setImmediate(resolve))
+    await writer.abort()
+    await assert.rejects(writer.finish())
+    proxy.heal()
+  }
+  assert.deepEqual(await Array.fromAsync(listUploads(shared.bucket, 'silent/')), [])
 })
 
 test('a large file never replaces one that is there', async () => {

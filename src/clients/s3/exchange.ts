@@ -11,6 +11,8 @@ export interface Exchange {
   readonly body?: Uint8Array | undefined
   /** Bytes of the reply's body at most. */
   readonly replyBytesMax: number
+  /** Breaks the connection at once. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Reply {
@@ -74,6 +76,9 @@ export async function exchange(
     if (!socket.connecting) isConnected = true
     else socket.once(isTls ? 'secureConnect' : 'connect', () => (isConnected = true))
   })
+  const giveUp = (): void => failed.reject(new Error('it was given up'))
+  request.signal?.addEventListener('abort', giveUp, { once: true })
+  if (request.signal?.aborted === true) giveUp()
   sent.on('error', failed.reject)
   sent.on('response', responded.resolve)
   try {
@@ -89,6 +94,7 @@ export async function exchange(
     throw new WireFailure(error.code ?? error.message, isConnected, thrown)
   } finally {
     clearTimeout(timer)
+    request.signal?.removeEventListener('abort', giveUp)
   }
 }
 

@@ -20,11 +20,12 @@ export interface UploadHandle {
  *
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
  */
-export async function beginUpload(bucket: Bucket, key: string): Promise<UploadHandle> {
+export async function beginUpload(bucket: Bucket, key: string, signal?: AbortSignal): Promise<UploadHandle> {
   const nonce = randomUUID()
   const doing = `beginning ${bucket.addressOf(key)}`
   const headers = { [NONCE_HEADER]: nonce }
-  const reply = await bucket.client.send({ ...at(bucket, key), doing, method: 'POST', query: { uploads: '' }, headers })
+  const query = { uploads: '' }
+  const reply = await bucket.client.send({ ...at(bucket, key), doing, method: 'POST', query, headers, signal })
   const uploadId = textOf(replyXml(doing, reply), 'UploadId')
   if (uploadId === undefined || uploadId === '') {
     throw new MillraceError(`${doing}: the answer names no upload; is this the right endpoint?`, { code: 'STORE_IO' })
@@ -38,10 +39,11 @@ export async function uploadPart(
   { key, uploadId }: UploadHandle,
   part: number,
   body: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<string> {
   const doing = `writing part ${part} of ${bucket.addressOf(key)}`
   const query = { partNumber: String(part), uploadId }
-  const reply = await bucket.client.send({ ...at(bucket, key), doing, method: 'PUT', query, body })
+  const reply = await bucket.client.send({ ...at(bucket, key), doing, method: 'PUT', query, body, signal })
   const { etag } = reply.headers
   if (etag !== undefined) return etag
   throw new MillraceError(`${doing}: the answer has no ETag; is this the right endpoint?`, { code: 'STORE_IO' })
@@ -84,9 +86,13 @@ export async function completeUpload(
 }
 
 /** Throws away the parts. An upload that is not there any more is no error. */
-export async function abortUpload(bucket: Bucket, { key, uploadId }: UploadHandle): Promise<void> {
+export async function abortUpload(
+  bucket: Bucket,
+  { key, uploadId }: UploadHandle,
+  signal?: AbortSignal,
+): Promise<void> {
   const doing = `throwing away the parts of ${bucket.addressOf(key)}`
-  await bucket.client.send({ ...at(bucket, key), doing, method: 'DELETE', query: { uploadId }, answers: [404] })
+  await bucket.client.send({ ...at(bucket, key), doing, method: 'DELETE', query: { uploadId }, answers: [404], signal })
 }
 
 /** Whether the server still has the parts. */

@@ -25,6 +25,8 @@ export interface S3Request {
   readonly answerCodes?: readonly string[]
   /** Bytes of the reply at most; default: what a listing or an error needs. */
   readonly replyBytesMax?: number
+  /** Ends the attempt and every later one at once, with an error. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How long one request may take, and how long it is repeated. */
@@ -78,7 +80,7 @@ export class S3Client {
    * @throws MillraceError UNAVAILABLE (`restart`) when that took too long; AUTH, CONFIG, STORE_IO for refusals.
    */
   async send(request: S3Request): Promise<Reply> {
-    const retry = this.retries()
+    const retry = this.retries(request.signal)
     for (;;) {
       const attempt = await this.attempt(request)
       if (attempt.kind === 'answer') return attempt.reply
@@ -87,7 +89,9 @@ export class S3Client {
   }
 
   /** Pauses between the attempts of one call, with full jitter; throws the error when the time is over. */
-  retries(): { pause(attempt: { readonly error: MillraceError; readonly pauseMs: number }): Promise<void> } {
+  retries(signal?: AbortSignal): {
+    pause(attempt: { readonly error: MillraceError; readonly pauseMs: number }): Promise<void>
+  } {
     const end = this.#world.now() + this.#patience.retryMs
     let tries = 0
     return {
@@ -96,8 +100,11 @@ export class S3Client {
         const longest = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries)
         const ms = Math.max(pauseMs, longest * this.#world.random())
         const isDenied = error.code === 'AUTH' && tries >= DENIED_TRIES
-        if (isDenied || this.#world.now() + ms > end) throw afterTries(error, tries)
-        await this.#world.sleep(ms)
+        const isOver = isDenied || signal?.aborted === true || this.#world.now() + ms > end
+        if (isOver) throw afterTries(error, tries)
+        await this.#world.sleep(ms, signal).catch(() => {
+          throw afterTries(error, tries)
+        })
       },
     }
   }
@@ -127,14 +134,14 @@ export class S3Client {
   }
 
   async #exchange(
-    { doing, method, bucket, key, query, headers, body, replyBytesMax }: S3Request,
+    { doing, method, bucket, key, query, headers, body, replyBytesMax, signal }: S3Request,
     credentials: Parameters<typeof sign>[1],
   ): Promise<{ readonly reply: Reply } | (Attempt & { kind: 'again' })> {
     const url = objectUrl(this.endpoint, bucket, key, query ?? {})
     const scope = { region: this.endpoint.region, now: this.#world.now() + this.#skewMs }
     const signed = await sign({ method, url, headers: headers ?? {}, body }, credentials, scope)
     try {
-      const request = { method, url, headers: signed, body, replyBytesMax: replyBytesMax ?? REPLY_BYTES_MAX }
+      const request = { method, url, headers: signed, body, replyBytesMax: replyBytesMax ?? REPLY_BYTES_MAX, signal }
       return { reply: await exchange(request, this.#patience) }
     } catch (thrown) {
       if (!(thrown instanceof WireFailure)) throw thrown

@@ -7,7 +7,7 @@ export interface World {
   readonly home: string
   /** Milliseconds since the epoch. */
   now(): number
-  sleep(ms: number): Promise<void>
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** In [0, 1). */
   random(): number
 }
@@ -16,6 +16,6 @@ export const systemWorld: World = {
   environment: process.env,
   home: homedir(),
   now: Date.now,
-  sleep: (ms) => pause(ms),
+  sleep: (ms, signal) => pause(ms, undefined, signal && { signal }),
   random: Math.random,
 }
