@@ -1,3 +1,6 @@
+import { countGroups } from './count-groups.ts'
+import { WireReader } from './wire-reader.ts'
+
 /*
  * A walk over a LogGroupList (proto2, aliyun-log-go-sdk log.proto) without an object for each log:
  *
@@ -9,10 +12,6 @@
  * Fields may come in any order, unknown ones are passed over.
  */
 
-const VARINT = 0
-const FIXED64 = 1
-const LENGTH_DELIMITED = 2
-const FIXED32 = 5
 const NS_PER_SECOND = 1_000_000_000
 
 /** Where the text of the current group or log lies in the bytes. */
@@ -52,7 +51,7 @@ export class LogReader {
   /** Behind the current group, and behind its current log. */
   #groupEnd = 0
   #at = 0
-  #varintEnd = 0
+  readonly #wire = new WireReader()
 
   /**
    * Begins with the first log of an answer of `groups` groups in the first `length` bytes.
@@ -61,9 +60,10 @@ export class LogReader {
    */
   load(bytes: Buffer, length: number, groups: number): void {
     this.bytes = bytes
+    this.#wire.bytes = bytes
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#length = length
-    const found = this.#checkList()
+    const found = countGroups(this.#wire, length)
     if (found !== groups) throw new RangeError(`${found} groups where ${groups} were announced`)
     this.#at = 0
     this.#groupEnd = 0
@@ -85,14 +85,14 @@ export class LogReader {
         if (this.#openGroup()) continue
         break
       }
-      const tag = this.#varint(this.#at)
+      const tag = this.#wire.varint(this.#at)
       if (tag !== 0x0a) {
-        this.#at = this.#skip(tag, this.#varintEnd, this.#groupEnd)
+        this.#at = this.#wire.skip(tag, this.#wire.end, this.#groupEnd)
         continue
       }
-      const size = this.#varint(this.#varintEnd)
-      this.#readLog(this.#varintEnd, this.#varintEnd + size)
-      this.#at = this.#varintEnd
+      const size = this.#wire.varint(this.#wire.end)
+      this.#readLog(this.#wire.end, this.#wire.end + size)
+      this.#at = this.#wire.end
       this.logBytes = size
       this.log++
       this.hasLog = true
@@ -108,13 +108,13 @@ export class LogReader {
 
   #openGroup(): boolean {
     while (this.#at < this.#length) {
-      const tag = this.#varint(this.#at)
+      const tag = this.#wire.varint(this.#at)
       if (tag !== 0x0a) {
-        this.#at = this.#skip(tag, this.#varintEnd, this.#length)
+        this.#at = this.#wire.skip(tag, this.#wire.end, this.#length)
         continue
       }
-      const size = this.#varint(this.#varintEnd)
-      this.#at = this.#varintEnd
+      const size = this.#wire.varint(this.#wire.end)
+      this.#at = this.#wire.end
       this.#groupEnd = this.#at + size
       this.group++
       this.log = -1
@@ -130,13 +130,13 @@ export class LogReader {
     topic.from = topic.to = source.from = source.to = 0
     const tags: Span[] = []
     for (let at = this.#at; at < this.#groupEnd;) {
-      const tag = this.#varint(at)
-      const start = this.#varintEnd
-      at = this.#skip(tag, start, this.#groupEnd)
+      const tag = this.#wire.varint(at)
+      const start = this.#wire.end
+      at = this.#wire.skip(tag, start, this.#groupEnd)
       if (tag !== 0x1a && tag !== 0x22 && tag !== 0x32) continue
-      const size = this.#varint(start)
+      const size = this.#wire.varint(start)
       const span = tag === 0x1a ? topic : source
-      if (tag === 0x32) this.#readPair(this.#varintEnd, at, tags)
+      if (tag === 0x32) this.#readPair(this.#wire.end, at, tags)
       else {
         span.from = at - size
         span.to = at
@@ -163,25 +163,25 @@ export class LogReader {
         let size = bytes[++at]!
         if (size < 0x80) at++
         else {
-          size = this.#varint(at)
-          at = this.#varintEnd
+          size = this.#wire.varint(at)
+          at = this.#wire.end
         }
         if (contents === this.keyStarts.length) this.#growContents()
         this.#readContent(at, at + size, contents++)
         at += size
       } else if (tag === 0x08) {
         this.#readTime(at + 1)
-        at = this.#varintEnd
+        at = this.#wire.end
       } else if (tag === 0x25) {
         this.timeNs = bytes.readUInt32LE(at + 1) % NS_PER_SECOND
         at += 5
       } else {
-        const wide = this.#varint(at)
-        at = this.#skip(wide, this.#varintEnd, to)
+        const wide = this.#wire.varint(at)
+        at = this.#wire.skip(wide, this.#wire.end, to)
       }
     }
     this.contents = contents
-    this.#varintEnd = to
+    this.#wire.end = to
   }
 
   /** Times of our days have five bytes. */
@@ -190,13 +190,13 @@ export class LogReader {
     const fifth = bytes[at + 4]!
     const marks = bytes[at]! & bytes[at + 1]! & bytes[at + 2]! & bytes[at + 3]! & 0x80
     if (marks === 0 || fifth > 0x0f) {
-      this.time = this.#varint(at)
+      this.time = this.#wire.varint(at)
       return
     }
     const low = (bytes[at]! & 0x7f) | ((bytes[at + 1]! & 0x7f) << 7)
     const high = ((bytes[at + 2]! & 0x7f) << 14) | ((bytes[at + 3]! & 0x7f) << 21)
     this.time = (low | high | (fifth << 28)) >>> 0
-    this.#varintEnd = at + 5
+    this.#wire.end = at + 5
   }
 
   #readContent(from: number, to: number, index: number): void {
@@ -208,8 +208,8 @@ export class LogReader {
       let valueFrom = behindKey + 2
       let size = bytes[behindKey + 1]!
       if (size >= 0x80) {
-        size = this.#varint(behindKey + 1)
-        valueFrom = this.#varintEnd
+        size = this.#wire.varint(behindKey + 1)
+        valueFrom = this.#wire.end
       }
       if (valueFrom + size === to) {
         this.keyStarts[index] = from + 2
@@ -227,11 +227,11 @@ export class LogReader {
     let hasKey = false
     let hasValue = false
     for (let at = from; at < to;) {
-      const tag = this.#varint(at)
-      const start = this.#varintEnd
-      at = this.#skip(tag, start, to)
+      const tag = this.#wire.varint(at)
+      const start = this.#wire.end
+      at = this.#wire.skip(tag, start, to)
       if (tag !== 0x0a && tag !== 0x12) continue
-      const size = this.#varint(start)
+      const size = this.#wire.varint(start)
       const starts = tag === 0x0a ? this.keyStarts : this.valueStarts
       const ends = tag === 0x0a ? this.keyEnds : this.valueEnds
       starts[index] = at - size
@@ -252,121 +252,5 @@ export class LogReader {
     this.keyEnds = larger(this.keyEnds)
     this.valueStarts = larger(this.valueStarts)
     this.valueEnds = larger(this.valueEnds)
-  }
-
-  /** Walks over everything; whatever reaches beyond what holds it throws. */
-  #checkList(): number {
-    let groups = 0
-    for (let at = 0; at < this.#length;) {
-      const tag = this.#varint(at)
-      const start = this.#varintEnd
-      at = this.#skip(tag, start, this.#length)
-      if (tag !== 0x0a) continue
-      const size = this.#varint(start)
-      this.#checkGroup(at - size, at)
-      groups++
-    }
-    return groups
-  }
-
-  #checkGroup(from: number, to: number): void {
-    for (let at = from; at < to;) {
-      const tag = this.#varint(at)
-      const start = this.#varintEnd
-      at = this.#skip(tag, start, to)
-      if (tag !== 0x0a && tag !== 0x32) continue
-      const size = this.#varint(start)
-      if (tag === 0x0a) this.#checkLog(at - size, at)
-      else this.#readContent(at - size, at, 0)
-    }
-  }
-
-  #checkLog(from: number, to: number): void {
-    const { bytes } = this
-    let hasTime = false
-    let at = from
-    while (at < to) {
-      const tag = bytes[at]!
-      if (tag === 0x08) {
-        hasTime = true
-        let last = at + 1
-        while (bytes[last]! >= 0x80 && last < at + 10) last++
-        if (!(last < to) || last === at + 10) this.#skip(tag, at + 1, to)
-        at = last + 1
-        continue
-      }
-      if (tag !== 0x12) {
-        const wide = this.#varint(at)
-        at = this.#skip(wide, this.#varintEnd, to)
-        continue
-      }
-      let size = bytes[++at]!
-      if (size < 0x80) at++
-      else {
-        size = this.#varint(at)
-        at = this.#varintEnd
-      }
-      const end = at + size
-      if (!(end <= to)) throw new RangeError('a content that is longer than its log')
-      // The same short way as in `#readContent`, without noting anything.
-      const behindKey = at + 2 + bytes[at + 1]!
-      const valueSize = bytes[behindKey + 1]!
-      const isPlain = bytes[at] === 0x0a && bytes[at + 1]! < 0x80 && bytes[behindKey] === 0x12
-      if (!(isPlain && valueSize < 0x80 && behindKey + 2 + valueSize === end)) this.#readContent(at, end, 0)
-      at = end
-    }
-    if (!hasTime) throw new RangeError('a log without a time')
-  }
-
-  /** Place behind the field whose tag was read, and whose value begins at `at`. */
-  #skip(tag: number, at: number, end: number): number {
-    let next: number
-    switch (tag & 7) {
-      case VARINT:
-        this.#varint(at)
-        next = this.#varintEnd
-        break
-      case FIXED64:
-        next = at + 8
-        break
-      case LENGTH_DELIMITED: {
-        const size = this.#varint(at)
-        next = this.#varintEnd + size
-        break
-      }
-      case FIXED32:
-        next = at + 4
-        break
-      default:
-        throw new RangeError('an unknown wire type')
-    }
-    if (!(next <= end) || tag < 8) throw new RangeError('a field that is longer than what holds it')
-    return next
-  }
-
-  /** Reads a varint of up to ten bytes; the place behind it is in `#varintEnd`. Numbers over 2^53 are not exact. */
-  #varint(at: number): number {
-    const { bytes } = this
-    const first = bytes[at]!
-    if (first < 0x80) {
-      this.#varintEnd = at + 1
-      return first
-    }
-    const second = bytes[at + 1]!
-    if (second < 0x80) {
-      this.#varintEnd = at + 2
-      return (first & 0x7f) | (second << 7)
-    }
-    let value = (first & 0x7f) | ((second & 0x7f) << 7)
-    let factor = 1 << 14
-    for (let place = at + 2; place < at + 10; place++, factor *= 128) {
-      const byte = bytes[place]!
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) {
-        this.#varintEnd = place + 1
-        return value
-      }
-    }
-    throw new RangeError('a number of more than ten bytes')
   }
 }

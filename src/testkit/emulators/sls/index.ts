@@ -13,7 +13,6 @@ import { checkSignature, type SignedRequest } from './signature.ts'
 
 export { cursorOf, positionOf } from './cursor-text.ts'
 export type { SlsFaultRule } from './faults.ts'
-export { encodeLogGroup, encodeLogGroupList, type PlainLog, type PlainLogGroup } from './log-group.ts'
 export type { Logstore, LogstoreOptions } from './logstore.ts'
 export type { SlsCredentials, SlsSettings } from './settings.ts'
 
