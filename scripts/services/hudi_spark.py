@@ -100,7 +100,7 @@ def main():
             try:
                 result = {"read": read, "write": write, "sql": sql}[kind](spark, operation)
             except Exception as failed:  # the caller decides what a failure means
-                result = {"error": f"{type(failed).__name__}: {str(failed)[:1500]}"}
+                result = {"error": f"{type(failed).__name__}: {str(failed)[:9000]}"}
             print(json.dumps(result), flush=True)
     spark.stop()
 

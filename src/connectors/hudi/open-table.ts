@@ -33,12 +33,10 @@ export interface ExaminedTable {
 export async function examineTable(store: FileStore, { table, stored, schemaChange }: Wanted): Promise<ExaminedTable> {
   const properties = await readProperties(store)
   if (properties === undefined) return { findings: [], schema: stored.avro }
-  const findings = [
-    ...checkProperties(properties, await hasMetadataTable(store)),
-    ...compareTables(table, tableOf(properties)),
-  ]
+  const checked = checkProperties(properties, await hasMetadataTable(store))
+  const findings = [...checked, ...compareTables(table, tableOf(properties))]
   // The timeline of another version means something else.
-  if (isRefused(findings)) return { findings, schema: stored.avro }
+  if (isRefused(checked)) return { findings, schema: stored.avro }
   const compared = compareSchemas(stored.avro, await currentSchema(store, properties), schemaChange)
   findings.push(...compared.findings)
   if (compared.added.length > 0 && schemaChange === 'evolve') {

@@ -14,12 +14,25 @@ import { loadTimeline } from './timeline.ts'
 const RULES = { partitionBy: ["strftime(ts, '%Y-%m-%d') AS dt"], targetFileSize: 64 * 1024 }
 const TIMES = `start_ts => '20200101000000000', end_ts => '20400101000000000', limit => 1000`
 
+/** So that Spark archives what it finds. */
+const FEW_COMMITS = {
+  'hoodie.keep.min.commits': '4',
+  'hoodie.keep.max.commits': '5',
+  'hoodie.cleaner.commits.retained': '2',
+  'hoodie.clean.commits.retained': '2',
+}
+
 function sumOf(rows: number): string {
   return (rows * (rows - 1) * 0.625).toFixed(2)
 }
 
 /** Rows of Spark with these ids, in the shape of the table. */
-function insert(lake: HudiLake, from: number, to: number): SparkOperation & { readonly write: string } {
+function insert(
+  lake: HudiLake,
+  from: number,
+  to: number,
+  options: Readonly<Record<string, string>> = {},
+): SparkOperation & { readonly write: string } {
   return {
     write: lake.path,
     name: 'lake',
@@ -31,6 +44,7 @@ function insert(lake: HudiLake, from: number, to: number): SparkOperation & { re
       'hoodie.datasource.write.hive_style_partitioning': 'true',
       'hoodie.datasource.write.partitionpath.urlencode': 'true',
       'hoodie.datasource.write.keygenerator.class': 'org.apache.hudi.keygen.SimpleKeyGenerator',
+      ...options,
     },
   }
 }
@@ -40,10 +54,6 @@ async function spark(bundle: SparkBundle, operations: readonly SparkOperation[])
   const results = await runSpark(bundle, operations)
   for (const [at, { error }] of results.entries()) assert.equal(error, undefined, JSON.stringify(operations[at]))
   return results
-}
-
-async function instants(lake: HudiLake): Promise<readonly string[]> {
-  return (await loadTimeline(lake.store)).completedWrites.map(({ time }) => time)
 }
 
 async function hasMerge({ store }: HudiLake, state: 'pending' | 'completed'): Promise<boolean> {
@@ -62,22 +72,27 @@ for (const bundle of ['0.15.0', '1.2.0'] as const satisfies readonly SparkBundle
       return await hasMerge(lake, 'pending')
     })
     // A merge that is under way is older than what was committed since.
-    const [, start = '', ...later] = await instants(lake)
-    const [read, since, asOf, archived, merges] = await spark(bundle, [
+    const [, start, ...later] = (await loadTimeline(lake.store)).completedWrites
+    assert.ok(start !== undefined)
+    const after = later.filter(({ action }) => action === 'commit').length * 300
+    const archives = `call show_archived_commits(table => '\${table:lake=${lake.path}}', ${TIMES})`
+    const [read, since, asOf, archived, merges, , all, more] = await spark(bundle, [
       { read: lake.path },
-      { read: lake.path, since: start },
-      { read: lake.path, asOf: start },
-      { sql: `call show_archived_commits(table => '\${table:lake=${lake.path}}', ${TIMES})` },
+      { read: lake.path, since: start.time },
+      { read: lake.path, asOf: start.time },
+      { sql: archives },
       { sql: `call show_clustering(table => '\${table:lake=${lake.path}}')` },
+      insert(lake, rows, rows + 10, FEW_COMMITS),
+      { read: lake.path },
+      { sql: archives },
     ])
     assert.deepEqual([read?.rows, read?.distinctKeys, read?.sum], [rows, rows, sumOf(rows)])
-    const commits = (await loadTimeline(lake.store)).completedWrites.filter(
-      ({ action, time }) => action === 'commit' && later.includes(time),
-    )
-    assert.equal(since?.rows, commits.length * 300)
-    assert.equal(asOf?.rows, rows - commits.length * 300)
+    assert.deepEqual([since?.rows, asOf?.rows], [after, rows - after])
     assert.ok((archived?.table?.length ?? 0) > 0)
     assert.ok((merges?.table?.length ?? 0) > 0)
+    // Java goes on where we left off.
+    assert.deepEqual([all?.rows, all?.sum], [rows + 10, sumOf(rows + 10)])
+    assert.ok((more?.table?.length ?? 0) > (archived?.table?.length ?? 0))
   })
 
   test(`Spark with Hudi ${bundle} writes on a table between commits of ours, and careless settings stop us`, async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestBucket } from '../../../scripts/services/s3-bucket.ts'
 import { readHudi } from '../../../scripts/services/hudi-readers.ts'
 import { listUploads } from '../../../src/clients/s3/index.ts'
-import type { Target } from './targets.ts'
+import { HUDI_RULES, type Target } from './targets.ts'
 
 /** A Hudi table in object storage, read by hudi-rs, which finds its way by the environment of this process. */
 export function hudiOnS3(lake: TestBucket): Target {
@@ -10,7 +10,7 @@ export function hudiOnS3(lake: TestBucket): Target {
   const address = `s3://${lake.name}/lake`
   return {
     kind: 'hudi-s3',
-    options: `connector: hudi, path: '${address}', table: events`,
+    options: `connector: hudi, path: '${address}', table: events, ${HUDI_RULES}`,
     read: async (into) => {
       if ((await lake.bucket.head('lake/.hoodie/hoodie.properties')) === undefined) return
       process.env['AWS_ENDPOINT_URL'] = lake.endpoint
