@@ -15,6 +15,8 @@ type Body = Readonly<Record<string, unknown>>
 /** Lets other processes fill and hurt the emulator; see README.md. Listens on loopback only, without credentials. */
 export async function startSlsControl(emulator: SlsEmulator): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => void serve(emulator, request, response))
+  // Whoever fills a logstore may think for long between two calls.
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
