@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { viewHudiTable } from '../../testkit/hudi-checker.ts'
 import { MemoryFileStore } from '../../testkit/memory-file-store.ts'
+import { decodeLog, encodeLog } from './archive/archive-log.ts'
+import { ARCHIVED_ENTRY, archivedEntries } from './archive/archived-entry.ts'
 import { decodeCommit } from './commit-metadata.ts'
 import { decodePlan } from './rollback-records.ts'
 import { sweepTable } from './sweep.ts'
@@ -89,4 +91,15 @@ test('a pending instant of another writer stops us, and nothing of it is touched
   const request = { sink: { job: 'j', sink: 's' }, below: 9, keep: new Set<string>(), nowMs: 0 }
   await assert.rejects(sweepTable(store, request), { code: 'PREFLIGHT', message: /is not finished: .*unknown writer/ })
   assert.deepEqual(store.files, before)
+})
+
+test('what Java puts on a timeline can be archived: commits, replacecommits, cleans and rollbacks', async () => {
+  for (const name of ['unpart_clean_timeline', 'part_clustered_timeline', 'part_failed_orphan', 'part_overwrite']) {
+    const store = await openFixture(name)
+    const { instants } = await loadTimeline(store)
+    const entries = await Promise.all(instants.map((instant) => archivedEntries(store, instant)))
+    const read = decodeLog(encodeLog(ARCHIVED_ENTRY, entries.flat()), name) as { commitTime: string }[]
+    assert.deepEqual(new Set(read.map(({ commitTime }) => commitTime)), new Set(instants.map(({ time }) => time)))
+    assert.equal(read.length, instants.flatMap(({ files }) => files).length)
+  }
 })
