@@ -62,6 +62,11 @@ export function manifestMayMatch(
   )
 }
 
+/** False only when no row can match whose columns have values in these ranges. */
+export function rangesMayMatch(where: Where, range: (column: IcebergField) => ValueRange): boolean {
+  return mayMatch(where, (leaf) => leafMayMatch(leaf, range(leaf.column)))
+}
+
 type Leaf = Extract<Where, { kind: 'compare' | 'in' | 'null' }>
 
 function mayMatch(where: Where, leaf: (one: Leaf) => boolean): boolean {
@@ -71,7 +76,7 @@ function mayMatch(where: Where, leaf: (one: Leaf) => boolean): boolean {
 }
 
 /** False only when no value of the range can match. */
-export function leafMayMatch(leaf: Leaf, range: ValueRange): boolean {
+function leafMayMatch(leaf: Leaf, range: ValueRange): boolean {
   if (leaf.kind === 'null') return leaf.isNull ? range.mayBeNull : !range.isAllNull
   if (range.isAllNull) return false
   if (leaf.kind === 'in') return leaf.values.some(({ scalar }) => compareMayMatch('=', scalar, range))

@@ -22,6 +22,7 @@ import {
 } from '../../dataplane/parquet-source/index.ts'
 import type { DeleteTables, EqualityTable } from './delete-tables.ts'
 import { FileColumns, nullOf } from './file-columns.ts'
+import { groupMayMatch } from './group-pruning.ts'
 import type { IcebergTable } from './open-table.ts'
 import { whereSql } from './where-sql.ts'
 
@@ -53,7 +54,12 @@ export class PieceRows {
   private constructor(
     database: LaneDatabase,
     opened: OpenedPiece,
-    prepared: { readonly select: RowSelect; readonly dropLater: readonly string[]; readonly deletes: DeleteTables },
+    prepared: {
+      readonly groups: readonly ParquetRowGroup[]
+      readonly select: RowSelect
+      readonly dropLater: readonly string[]
+      readonly deletes: DeleteTables
+    },
     row: number,
   ) {
     this.#database = database
@@ -61,7 +67,7 @@ export class PieceRows {
     this.#select = prepared.select
     this.#dropLater = prepared.dropLater
     this.#deletes = prepared.deletes
-    this.#groups = opened.groups.filter(({ firstRow, rows }) => firstRow + rows > row)
+    this.#groups = prepared.groups.filter(({ firstRow, rows }) => firstRow + rows > row)
     this.#row = row
   }
 
@@ -105,7 +111,10 @@ export class PieceRows {
       condition: conditions.length === 0 ? undefined : conditions.map((one) => `(${one})`).join(' AND '),
     }
     const dropLater = [joins.positions, only?.positions].filter((name) => name !== undefined)
-    return new PieceRows(database, opened, { select, dropLater, deletes }, row)
+    const { footer } = opened
+    const condition = wanted.where
+    const groups = opened.groups.filter((group) => condition === undefined || groupMayMatch(condition, footer, group))
+    return new PieceRows(database, opened, { groups, select, dropLater, deletes }, row)
   }
 
   /** The next table, `undefined` behind the last row of the piece. */

@@ -1,5 +1,6 @@
 /** Parquet files, read in ranges: row groups and columns that are wanted, as tables of the lane's DuckDB. */
 export type { ByteRanges } from './byte-ranges.ts'
+export { chunkStatistics, type ChunkStatistics } from './chunk-statistics.ts'
 export { exactCast } from './exact-cast.ts'
 export { readFooter, type ParquetColumn, type ParquetFooter, type ParquetRowGroup } from './footer.ts'
 export { rowGroupColumn } from './row-group-file.ts'
