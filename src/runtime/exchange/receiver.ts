@@ -4,13 +4,11 @@ import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import { thrownAway } from '../shared-blocks.ts'
+import { notConnected, type Enter } from './enter.ts'
 import type { Credit, Mark, ToReceiver } from './messages.ts'
 
 /** Makes rows that came as bytes readable for the steps that follow. The memory may be used again afterwards. */
 export type Unpack = (block: Batch) => Promise<Batch>
-
-/** Runs in the stage behind the exchange, one call after the other, in the order of asking. */
-export type Enter = (action: () => Promise<void>) => Promise<void>
 
 /** A message of another lane, or a batch of our own. */
 export type Incoming =
@@ -42,8 +40,8 @@ export interface ReceiverOptions {
 export class ExchangeReceiver {
   readonly #options: ReceiverOptions
   readonly #senders: readonly Sender[]
-  #enter: Enter = async () => undefined
-  #handle: (item: Batch | Mark) => Promise<void> = async () => undefined
+  #enter: Enter = notConnected
+  #handle: (item: Batch | Mark) => Promise<void> = notConnected
   #attempt = 0
   /** Between `begin` and `rollback`. */
   #isOpen = false

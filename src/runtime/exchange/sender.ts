@@ -2,6 +2,7 @@ import type { Batch } from '../../core/batch.ts'
 import type { Clock } from '../../core/context.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import { thrownAway } from '../shared-blocks.ts'
+import { notConnected, type Enter } from './enter.ts'
 import type { Mark } from './messages.ts'
 import type { Outlet } from './outlet.ts'
 
@@ -40,7 +41,7 @@ export interface SenderOptions {
  */
 export class ExchangeSender {
   readonly #options: SenderOptions
-  #enter: (action: () => Promise<void>) => Promise<void> = async () => undefined
+  #enter: Enter = notConnected
   #gathered: Batch[] = []
   #rows = 0
   #bytes = 0
@@ -53,7 +54,7 @@ export class ExchangeSender {
   }
 
   /** The stage whose turn a timer asks for. */
-  connect(enter: (action: () => Promise<void>) => Promise<void>): void {
+  connect(enter: Enter): void {
     this.#enter = enter
   }
 

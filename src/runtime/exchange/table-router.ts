@@ -78,7 +78,9 @@ export class TableRouter implements Router {
     const byLane = new Map<number, string[]>()
     for (const [value, count] of counted) {
       const lane = spreader.place(String(value), Number(count) * bytesPerRow)
-      byLane.set(lane, [...(byLane.get(lane) ?? []), String(value)])
+      const values = byLane.get(lane) ?? []
+      values.push(String(value))
+      byLane.set(lane, values)
     }
     const [only] = byLane.keys()
     if (byLane.size === 1 && only !== undefined) return only
