@@ -61,6 +61,8 @@ export interface Staging {
   drop(file: StagedFile): Promise<void>
   /** What waits below a prefix, whoever staged it, finished or not. */
   list(prefix: string): AsyncIterable<{ readonly path: string; drop(): Promise<void> }>
+  /** How long a file may wait before somebody else removes it, in milliseconds; `undefined` where nobody says so. */
+  lifeMs(): Promise<number | undefined>
 }
 
 /** Plain data: another process can place or drop it. */

@@ -3,6 +3,7 @@ import {
   completeUpload,
   hasUpload,
   listUploads,
+  unfinishedUploadsLiveMs,
   type Bucket,
   type UploadHandle,
 } from '../clients/s3/index.ts'
@@ -74,6 +75,10 @@ export class S3Staging implements Staging {
       const drop = (): Promise<void> => abortUpload(bucket, { key, uploadId, nonce: '' })
       yield { path: this.#port.pathOf(key), drop }
     }
+  }
+
+  lifeMs(): Promise<number | undefined> {
+    return unfinishedUploadsLiveMs(this.#port.bucket, this.#port.prefixOf(''))
   }
 
   #read({ path, token }: StagedFile): { readonly upload: UploadHandle; readonly etags: readonly string[] } {

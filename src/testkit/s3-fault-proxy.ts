@@ -29,6 +29,7 @@ export type Harm =
       readonly status: number
       readonly code: string
       readonly headers?: Record<string, string>
+      readonly body?: string
     }
   /** The server's answer, one byte each second. */
   | { readonly kind: 'trickle' }
@@ -122,8 +123,9 @@ export class S3FaultProxy implements AsyncDisposable {
         this.#late.push(async () => (await forward()).status)
         return void outgoing.destroy()
       case 'answer': {
-        const { status, code, headers = {} } = harm
-        const text = incoming.method === 'HEAD' ? '' : `<Error><Code>${code}</Code><Message>harm</Message></Error>`
+        const { status, code, headers = {}, body: said } = harm
+        const error = `<Error><Code>${code}</Code><Message>harm</Message></Error>`
+        const text = incoming.method === 'HEAD' ? '' : (said ?? error)
         outgoing.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(text)
         return
       }

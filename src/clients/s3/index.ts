@@ -7,6 +7,7 @@
  *   createObject   create if absent; completeUpload is the same for large objects
  */
 export { Bucket, type ListedObject, type ObjectHead } from './bucket.ts'
+export { unfinishedUploadsLiveMs } from './bucket-rules.ts'
 export { createObject } from './conditional-write.ts'
 export { parseS3Address, type S3Location } from './endpoint.ts'
 export {

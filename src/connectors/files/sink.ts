@@ -6,6 +6,7 @@ import type { ConnectorContext, CoordinatorContext, LaneContext, PreflightContex
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import type { LaneDatabase } from '../../dataplane/index.ts'
 import { FilesCoordinator } from './coordinator.ts'
+import { checkStore } from './check-store.ts'
 import { DiskFiles } from './disk-files.ts'
 import type { FileEncoder } from './encoder.ts'
 import type { FilesPlace } from './files-place.ts'
@@ -28,8 +29,9 @@ export class FilesSink implements Sink {
   }
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
-    // What object storage has to be able to do is proven by the first checkpoint, and by the one that keeps the log.
-    if (isAddress(this.#options.path)) return []
+    const { path, s3 } = this.#options
+    // Conditional writes are proven with the first file.
+    if (isAddress(path)) return await checkStore(await context.openStore(path, { s3 }), context.times)
     const root = resolve(context.baseDirectory, this.#options.path)
     const problem = await directoryProblem(root)
     if (problem === undefined) return []

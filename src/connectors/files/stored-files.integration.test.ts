@@ -100,6 +100,33 @@ test('an object of somebody else under the final name is neither replaced nor ta
   assert.deepEqual(await folder.texts(), ['somebody\n'])
 })
 
+test('a rule of the bucket that removes uploads too soon is refused, and others are told', async () => {
+  const rule = (prefix: string, days: number): string =>
+    `<Rule><ID>x</ID><Status>Enabled</Status><Filter><Prefix>${prefix}</Prefix></Filter>` +
+    `<AbortIncompleteMultipartUpload><DaysAfterInitiation>${days}</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>`
+  const folder = new Folder()
+  const check = async (rules: string, maxDowntimeMs: number): Promise<string[]> => {
+    await using proxy = await S3FaultProxy.open(shared.endpoint)
+    const body = `<LifecycleConfiguration>${rules}</LifecycleConfiguration>`
+    proxy.harm({ match: ({ url }) => url.includes('lifecycle'), harm: { kind: 'answer', status: 200, code: '', body } })
+    const times = { intervalMs: 1000, timeoutMs: 1000, maxDowntimeMs, retained: 3 }
+    const open = storeOpener({ ...shared.settings, endpoint: proxy.endpoint })
+    const context = { ...testCoordinatorContext({ openStore: open, times }), schema: undefined, lanes: 1 }
+    return (await folder.sink.check(context)).map(({ severity, code }) => `${severity} ${code}`)
+  }
+  const hour = 3_600_000
+  assert.deepEqual(await check(rule('', 7), hour), ['info SAFE_DOWNTIME'])
+  assert.deepEqual(await check(rule('', 7) + rule(`${folder.name}/`, 1), 25 * hour), [
+    'info SAFE_DOWNTIME',
+    'error PREFLIGHT',
+  ])
+  assert.deepEqual(await check(rule('elsewhere/', 1), 25 * hour), [])
+  assert.deepEqual(await check('', 25 * hour), [])
+  const missing = new FilesSink(filesSinkOptions.parse({ path: 's3://no-such-bucket/x', format: 'json' }))
+  const context = { ...testCoordinatorContext({ openStore }), schema: undefined, lanes: 1 }
+  await assert.rejects(missing.check(context), { code: 'CONFIG' })
+})
+
 test('parts that a rule of the bucket has removed make the outcome unknown', async () => {
   const folder = new Folder()
   const committable = await folder.stage('{"id":1}')
