@@ -59,7 +59,11 @@ export function checkpointDetailText(
   ].join('')
 }
 
-function stateText({ state, pending, decisions }: CheckpointSummary): string {
+function stateText({ state, pending, decisions, isSavepoint }: CheckpointSummary): string {
   const open = state === 'pending' && pending > 0 ? ` (${pending} transactions)` : ''
-  return [`${state}${open}`, ...decisions.map((decision) => decision.action)].join(', ')
+  return [
+    `${state}${open}`,
+    ...(isSavepoint ? ['savepoint'] : []),
+    ...decisions.map((decision) => decision.action),
+  ].join(', ')
 }

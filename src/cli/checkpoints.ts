@@ -2,6 +2,7 @@ import { encodeEntry, type CheckpointEntry, type DecisionEntry, type LogEntry } 
 import type { Lineage } from '../checkpoint/lineage.ts'
 import { fateOf, type TransactionFate } from '../checkpoint/transaction-fate.ts'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
+import { readSavepoints } from '../storage/savepoints.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
 import { checkpointDetailText, checkpointListText } from './checkpoints-text.ts'
@@ -26,6 +27,8 @@ export interface CheckpointSummary {
   readonly tookMs: number
   /** From there until all of it was known committed; `null` when it is not, or the log no longer tells. */
   readonly confirmedAfterMs: number | null
+  /** Kept for good: `rollback` can go back to it. */
+  readonly isSavepoint: boolean
   /** Of its entry in the log. */
   readonly manifestBytes: number
   /** What operators, or the engine itself, decided about it. */
@@ -58,28 +61,39 @@ export const verb: Verb = {
 async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
   const place = await findJob(args[0] ?? '')
   const { entries, lineage } = await readState(place)
-  const checkpoints = entries.filter((entry) => entry.kind === 'checkpoint')
+  const savepoints = await readSavepoints(place)
+  const kept = new Set(savepoints.map(({ checkpoint }) => checkpoint))
+  const logged = entries.filter((entry) => entry.kind === 'checkpoint')
+  const first = logged[0]?.checkpoint ?? Infinity
+  // The log may have collected what is kept as a savepoint.
+  const checkpoints = [...savepoints.filter(({ checkpoint }) => checkpoint < first), ...logged]
   if (args[1] === undefined) {
-    const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage))
+    const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage, kept))
     return { result: { checkpoints: list } as unknown as Json, text: checkpointListText(list, Date.now()) }
   }
   const number = Number(args[1])
   const entry = checkpoints.find((one) => one.checkpoint === number)
   if (entry === undefined) {
-    const kept = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
-    throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${kept}`, { code: 'CONFIG' })
+    const known = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
+    throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${known}`, { code: 'CONFIG' })
   }
-  const summary = summaryOf(entry, entries, lineage)
+  const summary = summaryOf(entry, entries, lineage, kept)
   const { sources, sinks, accounting, delivery, fingerprint } = entry
   const transactions = entry.pending.map((item) => ({ ...item, fate: fateOf(item, entries, lineage) }))
   const result = { ...summary, sources, transactions, sinks, accounting, delivery, fingerprint }
   return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, transactions) }
 }
 
-function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage: Lineage): CheckpointSummary {
+function summaryOf(
+  entry: CheckpointEntry,
+  entries: readonly LogEntry[],
+  lineage: Lineage,
+  kept: ReadonlySet<number>,
+): CheckpointSummary {
   const { checkpoint, epoch, at, accounting, tookMs } = entry
-  const confirmed = entries.find((one) => one.kind === 'confirm' && one.checkpoint >= checkpoint)
-  const isVoided = !lineage.checkpoints.includes(entry)
+  const isLogged = entries.includes(entry)
+  const confirmed = isLogged ? entries.find((one) => one.kind === 'confirm' && one.checkpoint >= checkpoint) : undefined
+  const isVoided = isLogged && !lineage.checkpoints.includes(entry)
   const isConfirmed = !isVoided && checkpoint <= lineage.confirmedUpTo
   return {
     checkpoint,
@@ -92,6 +106,7 @@ function summaryOf(entry: CheckpointEntry, entries: readonly LogEntry[], lineage
     pending: lineage.pending.filter((item) => item.checkpoint === checkpoint).length,
     tookMs,
     confirmedAfterMs: isConfirmed && confirmed !== undefined ? Date.parse(confirmed.at) - Date.parse(at) : null,
+    isSavepoint: kept.has(checkpoint),
     manifestBytes: encodeEntry(entry).length,
     decisions: entries.flatMap((one) => (one.kind === 'decision' ? decisionOn(checkpoint, one) : [])),
   }

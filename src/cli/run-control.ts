@@ -20,6 +20,7 @@ export interface RunControlOptions {
 export class RunControl implements ControlTarget {
   readonly #options: RunControlOptions
   readonly #tap: RunTap
+  #job: Job | undefined
   #metrics: Promise<JobMetrics> | undefined
   /** What happened before the metrics were loaded: while the lanes boot there is time for that. */
   #early: JobEvent[] = []
@@ -33,6 +34,7 @@ export class RunControl implements ControlTarget {
   }
 
   follow(job: Job): void {
+    this.#job = job
     this.#tap.follow(job)
   }
 
@@ -74,6 +76,10 @@ export class RunControl implements ControlTarget {
   stop(): void {
     this.#options.logger.info('asked to stop through the control socket')
     this.#options.stop()
+  }
+
+  checkpoint(): boolean {
+    return this.#job?.checkpoint() ?? false
   }
 
   tap(step: string, limit: number, show: (records: readonly string[]) => void, end: () => void): () => void {

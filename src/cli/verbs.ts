@@ -26,6 +26,11 @@ export const VERBS: readonly VerbEntry[] = [
   },
   { name: 'tap', summary: 'Show records that leave a step of a running job.', load: () => import('./tap.ts') },
   { name: 'stop', summary: 'Stop a running job at a checkpoint.', load: () => import('./stop.ts') },
+  {
+    name: 'savepoint',
+    summary: 'Keep a checkpoint for good, to go back to it.',
+    load: () => import('./savepoint.ts'),
+  },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
     name: 'emulate',

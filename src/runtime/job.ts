@@ -69,6 +69,11 @@ export class Job {
     this.#run?.end('stopped')
   }
 
+  /** Cuts a checkpoint now, where something was read. True while one is not confirmed yet. */
+  checkpoint(): boolean {
+    return this.#run?.checkpoint() ?? false
+  }
+
   /** Shows records that leave a step, on all lanes; `undefined` closes the tap. */
   tap(step: string | undefined, limit: number): void {
     this.#run?.tap(step, limit)

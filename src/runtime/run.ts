@@ -95,6 +95,13 @@ export class Run {
     else failpoint('final.drain', 'after')
   }
 
+  /** Does not wait until it is due. True while there is something that the next confirmed checkpoint will hold. */
+  checkpoint(): boolean {
+    const { dirty, phase, unconfirmed } = this.#cycle
+    this.#step({ kind: 'due' })
+    return dirty || unconfirmed > 0 || phase === 'cutting' || phase === 'publishing'
+  }
+
   /** A stop that cannot reach its last checkpoint ends all the same: the next start goes on from the one before. */
   #stopInTime(): void {
     failpoint('stop.barrier', 'before')

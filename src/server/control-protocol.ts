@@ -1,11 +1,13 @@
 /*
- * What `status`, `stop` and `tap` say to a running job: one JSON object per line, on a Unix socket that only the job's
+ * What `status`, `stop`, `savepoint` and `tap` say to a running job: one JSON object per line, on a Unix socket that only the job's
  * user may open. Each request gets replies until one with `done`.
  */
 export type ControlRequest =
   | { readonly do: 'status' }
   | { readonly do: 'metrics' }
   | { readonly do: 'stop' }
+  /** A checkpoint now instead of when it is due. */
+  | { readonly do: 'checkpoint' }
   | { readonly do: 'tap'; readonly step: string; readonly limit: number }
 
 export type ControlReply =
@@ -25,6 +27,7 @@ export function parseRequest(line: string): ControlRequest {
     case 'status':
     case 'metrics':
     case 'stop':
+    case 'checkpoint':
       return { do: request['do'] }
     case 'tap': {
       const { step, limit } = request
@@ -35,6 +38,6 @@ export function parseRequest(line: string): ControlRequest {
       return { do: 'tap', step, limit: Number(limit) }
     }
     default:
-      throw new Error('"do" has to be status, metrics, stop or tap')
+      throw new Error('"do" has to be status, metrics, stop, checkpoint or tap')
   }
 }

@@ -9,6 +9,8 @@ export interface ControlTarget {
   /** In the text format of Prometheus. */
   metrics(): Promise<string>
   stop(): void
+  /** Cuts a checkpoint now, where something was read; tells whether one is under way. */
+  checkpoint(): boolean
   /** Shows up to `limit` records and calls `end`; the result closes the tap early. Throws why it cannot be opened. */
   tap(step: string, limit: number, show: (records: readonly string[]) => void, end: () => void): () => void
 }
@@ -112,6 +114,8 @@ function answer(
       case 'stop':
         target.stop()
         return reply({ done: true, value: null })
+      case 'checkpoint':
+        return reply({ done: true, value: { isUnderWay: target.checkpoint() } })
       case 'tap':
         return openTap(request.step, request.limit)
     }

@@ -37,6 +37,10 @@ class Target implements ControlTarget {
     this.stops += 1
   }
 
+  checkpoint(): boolean {
+    return this.stops === 0
+  }
+
   tap(step: string, _limit: number, show: (records: readonly string[]) => void, end: () => void): () => void {
     if (step !== 'rows') throw new Error(`there is no step "${step}"`)
     this.show = show

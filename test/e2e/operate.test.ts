@@ -228,7 +228,7 @@ test('a job that cannot confirm for half of its safe downtime warns, and says wh
 
   const fault = await server.refuseCommits()
   await using job = new CommandLine(directory, 'run', 'p.yaml')
-  await job.event(({ event, message }) => event === 'log' && /^safe downtime: 1\.0 s/.test(String(message)))
+  await job.event(({ event, message }) => event === 'log' && String(message).startsWith('safe downtime: 1.0 s'))
   const { what } = await job.event(({ event, what: expiring }) => event === 'expiring' && expiring !== null)
   assert.partialDeepStrictEqual(what, part)
   await job.event(({ level, message }) => level === 'warn' && /nothing was confirmed for/.test(String(message)))
