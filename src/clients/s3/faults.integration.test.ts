@@ -215,6 +215,11 @@ test('credentials that have expired are fetched anew, and the request is sent ag
   assert.equal(trouble.proxy.seen.length, 2)
 })
 
+test('credentials that stay expired end in AUTH', async () => {
+  await using trouble = await Trouble.with(isAny, { kind: 'answer', status: 400, code: 'ExpiredToken' }, 100)
+  assert.equal((await caught(trouble.bucket.get(newKey()))).code, 'AUTH')
+})
+
 test('a clock that is years off does not keep anybody from signing', async () => {
   const world = { environment: {}, home: '/', sleep: async () => undefined, random: () => 0.5 }
   for (const years of [10, -10]) {

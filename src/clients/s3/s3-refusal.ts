@@ -73,7 +73,8 @@ export function refusalError(doing: string, refusal: Refusal, reply: Reply, sour
     return make(`${said}, which is not followed; ${hint}`, { code: 'REDIRECT_DENIED' })
   }
   // MinIO's and Versity's words for a key that nobody has come with status 404.
-  if (status === 401 || status === 403 || code === 'InvalidAccessKeyId' || code === 'XAdminUserNotFound') {
+  const isDenied = status === 401 || status === 403 || isExpired(refusal)
+  if (isDenied || code === 'InvalidAccessKeyId' || code === 'XAdminUserNotFound') {
     return make(`${said}; the credentials come from ${source}`, { code: 'AUTH' })
   }
   if (code === 'NoSuchBucket') return make(`${said}; make the bucket, or correct the address`, { code: 'CONFIG' })
