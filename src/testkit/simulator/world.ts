@@ -120,9 +120,15 @@ export class World {
   /** A job that follows its source ends by a stop, after everything is visible. */
   #askToStop(): void {
     if (this.#isOver) return
-    const isDone = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
-    if (isDone) for (const job of this.#jobs.values()) job.stop()
+    if (this.#isAllThere()) for (const job of this.#jobs.values()) job.stop()
     this.time.after(500, () => this.#askToStop())
+  }
+
+  /** Every row has been seen, and a table of upserts that shows rows again while they are replayed has caught up. */
+  #isAllThere(): boolean {
+    const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
+    const isSeen = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
+    return isSeen && (this.server.wrongAtTheEnd?.(rowsOf) ?? []).length === 0
   }
 
   #isAnyoneAlive(): boolean {
@@ -162,8 +168,7 @@ export class World {
     if (process.isDead) return
     this.story.tell(process.name, `ends: ${as}`)
     this.#gone(process)
-    const isAllThere = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
-    if (as === 'finished' || (this.log.isClosed && isAllThere)) this.#finish(as)
+    if (as === 'finished' || (this.log.isClosed && this.#isAllThere())) this.#finish(as)
     else this.#startSoon()
   }
 
