@@ -34,7 +34,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
     name: 'emulate',
-    summary: 'Run an emulator of StarRocks, Apache Doris or Simple Log Service, for tests.',
+    summary: 'Run an emulator of StarRocks, Doris or SLS, for tests.',
     load: () => import('./emulate.ts'),
   },
   { name: 'connectors', summary: 'List connectors, or the options of one.', load: () => import('./connectors.ts') },
