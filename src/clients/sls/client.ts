@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MillraceError } from '../../core/errors.ts'
 import { BodyPool } from './body-pool.ts'
-import type { CredentialsProvider } from './credentials.ts'
+import type { CredentialsProvider, SlsCredentials } from './credentials.ts'
 import { parseEndpoint, type SlsEndpoint } from './endpoint.ts'
 import { SlsHttp, type HttpReply } from './http.ts'
 import { pulledLogs, type PulledLogs } from './pulled-logs.ts'
@@ -57,6 +57,8 @@ const FIRST_PAUSE_MS = 200
 const FIRST_QUOTA_PAUSE_MS = 1000
 const PAUSE_MAX_MS = 5000
 const REPORT_MS = 60_000
+/** The parts of a key may be replaced one after the other, and be read in between. */
+const MENDED_MAX = 3
 
 /**
  * The reading side of Alibaba Cloud Log Service (SLS), without consumer groups. Calls that failed on the way, or that
@@ -182,16 +184,19 @@ export class SlsClient implements AsyncDisposable {
     const { now, patienceMs } = this.#options
     const signal = AbortSignal.any([this.#closing.signal, ...(call.signal === undefined ? [] : [call.signal])])
     const started = now()
-    const tried = new Set<string>()
+    let mended = 0
     let isReported = false
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted()
-      const outcome = await this.#attempt(call, signal)
+      const credentials = await this.#options.credentials.current()
+      const outcome = await this.#attempt(call, credentials, signal)
       if ('reply' in outcome) return outcome.reply
       const { remedy, error } = outcome
       if (remedy === 'give-up') throw error
       if (remedy === 'refresh' || remedy === 'set-clock') {
-        if (tried.has(remedy) || !(await this.#mend(remedy, outcome.refused, tried))) throw error
+        const isMended =
+          remedy === 'refresh' ? this.#options.credentials.refresh(credentials) : this.#setClock(outcome.refused)
+        if (++mended > MENDED_MAX || !(await isMended)) throw error
         continue
       }
       const elapsed = now() - started
@@ -212,9 +217,7 @@ export class SlsClient implements AsyncDisposable {
     return Math.round(full * (0.5 + 0.5 * this.#options.random()))
   }
 
-  async #mend(remedy: 'refresh' | 'set-clock', reply: HttpReply | undefined, tried: Set<string>): Promise<boolean> {
-    tried.add(remedy)
-    if (remedy === 'refresh') return this.#options.credentials.refresh()
+  #setClock(reply: HttpReply | undefined): boolean {
     const seconds = Number(reply?.headers['x-log-time'] ?? Number.NaN)
     const server = Number.isNaN(seconds) ? Date.parse(reply?.headers.date ?? '') : seconds * 1000
     if (Number.isNaN(server)) return false
@@ -228,6 +231,7 @@ export class SlsClient implements AsyncDisposable {
 
   async #attempt(
     call: Call,
+    credentials: SlsCredentials,
     signal: AbortSignal,
   ): Promise<
     | { readonly reply: HttpReply }
@@ -236,7 +240,7 @@ export class SlsClient implements AsyncDisposable {
     const doing = this.#where(call.doing)
     let reply: HttpReply
     try {
-      reply = await this.#send(call, signal)
+      reply = await this.#send(call, credentials, signal)
     } catch (cause) {
       if (cause instanceof MillraceError) throw cause
       signal.throwIfAborted()
@@ -252,7 +256,7 @@ export class SlsClient implements AsyncDisposable {
     return { remedy, error: new MillraceError(error.message, { code: 'UNAVAILABLE', retry: 'restart', detail }) }
   }
 
-  async #send(call: Call, signal: AbortSignal): Promise<HttpReply> {
+  #send(call: Call, credentials: SlsCredentials, signal: AbortSignal): Promise<HttpReply> {
     const { method = 'GET', query = [], json } = call
     const body = json === undefined ? EMPTY : Buffer.from(JSON.stringify(json))
     const path = `/logstores/${percentEncoded(this.#options.logstore)}${call.path}`
@@ -265,7 +269,6 @@ export class SlsClient implements AsyncDisposable {
       ...call.headers,
     }
     const request: SignableRequest = { method, path, query, headers, body }
-    const credentials = await this.#options.credentials.current()
     const now = this.#options.now() + this.#clockAheadMs
     const signed = signedHeaders(request, credentials, this.#signing, now)
     const parameters = query.map(([name, value]) => `${name}=${percentEncoded(value)}`).join('&')

@@ -11,8 +11,11 @@ export interface SlsCredentials {
 /** Where credentials come from. They are asked for with every request, so that rotated ones are used at once. */
 export interface CredentialsProvider {
   current(): Promise<SlsCredentials>
-  /** Called when the service refuses the current ones: forgets what is cached. False: there is nothing else to try. */
-  refresh(): Promise<boolean>
+  /**
+   * Called when the service refuses these, by every request that was refused: looks for newer ones. True when the current
+   * ones are others now; false: there is nothing else to try.
+   */
+  refresh(refused: SlsCredentials): Promise<boolean>
 }
 
 /** Credentials that never change. */

@@ -62,6 +62,21 @@ suite('keys by reference', () => {
     await enumerator.close()
   })
 
+  test('that one of several refused requests has found anew are used by the others', async () => {
+    await using emulator = await SlsEmulator.start({ logstores: [{ name: 'logs', shards: 12 }] })
+    await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-sls-'))
+    const file = path.join(directory.path, 'secret')
+    writeFileSync(file, 'testAccessKeySecret', { mode: 0o600 })
+    const source = new SlsSource(optionsOf(emulator, { accessKeySecret: { file } }))
+    const enumerator = source.enumerator(testSourceContext())
+    const found = await enumerator.discover(new Set(), true)
+    emulator.credentials = [{ accessKeyId: 'testAccessKeyId', accessKeySecret: 'rotated' }]
+    writeFileSync(file, 'rotated')
+    const lags = await enumerator.lag(found.map(({ split, at }) => ({ split, next: at })))
+    assert.equal(lags.size, 12)
+    await enumerator.close()
+  })
+
   test('in files that others may read are refused', async () => {
     await using emulator = await SlsEmulator.start({ logstores: [{ name: 'logs' }] })
     await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-sls-'))

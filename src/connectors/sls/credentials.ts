@@ -36,10 +36,11 @@ export class OptionCredentials implements CredentialsProvider {
     return this.#read
   }
 
-  async refresh(): Promise<boolean> {
-    const before = await this.current()
+  async refresh(refused: SlsCredentials): Promise<boolean> {
+    // Another request may have been refused a moment ago, and have found them.
+    if (!areSame(refused, await this.current())) return true
     this.#read = undefined
-    return !areSame(before, await this.current())
+    return !areSame(refused, await this.current())
   }
 
   async #readAll(): Promise<SlsCredentials> {
