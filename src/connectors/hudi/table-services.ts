@@ -14,6 +14,7 @@ import type { MergeWork } from './merge/merge-files.ts'
 import { findSmallFiles, SmallFiles } from './merge/small-files.ts'
 import { startMerge } from './merge/start-merge.ts'
 import { isSameSink, type Owner } from './owner.ts'
+import { removeFile } from './remove-file.ts'
 import { rollback } from './rollback.ts'
 import { readMetadata } from './read-metadata.ts'
 import { compareInstants, type Timeline } from './timeline.ts'
@@ -64,6 +65,8 @@ export class TableServices {
   /** A merge that is on the timeline and not completed. */
   #open: Ticket | undefined
   #said: string | undefined
+  /** Number of commits on the timeline from which on archiving is tried again. */
+  #archiveFrom = 0
   readonly #stop = new AbortController()
 
   constructor(options: TableServicesOptions) {
@@ -129,10 +132,13 @@ export class TableServices {
     if (owner === undefined) return
     await this.#clean(owner)
     const commits = (await timeline.read()).completedWrites.length
-    if (isArchiveDue(commits, rules.timelineCommits)) {
-      const archived = await archiveTimeline(store, rules.timelineCommits)
+    if (isArchiveDue(commits, rules.timelineCommits) && commits >= this.#archiveFrom) {
+      const { archived, orphan } = await archiveTimeline(store, rules.timelineCommits)
       timeline.forget()
+      // An archive that is held up lists the table each time: not after every commit.
+      this.#archiveFrom = commits + Math.ceil(rules.timelineCommits / 10) - archived
       if (archived > 0) log.info(`archived ${archived} instants of the Hudi table`)
+      if (orphan !== undefined) this.#warn(`no instant owns ${orphan}, which keeps older instants from being archived`)
     }
     if (rules.mergeSmallFiles) await this.#merge(owner)
   }
@@ -204,9 +210,12 @@ export class TableServices {
   async #takeBack(): Promise<void> {
     const { store, timeline } = this.#options
     const open = this.#open
+    const written = this.#ready?.stats ?? []
     this.#open = undefined
     this.#ready = undefined
     if (open !== undefined) await rollback(store, { ...open, action: 'replacecommit', ...timeline.promised })
+    // A successor may have rolled it back while we slept, and before we wrote.
+    for (const { path } of written) await removeFile(store, path)
   }
 }
 

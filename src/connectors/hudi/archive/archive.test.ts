@@ -6,6 +6,7 @@ import { MemoryFileStore } from '../../../testkit/memory-file-store.ts'
 import { encodeCommit, encodePending, hashStats, STATS_HASH } from '../commit-metadata.ts'
 import { judge } from '../evidence.ts'
 import type { PreparedCommit } from '../prepared-commit.ts'
+import { rollback } from '../rollback.ts'
 import { createTable } from '../table.ts'
 import { loadTimeline } from '../timeline.ts'
 import { decodeLog, encodeLog } from './archive-log.ts'
@@ -52,7 +53,7 @@ test('an instant that Java archived is still known to be ours', async () => {
 
 test('archived commits are done for their checkpoint, and others of the same time are not', async () => {
   const store = await openTable(30)
-  assert.equal(await archiveTimeline(store, 20), 10)
+  assert.deepEqual(await archiveTimeline(store, 20), { archived: 10, orphan: undefined })
   const timeline = await loadTimeline(store)
   assert.equal(timeline.completedWrites.length, 20)
   assert.deepEqual(await judge(store, timeline, prepared(3)), { act: 'done' })
@@ -102,6 +103,23 @@ test('a process that dies at any change while it archives leaves nothing that th
     assert.equal((await archiveFiles(store)).length, 1)
     assert.deepEqual(await judge(store, await loadTimeline(store), prepared(1)), { act: 'done' })
   }
+})
+
+test('files that came late behind a rollback of ours are removed, and what nobody owns holds the archive up', async () => {
+  const store = await openTable(30)
+  const late = { ...prepared(5), instant: '20261121000000005' }
+  for (const state of ['commit.requested', 'inflight', 'commit']) await store.remove(`.hoodie/${late.instant}.${state}`)
+  const name = (fileId: string): string => `dt=1/${fileId}_0-1-1_${late.instant}.parquet`
+  const ours = name('d5c4e840-8440-5981-8721-40f853da4835-0')
+  await rollback(store, { instant: late.instant, owner: late.owner, nowMs: Date.UTC(2026, 11, 1) })
+  for (const path of [ours, name('ba5eba11-0000-4000-8000-000000000000-0')]) await store.create(path, Buffer.from('x'))
+  await store.remove(name('f5'))
+  const orphan = name('ba5eba11-0000-4000-8000-000000000000-0')
+  // One commit in front of the orphan stays.
+  assert.deepEqual(await archiveTimeline(store, 20), { archived: 3, orphan })
+  assert.equal(await store.size(ours), undefined)
+  await store.remove(orphan)
+  assert.deepEqual(await archiveTimeline(store, 20), { archived: 6, orphan: undefined })
 })
 
 test('an archive that is damaged is an error, not an empty one', () => {
