@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { ManualClock } from '../clock.ts'
 import type { SlsFaultRule } from './faults.ts'
 import type { SlsEmulator } from './index.ts'
-import { countLogs, encodeLogGroup, splitLogGroupList, type PlainLogGroup } from './log-group.ts'
+import { encodeLogGroup, logsIn, splitLogGroupList, type PlainLogGroup } from './log-group.ts'
 import type { Logstore } from './logstore.ts'
 import { SlsProblem } from './problem.ts'
 import type { SlsCredentials } from './settings.ts'
@@ -86,7 +86,12 @@ function actOnLogstore(emulator: SlsEmulator, call: string, name: string, bytes:
       return append(emulator, logstore, shard(), groups.map(encodeLogGroup))
     }
     case 'raw':
-      return append(emulator, logstore, shard(), splitLogGroupList(bytes))
+      return append(
+        emulator,
+        logstore,
+        shard(),
+        splitLogGroupList(bytes).map((group) => Buffer.from(group)),
+      )
     case 'split':
       logstore.split(shard(), jsonOf(bytes)['key'] as string | undefined)
       return viewOf(logstore)
@@ -111,7 +116,7 @@ function actOnLogstore(emulator: SlsEmulator, call: string, name: string, bytes:
 function append(emulator: SlsEmulator, logstore: Logstore, id: number, groups: readonly Buffer[]): { end: string } {
   const shard = logstore.shard(id)
   const receivedAt = Math.floor(emulator.clock.now() / 1000)
-  for (const group of groups) shard.append(Buffer.from(group), countLogs(group), receivedAt)
+  for (const group of groups) shard.append(group, logsIn(group), receivedAt)
   return { end: String(shard.end) }
 }
 

@@ -74,6 +74,11 @@ export function splitLogGroupList(list: Buffer): Buffer[] {
   return fieldsOf(list).flatMap(({ number, bytes }) => (number === 1 && bytes !== undefined ? [bytes] : []))
 }
 
+/** Counts the logs of a group that is known to be good. */
+export function logsIn(group: Buffer): number {
+  return fieldsOf(group).filter(({ number }) => number === 1).length
+}
+
 /** Checks a LogGroup as the service does before it stores it, and counts its logs. Throws `RangeError`. */
 export function countLogs(group: Buffer): number {
   let logs = 0
