@@ -7,9 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { appendRows } from '../../src/testkit/emulators/sls/append-rows.ts'
 import { SlsEmulator, type Logstore } from '../../src/testkit/emulators/sls/index.ts'
 import type { CommandLine } from './command-line.ts'
+import { CANARY } from './faults-kit/canary.ts'
 import { halted, isConfirmed, JobHome } from './faults-kit/job-home.ts'
 
-const KEY = { accessKeyId: 'testAccessKeyId', accessKeySecret: 'testAccessKeySecret' }
+/** The secret of the key is looked for in everything that a job prints and leaves behind. */
+const KEY = { accessKeyId: 'testAccessKeyId', accessKeySecret: CANARY }
 
 /** A job that writes the ids of a logstore into files. */
 class LogJob implements AsyncDisposable {
@@ -22,8 +24,9 @@ class LogJob implements AsyncDisposable {
     this.emulator = emulator
   }
 
-  static async create(more = '', secret = KEY.accessKeySecret): Promise<LogJob> {
+  static async create(more = '', secret = "'${SLS_SECRET}'"): Promise<LogJob> {
     const emulator = await SlsEmulator.start({
+      ...KEY,
       logstores: [{ name: 'logs', shards: 2 }],
       settings: { pullBytesMax: 2000 },
     })
@@ -62,9 +65,13 @@ class LogJob implements AsyncDisposable {
     )
   }
 
+  run(): CommandLine {
+    return this.home.run({ SLS_SECRET: CANARY })
+  }
+
   /** Lets a first job read what is there and stop. */
   async readAndStop(): Promise<void> {
-    await using job = this.home.run()
+    await using job = this.run()
     await this.untilVisible(job)
     job.signal('SIGTERM')
     assert.equal((await job.ended()).code, 0, job.err)
@@ -99,7 +106,7 @@ suite('logstores', { concurrency: 3 }, () => {
     for (let group = 0; group < 3; group++) job.append(0, 10)
     const position = job.logstore.shard(0).end - 3n
     job.logstore.shard(0).expire(3)
-    await using second = job.home.run()
+    await using second = job.run()
     const { code, event, err } = await halted(second)
     assert.equal(code, 69, err)
     const first = String(position + 2n)
@@ -113,7 +120,7 @@ suite('logstores', { concurrency: 3 }, () => {
     await job.readAndStop()
     job.append(0, 10)
     job.logstore.drop(0)
-    await using second = job.home.run()
+    await using second = job.run()
     const { code, event, err } = await halted(second)
     assert.deepEqual([code, event['code']], [69, 'POSITION_LOST'], err)
   })
@@ -124,7 +131,7 @@ suite('logstores', { concurrency: 3 }, () => {
     await job.readAndStop()
     appendRows(job.logstore, 1, [{ id: '10' }, { id: 'canary' }])
     const group = String(job.logstore.shard(1).begin)
-    await using second = job.home.run()
+    await using second = job.run()
     const { code, event, err } = await halted(second)
     assert.equal(code, 71, err)
     const { split, offset, log, column } = event.detail
@@ -144,14 +151,14 @@ suite('logstores', { concurrency: 3 }, () => {
     job.emulator.addFault({ action: 'wrong-raw-size', match: { ...pulls, every: 5, nth: 2 } })
     job.emulator.addFault({ action: 'short-body', match: { ...pulls, every: 7, nth: 3 } })
     for (let group = 0; group < 20; group++) job.append(group % 2, 25)
-    await using run = job.home.run()
+    await using run = job.run()
     await job.untilVisible(run)
   })
 
   test('with start: latest, what is written between a split and its discovery is read', async () => {
     await using job = await LogJob.create(', start: latest')
     appendRows(job.logstore, 0, [{ id: '-1' }])
-    await using run = job.home.run()
+    await using run = job.run()
     await run.event((event) => event.event === 'started')
     job.append(1, 10)
     await run.event(isConfirmed)
@@ -167,7 +174,7 @@ suite('logstores', { concurrency: 3 }, () => {
     await using job = await LogJob.create('', '{file: ./key}')
     writeFileSync(path.join(job.home.directory, 'key'), KEY.accessKeySecret, { mode: 0o600 })
     job.append(0, 10)
-    await using run = job.home.run()
+    await using run = job.run()
     await job.untilVisible(run)
     writeFileSync(path.join(job.home.directory, 'key'), 'rotated', { mode: 0o600 })
     job.emulator.credentials = [{ ...KEY, accessKeySecret: 'rotated' }]
