@@ -8,8 +8,6 @@ const IDLE_MS = 20
 
 export interface IcebergReaderOptions {
   readonly open: (split: SplitAssignment) => StripeCursor
-  /** Stripes take turns; otherwise each one is read to its end before the next. */
-  readonly follow: boolean
   readonly clock: Clock
   /** Frees what the stripes share. */
   readonly close: () => Promise<void>
@@ -60,7 +58,10 @@ export class IcebergReader implements SplitReader {
     await this.#options.close()
   }
 
-  /** Asks each stripe once at most, beginning with the one whose turn it is. */
+  /**
+   * Asks each stripe once at most, beginning with the one whose turn it is. A stripe keeps its turn until it has nothing
+   * more now, so that only one file is open and decoded at a time.
+   */
   async #readNext(signal: AbortSignal): Promise<void> {
     const generation = this.#generation
     for (let asked = this.#cursors.length; asked > 0; asked--) {
@@ -75,14 +76,13 @@ export class IcebergReader implements SplitReader {
       if (item?.kind === 'split-end') {
         this.#cursors.splice(at, 1)
         await cursor.close()
-      } else if (this.#options.follow) {
-        this.#turn = (this.#turn + 1) % this.#cursors.length
       }
       if (item !== undefined) {
         this.#held.push(item)
         return
       }
       if (signal.aborted) return
+      this.#turn = (at + 1) % this.#cursors.length
     }
   }
 }

@@ -62,7 +62,6 @@ export class IcebergSource implements Source {
     }
     return new IcebergReader({
       open: (split) => new StripeCursor(split, settings),
-      follow,
       clock: context.clock,
       close: async () => await (await deletes)?.close().catch(() => undefined),
     })
