@@ -27,7 +27,7 @@ emulator=$!
 until grep -q controlUrl "$scratch/sls"; do sleep 0.1; done
 SLS_ENDPOINT=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$scratch/sls")
 control=$(sed -n 's/.*"controlUrl":"\([^"]*\)".*/\1/p' "$scratch/sls")
-export SLS_ENDPOINT SLS_END=latest
+export SLS_ENDPOINT SLS_END=latest XDG_STATE_HOME="$scratch" # the job's socket; its log is in the bucket
 
 for shard in 0 1; do
   awk -v shard=$shard 'BEGIN {

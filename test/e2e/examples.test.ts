@@ -18,7 +18,6 @@ async function runExample(name: string, environment: Readonly<Record<string, str
     env: {
       ...process.env,
       PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env['PATH'] ?? ''}`,
-      XDG_STATE_HOME: home.path,
       TMPDIR: home.path,
       ...environment,
     },
