@@ -71,6 +71,8 @@ export interface CheckpointEntry extends EntryHead {
   readonly accounting: Accounting
   /** Milliseconds from trigger to publishing, for people. */
   readonly tookMs: number
+  /** An operator went back: the positions are those of an older checkpoint, and nothing was read for this one. */
+  readonly rollback?: { readonly to: CheckpointId; readonly by: string; readonly reason: string }
 }
 
 export interface SplitState extends SplitAssignment {

@@ -108,8 +108,17 @@ function summaryOf(
     confirmedAfterMs: isConfirmed && confirmed !== undefined ? Date.parse(confirmed.at) - Date.parse(at) : null,
     isSavepoint: kept.has(checkpoint),
     manifestBytes: encodeEntry(entry).length,
-    decisions: entries.flatMap((one) => (one.kind === 'decision' ? decisionOn(checkpoint, one) : [])),
+    decisions: [
+      ...rollbackOf(entry),
+      ...entries.flatMap((one) => (one.kind === 'decision' ? decisionOn(checkpoint, one) : [])),
+    ],
   }
+}
+
+function rollbackOf({ rollback, at }: CheckpointEntry): CheckpointDecision[] {
+  if (rollback === undefined) return []
+  const { to, by, reason } = rollback
+  return [{ action: `rollback to ${to}`, sink: null, at, by, reason }]
 }
 
 function decisionOn(checkpoint: number, { decision, at, by, reason }: DecisionEntry): CheckpointDecision[] {

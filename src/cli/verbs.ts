@@ -31,6 +31,11 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'Keep a checkpoint for good, to go back to it.',
     load: () => import('./savepoint.ts'),
   },
+  {
+    name: 'rollback',
+    summary: 'Go back to an older checkpoint or a savepoint.',
+    load: () => import('./rollback.ts'),
+  },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
     name: 'emulate',

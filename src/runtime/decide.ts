@@ -20,6 +20,15 @@ export interface DecideOptions {
 
 /** Asks the sinks about everything pending, and about what was confirmed last. Changes nothing. */
 export async function examine(lineage: Lineage, sinks: SinkSide): Promise<DecisionCase | undefined> {
+  const examined = await examinePending(lineage, sinks)
+  // Confirmed work is in doubt only where its sink proves that it is gone.
+  const confirmed = await sinks.examineConfirmed(lineage.confirmed)
+  if (confirmed.some(({ evidence }) => evidence.state === 'lost')) examined.push(...confirmed)
+  return decisionCase(lineage, examined)
+}
+
+/** What the sinks say about everything that is published and not confirmed. Changes nothing. */
+export async function examinePending(lineage: Lineage, sinks: SinkSide): Promise<Examined[]> {
   await sinks.verify(lineage.newest?.sinks ?? {})
   const examined: Examined[] = []
   for (const item of lineage.pending) {
@@ -31,10 +40,7 @@ export async function examine(lineage: Lineage, sinks: SinkSide): Promise<Decisi
     const nothing: Evidence = { state: 'unknown', reason: 'the sink gave no evidence' }
     examined.push({ item, evidence: evidence ?? nothing })
   }
-  // Confirmed work is in doubt only where its sink proves that it is gone.
-  const confirmed = await sinks.examineConfirmed(lineage.confirmed)
-  if (confirmed.some(({ evidence }) => evidence.state === 'lost')) examined.push(...confirmed)
-  return decisionCase(lineage, examined)
+  return examined
 }
 
 /**

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
+import type { CheckpointEntry } from '../checkpoint/entries.ts'
 import { foldLineage } from '../checkpoint/lineage.ts'
+import type { PlanIdentity } from '../checkpoint/restore.ts'
+import type { Rollback } from '../checkpoint/rollback.ts'
+import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -9,6 +13,7 @@ import { Ledger } from '../storage/ledger.ts'
 import { Committer } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
 import { decide, examine, refuseIllegal } from './decide.ts'
+import { lookBack, rollBack } from './roll-back.ts'
 import { SinkSide } from './sink-side.ts'
 
 export interface DeskOptions {
@@ -63,6 +68,19 @@ export class DecisionDesk implements AsyncDisposable {
     await decide({ ledger, sinks, committer, ...verdict }, now)
   }
 
+  /** What going back to an older checkpoint would do. Claims nothing and changes nothing. */
+  async lookBack(target: CheckpointEntry): Promise<Rollback> {
+    const { plan, log } = this.#options
+    return lookBack(target, await Ledger.read(log), identityOf(plan), this.#sinks)
+  }
+
+  /** Claims the pipeline, and goes back if that does what was seen. Tells under which number. */
+  async rollBack(target: CheckpointEntry, seen: Rollback, who: Pick<Verdict, 'by' | 'reason'>): Promise<CheckpointId> {
+    const { plan, log, clock } = this.#options
+    const ledger = await Ledger.claim(log, plan.name, randomUUID(), clock.now)
+    return rollBack({ ledger, sinks: this.#sinks, plan, identity: identityOf(plan), ...who }, target, seen)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sinks.close()
   }
@@ -76,4 +94,9 @@ function isSame(one: DecisionCase, other: DecisionCase): boolean {
     one.isProven === other.isProven &&
     one.noRewind === other.noRewind
   )
+}
+
+function identityOf({ steps }: Plan): PlanIdentity {
+  const of = (kind: string): string[] => steps.filter((step) => step.kind === kind).map(({ id }) => id)
+  return { sources: of('source'), sinks: of('sink') }
 }

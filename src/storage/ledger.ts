@@ -149,6 +149,13 @@ export class Ledger {
     return this.recommitPermit(draft.checkpoint)
   }
 
+  /** Publishes a checkpoint that an operator goes back with: it has nothing to commit. Throws FENCED. */
+  async rollBack(draft: Draft<'checkpoint'>): Promise<void> {
+    failpoint('decision.apply', 'before')
+    await this.#append('checkpoint', draft)
+    failpoint('decision.apply', 'after')
+  }
+
   /** The permit for a checkpoint that the log already holds, after a restore. */
   recommitPermit(checkpoint: CheckpointId): CommitPermit {
     const published = this.#entries.some((entry) => entry.kind === 'checkpoint' && entry.checkpoint === checkpoint)

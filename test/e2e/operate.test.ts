@@ -244,6 +244,35 @@ test('a job that cannot confirm for half of its safe downtime warns, and says wh
   assert.equal((await resultOf<{ aging: unknown }>(directory, 'status', 'p.yaml')).aging, null)
 })
 
+test('going back aborts what is prepared, and its rows are there once', async () => {
+  await using server = await startStarRocks()
+  await using pipeline = await makePipeline(server.sink)
+  const { directory, input } = pipeline
+  await using job = new CommandLine(directory, 'run', 'p.yaml')
+  await job.event(isConfirmed)
+  const fault = await server.refuseCommits()
+  appendFileSync(input, `{"id":${ROWS}}\n`)
+  await job.event((event) => event.event === 'published' && event['checkpoint'] === 2)
+  job.signal('SIGKILL')
+  await job.ended()
+  await server.control('DELETE', `/faults/${fault}`)
+  const { rollback, as } = await resultOf<{ rollback: object; as: number }>(
+    directory,
+    'rollback',
+    'p.yaml',
+    '--to',
+    '1',
+    '--rewind',
+  )
+  const sinks = [{ sink: 'out', duplicated: 0, voided: 1 }]
+  assert.deepEqual([rollback, as], [{ to: 1, from: 2, sinks, untold: null }, 3])
+  assert.deepEqual((await resultOf<Status>(directory, 'status', 'p.yaml')).pending, [])
+  await using again = new CommandLine(directory, 'run', 'p.yaml')
+  await again.event((event) => isConfirmed(event) && event['checkpoint'] === 4)
+  assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+  assert.deepEqual(await server.control('GET', '/tables/demo/events/count'), { count: ROWS + 1 })
+})
+
 interface StarRocks extends AsyncDisposable {
   readonly program: CommandLine
   /** The options of a sink for it. */

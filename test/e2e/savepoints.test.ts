@@ -1,6 +1,6 @@
 /** Keeping checkpoints for good and going back to them, with the real program in processes of its own. */
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -97,5 +97,56 @@ test('a savepoint that was killed at its copy is made by the next try', async ()
   assert.deepEqual(
     (await listed(directory)).map(({ checkpoint, isSavepoint }) => [checkpoint, isSavepoint]),
     [[1, true]],
+  )
+})
+
+/** Ids that a reader of the sink's directory sees. */
+function visibleIds(directory: string): number[] {
+  const out = path.join(directory, 'out')
+  return readdirSync(out)
+    .filter((name) => /^[^._].*json$/.test(name))
+    .flatMap((name) => readFileSync(path.join(out, name), 'utf8').trimEnd().split('\n'))
+    .map((line) => Number((JSON.parse(line) as { id: string | number }).id))
+    .sort((one, other) => one - other)
+}
+
+const idsUpTo = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at)
+
+test('a job goes back to a savepoint only with --rewind, and writes again exactly what was told', async () => {
+  await using pipeline = await makePipeline()
+  const { directory, add } = pipeline
+  for (const to of [200, 300]) {
+    await using job = new CommandLine(directory, 'run', 'p.yaml')
+    await job.event(({ event }) => event === 'started')
+    await untilRead(directory, 100)
+    if (to === 200) assert.equal((await millrace(directory, 'savepoint', 'p.yaml')).code, 0)
+    assert.equal((await millrace(directory, 'rollback', 'p.yaml', '--to', '1')).code, 64, 'it is running')
+    assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+    add(to - 100, to)
+  }
+  const shown = await millrace(directory, 'rollback', 'p.yaml', '--to', '1')
+  assert.deepEqual([shown.code, /nothing was done.*--rewind/.test(shown.err)], [64, true])
+  assert.match(shown.out, /from checkpoint 2 back to 1[^]*duplicated +voided\nout +100 +0\n/)
+  const json = JSON.parse((await millrace(directory, 'rollback', 'p.yaml', '--to', '1', '--json')).out)
+  assert.deepEqual([json.ok, json.result.as, json.result.rollback.untold], [false, null, null])
+  assert.match((await millrace(directory, 'rollback', 'p.yaml', '--to', '7')).err, /these are: 1, 2/)
+  assert.match((await millrace(directory, 'rollback', 'p.yaml', '--to', '2', '--rewind')).err, /is the newest/)
+
+  const environment = { MILLRACE_FAILPOINTS: 'decision.apply:before=kill' }
+  await using killed = new CommandLine({ directory, environment }, 'rollback', 'p.yaml', '--to', '1', '--rewind')
+  assert.equal((await killed.ended()).signal, 'SIGKILL')
+  assert.equal((await listed(directory)).at(-1)?.checkpoint, 2, 'before its entry stands, nothing has happened')
+  const done = await resultOf<{ as: number }>(directory, 'rollback', 'p.yaml', '--to', '1', '--rewind')
+  const detail = await millrace(directory, 'checkpoints', 'p.yaml', String(done.as))
+  assert.match(detail.out, /rollback to 1 decided .*: back to checkpoint 1/)
+  {
+    await using job = new CommandLine(directory, 'run', 'p.yaml')
+    await untilRead(directory, 200)
+    assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)
+    assert.equal((await job.ended()).code, 0)
+  }
+  assert.deepEqual(
+    visibleIds(directory),
+    [...idsUpTo(0, 300), ...idsUpTo(100, 200)].toSorted((a, b) => a - b),
   )
 })
