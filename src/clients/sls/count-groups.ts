@@ -47,6 +47,8 @@ function checkLog(wire: WireReader, from: number, to: number): void {
     }
     if (tag !== 0x12) {
       const wide = wire.varint(at)
+      // Nobody writes it so, and readers of contents look at one byte.
+      if (wide === 0x12) throw new RangeError('the tag of a content has more bytes than it needs')
       at = wire.skip(wide, wire.end, to)
       continue
     }

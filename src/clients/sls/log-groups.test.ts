@@ -139,6 +139,12 @@ suite('log groups', () => {
     ])
   })
 
+  test('a content whose tag has more bytes than it needs is refused, not passed over', () => {
+    const content = [0x0a, 1, 0x6b, 0x12, 1, 0x76]
+    const log = [0x08, 1, 0x92, 0x00, content.length, ...content]
+    assert.throws(() => readerOf(Buffer.from([0x0a, log.length + 2, 0x0a, log.length, ...log]), 1), RangeError)
+  })
+
   test('more keys than are remembered are written all the same', () => {
     const contents = Array.from({ length: 5000 }, (_, index): [string, string] => [`key ${index}`, String(index)])
     const twice: [string, string][] = [...contents, ['key 4999', 'last'], ['key 1', 'last']]

@@ -102,6 +102,8 @@ suite('stored positions', () => {
     await assert.rejects(enumerator.verify(read), { code: 'POSITION_AHEAD', exitCode: 69 })
     sls.logstore.drop(1)
     await assert.rejects(enumerator.verify(splits), { code: 'POSITION_LOST', message: /shard 1.*gone/ })
+    sls.emulator.service.logstores.clear()
+    await assert.rejects(enumerator.verify(splits), { code: 'POSITION_LOST', message: /the logstore was deleted/ })
   })
 })
 

@@ -3,7 +3,7 @@ import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import type { SourceContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
-import { cursorPosition, parentsOf, type SlsClient, type SlsShard } from '../../clients/sls/index.ts'
+import { cursorPosition, parentsOf, slsCodeOf, type SlsClient, type SlsShard } from '../../clients/sls/index.ts'
 import { inTurns } from './in-turns.ts'
 import { expired, gone, rolledBack } from './lost.ts'
 import type { SlsSourceOptions } from './options.ts'
@@ -42,7 +42,7 @@ export class SlsEnumerator implements SplitEnumerator {
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
     if (restored.length === 0) return
-    const shards = new Map((await this.#client.listShards()).map((shard) => [shard.id, shard]))
+    const shards = new Map((await this.#listWhatWasRead(restored)).map((shard) => [shard.id, shard]))
     await inTurns(restored, async (assignment) => {
       const split = splitFromJson(assignment.spec)
       const shard = shards.get(split.shard)
@@ -124,6 +124,15 @@ export class SlsEnumerator implements SplitEnumerator {
 
   async close(): Promise<void> {
     await this.#client.close()
+  }
+
+  async #listWhatWasRead([first]: readonly SplitAssignment[]): Promise<readonly SlsShard[]> {
+    try {
+      return await this.#client.listShards()
+    } catch (error) {
+      const isDeleted = ['logstorenotexist', 'projectnotexist'].includes(slsCodeOf(error))
+      throw isDeleted && first !== undefined ? gone(splitFromJson(first.spec), 'the logstore was deleted') : error
+    }
   }
 
   /** A bounded read whose first discovery did not come into the log begins again; nothing else can be missing. */
