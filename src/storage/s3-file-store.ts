@@ -1,11 +1,8 @@
-import { createObject, proveConditions, type Bucket } from '../clients/s3/index.ts'
+import { createObject, PROBE_NAME, proveConditions, type Bucket } from '../clients/s3/index.ts'
 import type { FileEntry, FileStore, FileWriter, Staging } from '../core/file-store.ts'
 import { S3FileWriter } from './s3-file-writer.ts'
 import { S3Staging } from './s3-staging.ts'
 import { checkRange, checkStorePath, checkStorePrefix } from './store-path.ts'
-
-/** What the proof that conditional writes work leaves behind when a process dies in it. */
-const PROBE = /(^|\/)\.millrace-probe-[\da-f-]+$/
 
 /**
  * Files as objects below a prefix of a bucket. An object appears whole and durable, or not at all; creating is a
@@ -72,7 +69,7 @@ export class S3FileStore implements FileStore {
     checkStorePrefix(prefix)
     for await (const { key, size, etag } of this.#bucket.list(this.#prefix + prefix)) {
       const path = key.slice(this.#prefix.length)
-      if (!PROBE.test(path) && isStorePath(path)) yield { path, size, version: etag }
+      if (isStorePath(path)) yield { path, size, version: etag }
     }
   }
 
@@ -88,7 +85,8 @@ export class S3FileStore implements FileStore {
   }
 }
 
-/** Objects of others may have names that no path has, such as the `folder/` of web consoles. */
+/** Objects of others may have names that no path has, such as the `folder/` of web consoles. The probe is nobody's file. */
 function isStorePath(path: string): boolean {
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  const parts = path.split('/')
+  return parts.at(-1) !== PROBE_NAME && parts.every((part) => part !== '' && part !== '.' && part !== '..')
 }

@@ -17,12 +17,14 @@ const PAGE = 200
 export class S3Log implements CheckpointLog {
   readonly address: string
   readonly #bucket: Bucket
+  readonly #root: string
   readonly #prefix: string
 
   /** `prefix` is empty or ends in a slash. */
   constructor(bucket: Bucket, prefix: string) {
     this.address = bucket.addressOf(prefix).replace(/\/$/, '')
     this.#bucket = bucket
+    this.#root = prefix
     this.#prefix = `${prefix}log/`
   }
 
@@ -46,7 +48,7 @@ export class S3Log implements CheckpointLog {
 
   async append(seq: number, bytes: Uint8Array): Promise<'appended' | 'exists'> {
     failpoint('store.manifest.write', 'before')
-    await proveConditions(this.#bucket, this.#prefix)
+    await proveConditions(this.#bucket, this.#root)
     failpoint('store.manifest.write', 'after')
     failpoint('store.manifest.publish', 'before')
     const outcome = await createObject(this.#bucket, this.#key(seq), bytes)

@@ -20,6 +20,6 @@ export {
   uploadPart,
   type UploadHandle,
 } from './multipart-upload.ts'
-export { proveConditions } from './prove-conditions.ts'
+export { PROBE_NAME, proveConditions } from './prove-conditions.ts'
 export { S3Client, type Patience } from './s3-client.ts'
 export type { World } from './world.ts'

@@ -46,7 +46,9 @@ class Folder {
 
   async texts(): Promise<string[]> {
     const listed = await Array.fromAsync(shared.bucket.list(`${this.name}/`))
-    return await Promise.all(listed.map(async ({ key }) => String(await shared.bucket.get(key))))
+    // For readers, names that begin with a dot are not there.
+    const seen = listed.filter(({ key }) => !key.includes('/.'))
+    return await Promise.all(seen.map(async ({ key }) => String(await shared.bucket.get(key))))
   }
 
   async waiting(): Promise<number> {

@@ -39,7 +39,10 @@ export function filesOnS3(lake: TestBucket): Target {
     },
     residue: async () => {
       const listed = await Array.fromAsync(lake.bucket.list('out/'))
-      return [...listed.map(({ key }) => key).filter((key) => /\/[._]/.test(key)), ...(await unfinished(lake))]
+      return [
+        ...listed.map(({ key }) => key).filter((key) => /\/[._]/.test(key) && !key.endsWith('.millrace-probe')),
+        ...(await unfinished(lake)),
+      ]
     },
     [Symbol.asyncDispose]: async () => undefined,
   }
