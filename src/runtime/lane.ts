@@ -217,8 +217,6 @@ export class Lane {
     if (item.kind === 'batch') {
       const batch = await this.#handed.take(task.id, item)
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
-    } else {
-      await this.#first.mark(item)
     }
     task.advance(item)
     if (item.kind === 'split-end') this.#handed.splitEnded(task.id, item.split)
@@ -227,6 +225,8 @@ export class Lane {
       this.#tell({ kind: 'read', attempt: this.#attempt })
     }
     if (item.kind === 'split-end' || this.#handed.isTrialOver === true) this.#checkDrained()
+    // Last: it may have to wait until rows are on their way, and the end of all input need not.
+    if (item.kind !== 'batch') await this.#first.mark(item)
   }
 
   #checkDrained(): void {
