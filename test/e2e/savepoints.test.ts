@@ -132,10 +132,16 @@ test('a job goes back to a savepoint only with --rewind, and writes again exactl
   assert.match((await millrace(directory, 'rollback', 'p.yaml', '--to', '7')).err, /these are: 1, 2/)
   assert.match((await millrace(directory, 'rollback', 'p.yaml', '--to', '2', '--rewind')).err, /is the newest/)
 
-  const environment = { MILLRACE_FAILPOINTS: 'decision.apply:before=kill' }
-  await using killed = new CommandLine({ directory, environment }, 'rollback', 'p.yaml', '--to', '1', '--rewind')
-  assert.equal((await killed.ended()).signal, 'SIGKILL')
-  assert.equal((await listed(directory)).at(-1)?.checkpoint, 2, 'before its entry stands, nothing has happened')
+  // Before its entry stands, nothing has happened; after it, the job has gone back, and may do so again.
+  for (const [position, newest] of [
+    ['before', 2],
+    ['after', 3],
+  ] as const) {
+    const environment = { MILLRACE_FAILPOINTS: `decision.apply:${position}=kill` }
+    await using killed = new CommandLine({ directory, environment }, 'rollback', 'p.yaml', '--to', '1', '--rewind')
+    assert.equal((await killed.ended()).signal, 'SIGKILL')
+    assert.equal((await listed(directory)).at(-1)?.checkpoint, newest)
+  }
   const done = await resultOf<{ as: number }>(directory, 'rollback', 'p.yaml', '--to', '1', '--rewind')
   const detail = await millrace(directory, 'checkpoints', 'p.yaml', String(done.as))
   assert.match(detail.out, /rollback to 1 decided .*: back to checkpoint 1/)
