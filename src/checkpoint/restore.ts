@@ -46,16 +46,23 @@ export function decideRestore(lineage: Lineage, plan: PlanIdentity): RestoreDeci
   }
 }
 
-/** True where the log itself cannot tell whether it is the first one: the sinks are asked for traces of an earlier life. */
-export function mustAskForTraces({ nextCheckpoint }: Pick<Lineage, 'nextCheckpoint'>): boolean {
-  return nextCheckpoint === 1
-}
-
-/** Throws OUTCOME_UNKNOWN when a sink holds work of this pipeline that no log knows: its rows would be written again. */
-export function refuseLostLog(traces: Readonly<Record<string, readonly string[]>>, address: string): void {
+/** Throws OUTCOME_UNKNOWN when a sink holds work of this pipeline that the log does not know: it would be written again. */
+export function refuseLostLog(
+  traces: Readonly<Record<string, readonly string[]>>,
+  address: string,
+  known: CheckpointId,
+): void {
   const sinks = Object.keys(traces)
   if (sinks.length === 0) return
   const named = sinks.map((sink) => `"${sink}" (${(traces[sink] ?? []).slice(0, 3).join(', ')})`).join(' and ')
+  if (known > 0) {
+    throw new MillraceError(
+      `${address} knows checkpoints up to ${known} of this pipeline, and there are later ones in ${named}: the state was put ` +
+        'back to an older copy. Going on would write the rows of those checkpoints again. Put the newest state back, or put ' +
+        'the target back to the same moment as the state',
+      { code: 'OUTCOME_UNKNOWN', detail: { traces, known } },
+    )
+  }
   throw new MillraceError(
     `${address} holds no checkpoint of this pipeline, and there is work of an earlier life of it in ${named}: somebody took ` +
       'the state directory away. Going on would write those rows again. Put the state directory back. To begin anew, give ' +

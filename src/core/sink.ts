@@ -84,11 +84,12 @@ export interface SinkCoordinator {
   sweep(scope: SweepScope): Promise<SweepReport>
 
   /**
-   * Names of what an earlier life of this sink left in the target: everything that is committed, and what is open or
-   * prepared under the epoch `own` or a later one. Asked when the log holds no checkpoint: then any answer says that the
-   * log was lost. Changes nothing, names a few, and knows no more than the target remembers.
+   * Names of what a life of this sink that the log does not know left in the target: what is committed under a checkpoint
+   * above `known`, and what is open or prepared under the epoch `own` or a later one. Any answer says that the log was lost
+   * or put back to an older state. Asked of every sink when the log holds no checkpoint (`known` is 0), and at every start
+   * of those that remember commits. Changes nothing, names a few, and knows no more than the target remembers.
    */
-  findTraces(own: RunEpoch): Promise<readonly string[]>
+  findTraces(own: RunEpoch, known: CheckpointId): Promise<readonly string[]>
 
   /** Identity of what is written to, for the manifest: another table under the same name is refused (SCHEMA). */
   fingerprint(): Promise<JsonObject>

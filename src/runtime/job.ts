@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
-import { decideRestore, mustAskForTraces, refuseLostLog, refuseOlderSink } from '../checkpoint/restore.ts'
+import { decideRestore, refuseLostLog, refuseOlderSink } from '../checkpoint/restore.ts'
 import { isWorthNoting, sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import type { SweepScope } from '../core/checkpoint-types.ts'
@@ -133,7 +133,7 @@ export class Job {
       sinks.examineConfirmed(ledger.lineage().confirmed),
     )
     refuseOlderSink(confirmed)
-    if (plan.mode === 'two-phase' && mustAskForTraces(ledger.lineage())) await this.#refuseLostLog(ledger, sinks)
+    if (plan.mode === 'two-phase') await this.#refuseLostLog(ledger, sinks)
     const committer = new Committer({
       sinks: sinks.coordinators,
       clock,
@@ -193,10 +193,11 @@ export class Job {
   }
 
   async #refuseLostLog(ledger: Ledger, sinks: SinkSide): Promise<void> {
-    const traces = await this.#patiently('looking for an earlier life', () => sinks.findTraces(ledger.epoch))
+    const known = ledger.lineage().nextCheckpoint - 1
+    const traces = await this.#patiently('looking for another life', () => sinks.findTraces(ledger.epoch, known))
     // A twin that claimed after us may be at work already.
     if (Object.keys(traces).length > 0) await ledger.verifyOwnership()
-    refuseLostLog(traces, this.#options.log.address)
+    refuseLostLog(traces, this.#options.log.address, known)
   }
 
   /** R6: what earlier epochs left and no checkpoint owns. */

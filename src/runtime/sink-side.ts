@@ -91,9 +91,11 @@ export class SinkSide {
     return combined.flat()
   }
 
-  /** What the targets hold of an earlier life of this pipeline, by sink; sinks without any are left out. */
-  async findTraces(own: RunEpoch): Promise<Record<string, readonly string[]>> {
-    const found = await this.#each((sink) => sink.findTraces(own))
+  /** What the targets hold of a life of this pipeline that the log does not know; sinks without any are left out. */
+  async findTraces(own: RunEpoch, known: CheckpointId): Promise<Record<string, readonly string[]>> {
+    const found = await this.#each(async (sink) =>
+      known === 0 || sink.remembersCommits === true ? sink.findTraces(own, known) : [],
+    )
     return Object.fromEntries(Object.entries(found).filter(([, names]) => names.length > 0))
   }
 

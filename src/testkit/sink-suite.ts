@@ -306,7 +306,7 @@ function traceTests(open: () => Promise<OpenedSink>): void {
   test('a target that nobody has written to holds no traces', async () => {
     await using sink = await open()
     await using life = new Life(sink, 1)
-    assert.deepEqual(await life.coordinator.findTraces(1), [])
+    assert.deepEqual(await life.coordinator.findTraces(1, 0), [])
   })
 
   test('what an earlier life has committed is a trace for every epoch, and looking changes nothing', async () => {
@@ -314,7 +314,7 @@ function traceTests(open: () => Promise<OpenedSink>): void {
     const prepared = await prepareAndLeave(sink, 1, 0, 10)
     await using later = new Life(sink, 2)
     await commitAll(later.coordinator, 1, prepared)
-    for (const own of [1, 2, 3]) assert.notDeepEqual(await later.coordinator.findTraces(own), [])
+    for (const own of [1, 2, 3]) assert.notDeepEqual(await later.coordinator.findTraces(own, 0), [])
     await see(sink, ids(0, 10))
   })
 
@@ -322,8 +322,8 @@ function traceTests(open: () => Promise<OpenedSink>): void {
     await using sink = await open()
     const prepared = await prepareAndLeave(sink, 1, 0, 10)
     await using later = new Life(sink, 2)
-    assert.notDeepEqual(await later.coordinator.findTraces(1), [])
-    assert.deepEqual(await later.coordinator.findTraces(2), [], 'the sweep of epoch 2 takes it')
+    assert.notDeepEqual(await later.coordinator.findTraces(1, 0), [])
+    assert.deepEqual(await later.coordinator.findTraces(2, 0), [], 'the sweep of epoch 2 takes it')
     assert.ok((await commitAll(later.coordinator, 1, prepared)).every(isDone), 'it can still be committed')
   })
 }

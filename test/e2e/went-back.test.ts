@@ -50,3 +50,23 @@ test('a table that was put back halts with 74, and a rewind reads what is missin
   const { columns } = await readHudi(at('lake'), { columns: ['id'] })
   assert.deepEqual(columns?.['id']?.toSorted(), ['1', '2', '3'])
 })
+
+test('a checkpoint log that was put back to an older copy is refused, and nothing is written twice', async () => {
+  await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-back-'))
+  const at = (name: string): string => path.join(home.path, name)
+  writeFileSync(at('copied.yaml'), PIPELINE)
+  mkdirSync(at('in'))
+  writeFileSync(at('in/rows.ndjson'), '{"id":1}\n{"id":2}\n')
+  await runOnce(home.path)
+  cpSync(at('state'), at('copy'), { recursive: true })
+  appendFileSync(at('in/rows.ndjson'), '{"id":3}\n')
+  await runOnce(home.path)
+  rmSync(at('state'), { recursive: true })
+  cpSync(at('copy'), at('state'), { recursive: true })
+
+  const halted = await millrace(home.path, 'run', 'copied.yaml')
+  assert.equal(halted.code, 68, halted.err)
+  assert.match(halted.err, /put back to an older copy/)
+  const { columns } = await readHudi(at('lake'), { columns: ['id'] })
+  assert.deepEqual(columns?.['id']?.toSorted(), ['1', '2', '3'])
+})

@@ -151,10 +151,10 @@ export class HudiCoordinator implements SinkCoordinator {
     return { aborted, found: aborted.length }
   }
 
-  async findTraces(own: RunEpoch): Promise<readonly string[]> {
+  async findTraces(own: RunEpoch, known: CheckpointId): Promise<readonly string[]> {
     const { store, timeline } = await this.#open()
     const sink = { job: this.#context.job, sink: this.#context.id }
-    return await findTraces(store, await timeline.read(), { sink, own })
+    return await findTraces(store, await timeline.read(), { sink, own, known })
   }
 
   async fingerprint(): Promise<JsonObject> {

@@ -1,4 +1,4 @@
-import type { RunEpoch } from '../../core/checkpoint-types.ts'
+import type { CheckpointId, RunEpoch } from '../../core/checkpoint-types.ts'
 import type { FileStore } from '../../core/file-store.ts'
 import { decodeCommit } from './commit-metadata.ts'
 import { isSameSink, type Owner } from './owner.ts'
@@ -11,26 +11,40 @@ export interface TraceScope {
   readonly sink: Pick<Owner, 'job' | 'sink'>
   /** What is pending below this epoch was left by a start that published nothing. */
   readonly own: RunEpoch
+  /** Committed work up to this checkpoint is known. */
+  readonly known: CheckpointId
 }
 
-/** Write instants of this sink that an earlier life of its pipeline put on the timeline; stops at the first ones. */
+/**
+ * Write instants of this sink that the log does not know, newest first; stops at the first ones. Where something is
+ * known, only the newest instants are looked at: what a later life committed stands behind it.
+ */
 export async function findTraces(
   store: FileStore,
   timeline: Timeline,
-  { sink, own }: TraceScope,
+  { sink, own, known }: TraceScope,
 ): Promise<readonly string[]> {
   const writes = [...timeline.completedWrites, ...timeline.pendingWrites].reverse()
-  for (let at = 0; at < writes.length; at += READ_AT_ONCE) {
+  const searched = known === 0 ? writes.length : Math.min(writes.length, READ_AT_ONCE)
+  for (let at = 0; at < searched; at += READ_AT_ONCE) {
     const traces = await Promise.all(
       writes.slice(at, at + READ_AT_ONCE).map(async (instant) => {
         const owner = await ownerOf(store, instant)
-        const isTrace = isSameSink(sink, owner) && (instant.state === 'completed' || (owner?.epoch ?? 0) >= own)
+        const isTrace = isSameSink(sink, owner) && isUnknown(instant, owner, { own, known })
         return isTrace ? [instant.time] : []
       }),
     )
     if (traces.flat().length > 0) return traces.flat()
   }
   return []
+}
+
+function isUnknown(
+  { state }: TimelineInstant,
+  owner: Owner | undefined,
+  { own, known }: Pick<TraceScope, 'own' | 'known'>,
+): boolean {
+  return state === 'completed' ? (owner?.checkpoint ?? 0) > known : (owner?.epoch ?? 0) >= own
 }
 
 async function ownerOf(store: FileStore, { time, action, state, files }: TimelineInstant): Promise<Owner | undefined> {

@@ -125,8 +125,8 @@ function modelCoordinator(directory: string): SinkCoordinator {
       for (const label of mine) rmSync(prepared(label))
       return { aborted: mine, found: mine.length }
     },
-    findTraces: async (own) => [
-      ...readdirSync(join(directory, 'visible')),
+    findTraces: async (own, known) => [
+      ...readdirSync(join(directory, 'visible')).filter((label) => Number(/-c(\d+)-/.exec(label)?.[1]) > known),
       ...readdirSync(join(directory, 'prepared')).filter((label) => Number(/^e(\d+)-/.exec(label)?.[1]) >= own),
     ],
     fingerprint: async () => ({ directory }),
