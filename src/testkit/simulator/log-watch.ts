@@ -10,6 +10,7 @@ export class LogWatch {
   #confirmed: CheckpointId = 0
   /** A server has thrown away what was prepared, or the names by which it could tell: only then may anybody decide. */
   hasServerForgotten = false
+  whenLossIsAccepted: () => void = () => undefined
 
   constructor(audit: (isPublished: (origin: Origin) => boolean) => Audit) {
     this.#audit = audit(({ epoch, checkpoint }) => this.#published.has(`${epoch}/${checkpoint}`))
@@ -24,6 +25,7 @@ export class LogWatch {
     const entry = decodeEntry(bytes, seq)
     if (entry.kind === 'checkpoint') this.#published.add(`${entry.epoch}/${entry.checkpoint}`)
     if (entry.kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, entry.checkpoint)
+    if (entry.kind === 'decision' && entry.decision.action === 'accept-loss') this.whenLossIsAccepted()
     if (entry.kind === 'decision' && !this.hasServerForgotten) {
       this.#audit.violation('a decision about checkpoints was taken although no server lost anything')
     }

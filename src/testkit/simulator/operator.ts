@@ -17,6 +17,9 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
   if (seen === undefined) return
   const isHidden = ({ item }: Examined): boolean => !world.server.isVisible(item.committable)
   const hidden = seen.troubled.filter(isHidden)
+  // The decision counts from the moment at which the log holds it, whatever becomes of this process.
+  const lost = hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)])
+  world.watch.whenLossIsAccepted = () => world.audit.givenUp(lost)
   const isNotThere = seen.ofCheckpoint.every(isHidden)
   const mayRewind = isNotThere && seen.legal.includes('rewind')
   const answer = hidden.length === 0 ? 'mark-committed' : mayRewind ? 'rewind' : 'accept-loss'
@@ -27,8 +30,5 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
     // Somebody else was quicker, or a server is away: whoever runs next halts again if there still is something to decide.
     if (!(error instanceof MillraceError)) throw error
     world.story.tell(process.name, `not decided: ${error.code}`)
-    return
   }
-  if (answer === 'accept-loss')
-    world.audit.givenUp(hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)]))
 }

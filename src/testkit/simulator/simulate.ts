@@ -48,7 +48,7 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
   return {
     seed,
     family: random.pick(Object.keys(FAMILIES)),
-    lanes: random.between(1, 2),
+    lanes: random.between(1, 3),
     splits: random.between(1, 3),
     follow: random.chance(0.5),
     faults: randomFaults(random, faultCount),

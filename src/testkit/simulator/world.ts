@@ -41,8 +41,6 @@ export interface JobParts {
 const PATIENCE_MS = 1500
 /** Past the last fault everything has to be well again within this time: rewinds may be a minute apart by then. */
 const RECOVERY_MS = 180_000
-/** What a killed process began last, and one that was fenced while a server was away. */
-const RESIDUE_MAX = 4
 const SPLITS_MAX = 6
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 /** Halts that ask an operator. */
@@ -113,7 +111,9 @@ export class World {
     const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
     this.audit.complete(rowsOf)
     const left = this.server.unfinished()
-    if (left.length > RESIDUE_MAX) this.audit.violation(`${left.length} transactions are left over: ${left.join(', ')}`)
+    // What a process that was fenced while a server was away began last, in each lane, and a little more.
+    if (left.length > 2 * this.#options.plan.parallelism + 2)
+      this.audit.violation(`${left.length} transactions are left over: ${left.join(', ')}`)
     for (const wrong of this.server.wrongAtTheEnd?.(rowsOf) ?? []) this.audit.violation(wrong)
   }
 
