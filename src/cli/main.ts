@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { runProgram } from './program.ts'
 import type { StopSignals } from './verb.ts'
+import { VERSION } from './version.ts'
 
 /** How long open handles may keep the process after a verb has answered (a server that never closes its socket). */
 const LINGER_MS = 2000
@@ -10,14 +10,10 @@ const ECHO_MS = 250
 // A closed pipe (`millrace explain … | head`) is the reader's decision, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
-
 let signals: StopSignals | undefined
 
 process.exitCode = await runProgram(process.argv.slice(2), {
-  version,
+  version: VERSION,
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,

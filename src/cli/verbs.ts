@@ -38,6 +38,11 @@ export const VERBS: readonly VerbEntry[] = [
   },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
+    name: 'verify',
+    summary: 'Play a pipeline through faults, and prove the result.',
+    load: () => import('./verify.ts'),
+  },
+  {
     name: 'emulate',
     summary: 'Run an emulator of StarRocks, Doris or SLS, for tests.',
     load: () => import('./emulate.ts'),

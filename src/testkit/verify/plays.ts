@@ -1,0 +1,73 @@
+import { FAILPOINTS } from '../../core/failpoints.ts'
+import type { Plan } from '../../plan/plan.ts'
+import type { Operation } from '../emulators/faults.ts'
+
+/** One thing that is done to the pipeline while it runs. */
+export type Play =
+  | { readonly kind: 'clean' }
+  /** SIGKILL at a step; steps of a start are passed by the second process. */
+  | { readonly kind: 'kill'; readonly step: string; readonly position: string }
+  | { readonly kind: 'lost reply'; readonly operation: Operation }
+  /** SIGSTOP, another instance does the work, SIGCONT. */
+  | { readonly kind: 'twin'; readonly step: string; readonly position: string }
+
+const REMOTE_STEPS: ReadonlySet<string> = new Set(['commit', 'sink.prepare'])
+/** Steps that only a person's doing leads to. */
+const BY_HAND: ReadonlySet<string> = new Set(['decision.apply', 'savepoint.copy', 'stop.barrier', 'stop.exit'])
+const TWINS = [
+  ['sink.prepare', 'after'],
+  ['store.manifest.publish', 'before'],
+  ['commit', 'before'],
+] as const
+
+/** Steps before anything is published: a job killed there begins again, so one job can die at all of them in turn. */
+const UNPUBLISHED = /^(chk|sink)\.|^store\.manifest\.(write|fsync)$/
+
+/** Plays that are made with one job after the other; what is wrong at its end is looked for one by one. */
+export function playsFor(plan: Plan, only = ''): Play[][] {
+  const connectors = new Set(plan.steps.flatMap((step) => (step.kind === 'sink' ? [step.connector] : [])))
+  const operations: Operation[] = [
+    ...(connectors.has('starrocks') ? (['begin', 'load', 'prepare', 'commit'] as const) : []),
+    ...(connectors.has('doris') ? (['streamLoad', 'twoPhaseCommit'] as const) : []),
+  ]
+  const kills = [
+    ...FAILPOINTS.filter((step) => !BY_HAND.has(step)).flatMap((step): Play[] =>
+      (REMOTE_STEPS.has(step) ? ['before', 'sent', 'after'] : ['before', 'after']).map((position) => ({
+        kind: 'kill',
+        step,
+        position,
+      })),
+    ),
+  ]
+  const inGroup = (fits: (step: string) => boolean): Play[] =>
+    kills.filter((play) => play.kind === 'kill' && fits(play.step))
+  const isUnpublished = (step: string): boolean => UNPUBLISHED.test(step)
+  const groups = [
+    inGroup(isUnpublished),
+    inGroup(isRestoring),
+    ...inGroup((step) => !isUnpublished(step) && !isRestoring(step)).map((play) => [play]),
+    ...operations.map((operation): Play[] => [{ kind: 'lost reply', operation }]),
+    ...TWINS.map(([step, position]): Play[] => [{ kind: 'twin', step, position }]),
+  ]
+  return groups
+    .map((group) => group.filter((play) => titleOf(play).step.includes(only)))
+    .filter((group) => group.length > 0)
+}
+
+/** Steps of a start that has something to go on from. */
+export function isRestoring(step: string): boolean {
+  return step.startsWith('restore.') || step === 'evidence'
+}
+
+export function titleOf(play: Play): { readonly step: string; readonly fault: string } {
+  switch (play.kind) {
+    case 'clean':
+      return { step: '–', fault: 'none' }
+    case 'kill':
+      return { step: `${play.step}:${play.position}`, fault: 'kill -9' }
+    case 'lost reply':
+      return { step: play.operation, fault: 'reply lost' }
+    case 'twin':
+      return { step: `${play.step}:${play.position}`, fault: 'stopped beside a twin' }
+  }
+}

@@ -1,0 +1,132 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { MillraceError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { Plan, SinkStep, SourceStep } from '../../plan/plan.ts'
+import { startEmulator } from '../emulators/main.ts'
+import type { Emulator } from '../emulators/options.ts'
+import { makeRows } from './make-rows.ts'
+
+/** Options of the user's sinks that say where it is: the stand-in is somewhere else. */
+const PLACES = ['url', 'backends', 'allowPlaintext', 'username', 'password', 'path', 's3', 'properties']
+const SPLITS = 3
+
+/** The user's pipeline with generated rows as input and servers of our own as targets, in a directory of its own. */
+export interface StandIn extends AsyncDisposable {
+  readonly directory: string
+  readonly file: string
+  readonly emulators: ReadonlyMap<string, Emulator>
+  /** Rows of all sources together. */
+  readonly rows: number
+}
+
+export interface StandInOptions {
+  readonly directory: string
+  /** The pipeline file's value, environment put in. */
+  readonly value: JsonObject
+  readonly plan: Plan
+  readonly rowsPerSource: number
+  readonly seed: number
+}
+
+/** Which parts of the pipeline are played by something else, for the certificate. */
+export function replacements(plan: Plan): string[] {
+  return plan.steps.flatMap((step) => {
+    if (step.kind === 'source')
+      return [`source ${step.id} (${step.connector}): generated rows of its schema, from files`]
+    if (step.kind !== 'sink') return []
+    const by = isEmulated(step) ? 'the emulator' : 'a directory of its own'
+    return [`sink ${step.id} (${step.connector}): ${by}`]
+  })
+}
+
+export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
+  const { directory, value, plan, rowsPerSource, seed } = options
+  await using stack = new AsyncDisposableStack()
+  const emulators = new Map<string, Emulator>()
+  const [sources, sinks]: Record<string, JsonObject>[] = [{}, {}]
+  let rows = 0
+  for (const step of plan.steps) {
+    if (step.kind === 'source') {
+      refuseUnreadable(step)
+      await writeInput(path.join(directory, 'input', step.id), makeRows(step.schema, rowsPerSource, seed + rows))
+      rows += rowsPerSource
+      assign(sources, step.id, sourceOf(step))
+    }
+    if (step.kind === 'sink') {
+      const emulator = isEmulated(step) ? stack.use(await emulatorOf(step)) : undefined
+      if (emulator !== undefined) emulators.set(step.id, emulator)
+      assign(sinks, step.id, sinkOf(step, value, emulator))
+    }
+  }
+  const { s3: _s3, was: _was, ...rest } = value
+  const standIn = {
+    ...rest,
+    parallelism: Math.min(2, plan.parallelism),
+    // Everything stays in the log, so that the accounting can be added up.
+    checkpoint: { interval: '100ms', timeout: '20s', maxDowntime: '30m', retained: 1000, storage: './state' },
+    sources,
+    sinks,
+  }
+  const file = path.join(directory, 'pipeline.json')
+  await writeFile(file, JSON.stringify(standIn, undefined, 2))
+  const cleanup = stack.move()
+  return { directory, file, emulators, rows, [Symbol.asyncDispose]: () => cleanup.disposeAsync() }
+}
+
+function assign(to: Record<string, JsonObject> | undefined, id: string, what: JsonObject): void {
+  if (to !== undefined) to[id] = what
+}
+
+function isEmulated({ connector }: SinkStep): boolean {
+  return connector === 'starrocks' || connector === 'doris'
+}
+
+function refuseUnreadable({ id, format, metadata, connector }: SourceStep): void {
+  const why =
+    format === 'csv' || format === 'raw'
+      ? `it reads ${format} records, and verify generates JSON rows`
+      : metadata.length > 0
+        ? `the pipeline uses ${metadata.join(', ')}, which generated rows do not have`
+        : undefined
+  if (why === undefined) return
+  throw new MillraceError(`the source "${id}" (${connector}) cannot be played with generated rows: ${why}`, {
+    code: 'CONFIG',
+  })
+}
+
+async function writeInput(directory: string, lines: readonly string[]): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  const each = Math.ceil(lines.length / SPLITS)
+  for (let split = 0; split < SPLITS; split++) {
+    const part = lines.slice(split * each, (split + 1) * each)
+    await writeFile(path.join(directory, `part-${split}.ndjson`), part.map((line) => `${line}\n`).join(''))
+  }
+}
+
+function sourceOf({ id, schema }: SourceStep): JsonObject {
+  const columns =
+    schema === undefined ? {} : { schema: Object.fromEntries(schema.map(({ name, type }) => [name, type])) }
+  return { connector: 'file', path: `./input/${id}/*.ndjson`, format: 'json', ...columns }
+}
+
+function sinkOf(step: SinkStep, value: JsonObject, emulator: Emulator | undefined): JsonObject {
+  const written = (value['sinks'] as JsonObject)[step.id] as JsonObject
+  const kept = Object.fromEntries(Object.entries(written).filter(([name]) => !PLACES.includes(name)))
+  if (emulator !== undefined) return { ...kept, url: [...emulator.urls], backends: [...emulator.backends] }
+  return step.connector === 'hudi' || step.connector === 'files' ? { ...kept, path: `./out/${step.id}` } : kept
+}
+
+async function emulatorOf(step: SinkStep): Promise<Emulator> {
+  const kind = step.connector === 'doris' ? 'doris' : 'starrocks'
+  const { database, table, key } = step.options
+  const columns = step.schema?.map(({ name }) => ({ name, type: 'STRING' }))
+  const keys = Array.isArray(key) ? key.map(String) : undefined
+  // Tables with keys are made by their columns; others grow theirs as rows come.
+  if (columns === undefined || keys === undefined) return startEmulator({ kind, createTables: true })
+  const made = columns.filter(({ name }) => name !== '__op')
+  return startEmulator({
+    kind,
+    tables: [{ database: String(database), table: String(table), columns: made, model: 'primary', keys }],
+  })
+}

@@ -1,0 +1,111 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { MillraceError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { Plan } from '../../plan/plan.ts'
+import { playGroup, type Outcome } from './play.ts'
+import { playsFor, type Play } from './plays.ts'
+import { digestOf, type SeenRows } from './read-sinks.ts'
+import { buildStandIn, replacements } from './stand-in.ts'
+
+export interface VerifyOptions {
+  readonly value: JsonObject
+  readonly plan: Plan
+  /** The command line's main file: every play runs it in a process of its own. */
+  readonly program: string
+  readonly rows: number
+  readonly seed: number
+  /** Only faults at steps that hold this text. */
+  readonly only?: string | undefined
+  /** Plays at the same time. */
+  readonly width: number
+  readonly signal: AbortSignal
+  played(done: number, all: number): void
+}
+
+export interface Verified {
+  readonly outcomes: readonly Outcome[]
+  readonly rows: number
+  /** Parts that were played by something else. */
+  readonly replaced: readonly string[]
+  readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly digest: string }[]
+}
+
+/** Runs the pipeline once undisturbed, then once for every fault, each time from nothing, and compares. */
+export async function verify(options: VerifyOptions): Promise<Verified> {
+  const { played, width, signal } = options
+  const root = await mkdtemp(path.join(tmpdir(), 'millrace-verify-'))
+  try {
+    const undisturbed = await playIn(path.join(root, 'clean'), [{ kind: 'clean' }], options)
+    const { seen: expected, rows } = undisturbed
+    refuseEmpty(undisturbed.outcomes, expected)
+    const groups = playsFor(options.plan, options.only)
+    const outcomes: Outcome[][] = []
+    const waiting = [...groups.entries()]
+    const all = groups.flat().length
+    const one = async (index: number, plays: readonly Play[]): Promise<Outcome[]> => {
+      const directory = path.join(root, String(index))
+      const { outcomes: found } = await playIn(directory, plays, options, expected)
+      if (plays.length === 1 || found.every(({ result }) => result !== 'broken')) return [...found]
+      // One of them broke it: each again, alone.
+      const alone: Outcome[] = []
+      for (const play of plays) alone.push(...(await playIn(directory, [play], options, expected)).outcomes)
+      return alone
+    }
+    const worker = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
+        const [index, plays] = next
+        outcomes[index] = await one(index, plays)
+        played(outcomes.flat().length, all)
+      }
+    }
+    await Promise.all(Array.from({ length: width }, worker))
+    if (signal.aborted) throw new MillraceError('stopped before every fault was played', { code: 'INTERRUPTED' })
+    const sinks = [...expected].map(([sink, lines]) => ({ sink, rows: sum(lines), digest: digestOf(lines) }))
+    return {
+      outcomes: [...undisturbed.outcomes, ...outcomes.flat()],
+      rows,
+      sinks,
+      replaced: replacements(options.plan),
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true })
+  }
+}
+
+async function playIn(
+  directory: string,
+  plays: readonly Play[],
+  { value, plan, program, rows, seed }: VerifyOptions,
+  expected?: SeenRows,
+): Promise<{ outcomes: readonly Outcome[]; seen: SeenRows; rows: number }> {
+  await mkdir(directory, { recursive: true })
+  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed })
+  const { seen, outcomes } = await playGroup(plays, { standIn, plan, program, expected })
+  await rm(directory, { recursive: true, force: true })
+  return { outcomes, seen, rows: standIn.rows }
+}
+
+/** A pipeline that cannot even run undisturbed, or lets nothing through, proves nothing. */
+function refuseEmpty([clean]: readonly Outcome[], seen: SeenRows): void {
+  if (clean?.why !== undefined) {
+    throw new MillraceError(`the pipeline does not come through undisturbed with generated rows: ${clean.why}`, {
+      code: 'MISMATCH',
+    })
+  }
+  const empty = [...seen].filter(([, lines]) => lines.size === 0).map(([sink]) => sink)
+  if (empty.length > 0) {
+    throw new MillraceError(
+      `none of the generated rows reached ${empty.join(', ')}: there is nothing to compare. More rows (--rows) or another ` +
+        'seed (--seed) may pass its filters',
+      { code: 'MISMATCH' },
+    )
+  }
+}
+
+function sum(lines: ReadonlyMap<string, number>): number {
+  let all = 0
+  for (const count of lines.values()) all += count
+  return all
+}

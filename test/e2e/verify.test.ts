@@ -1,0 +1,110 @@
+/** `millrace verify`: a user's pipeline is played through faults, and the certificate says what came of it. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { suite, test } from 'node:test'
+import { openPipeline } from '../../src/cli/pipelines.ts'
+import { parseFile } from '../../src/plan/parse-file.ts'
+import type { Certificate } from '../../src/testkit/verify/certificate.ts'
+import { verify } from '../../src/testkit/verify/verify.ts'
+import { repository } from '../tidy/source-tree.ts'
+import { millrace } from './command-line.ts'
+
+const SOURCE = `rows: {connector: kafka, brokers: ['nowhere:9092'], topics: [t], schema: {id: bigint, word: varchar, price: 'decimal(18,4)'}}`
+
+function pipeline(directory: string, sink: string): string {
+  const file = path.join(directory, 'orders.yaml')
+  writeFileSync(
+    file,
+    `name: orders
+sources: {${SOURCE}}
+transforms: {loud: {from: rows, sql: 'SELECT id, upper(word) AS word, price FROM rows WHERE id % 3 > 0'}}
+sinks: {out: {from: loud, ${sink}}}
+`,
+  )
+  return file
+}
+
+suite('verify', { concurrency: 2 }, () => {
+  test('plays the pipeline through faults without its servers, and certifies that all held', async () => {
+    await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
+    const warehouse =
+      'connector: starrocks, url: [http://nowhere:8030], allowPlaintext: true, database: shop, table: orders'
+    pipeline(home.path, warehouse)
+    const { code, out, err } = await millrace(
+      home.path,
+      'verify',
+      'orders.yaml',
+      '--rows',
+      '30',
+      '--only',
+      'commit',
+      '--json',
+    )
+    assert.equal(code, 0, out + err)
+    const { result } = JSON.parse(out) as { result: Certificate }
+    assert.deepEqual([result.broken, result.rows, result.sinks[0]?.rows], [0, 30, 20])
+    assert.ok(result.held >= 3, 'kills before two commits, and a twin')
+    const page = readFileSync(path.join(home.path, 'orders.verified.html'), 'utf8')
+    assert.match(page, /stopped beside a twin/)
+    assert.doesNotMatch(page, /https?:|<script/)
+    assert.deepEqual(JSON.parse(readFileSync(path.join(home.path, 'orders.verified.json'), 'utf8')), result)
+  })
+
+  test('a row too many is found, wherever it comes from', async () => {
+    await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
+    const file = pipeline(home.path, 'connector: files, path: ./out, format: json')
+    // As a program that writes a row again whenever it goes on from a commit that was not confirmed.
+    const faulty = path.join(home.path, 'faulty.mjs')
+    writeFileSync(
+      faulty,
+      `import { appendFileSync, globSync, existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+const { status, signal, stdout, stderr } = spawnSync(process.execPath, [${JSON.stringify(path.join(repository, 'src/cli/main.ts'))}, ...process.argv.slice(2)])
+process.stdout.write(stdout); process.stderr.write(stderr)
+const out = path.join(path.dirname(process.argv[3]), 'out', 'out')
+if (status === 0 && String(stdout).match(/"recommitted":[1-9]/)) {
+  const [file] = globSync('*.ndjson', { cwd: out })
+  appendFileSync(path.join(out, file), '{"id":"1","word":"TWICE","price":"1.0000"}\\n')
+}
+if (signal) process.kill(process.pid, signal)
+process.exitCode = status
+`,
+    )
+    const { planned } = await openPipeline(file, 'leave')
+    const { value } = await parseFile(file)
+    assert.ok(planned !== undefined && value !== undefined)
+    const { outcomes } = await verify({
+      value,
+      plan: planned.plan,
+      program: faulty,
+      rows: 30,
+      seed: 1,
+      only: 'commit:after',
+      width: 2,
+      signal: new AbortController().signal,
+      played: () => undefined,
+    })
+    const broken = outcomes.filter(({ result }) => result === 'broken')
+    assert.ok(broken.length > 0 && broken.every(({ extra, lost }) => extra === 1 && lost === 0))
+    assert.equal(outcomes[0]?.result, 'held', 'undisturbed it is right')
+  })
+
+  test('what generated rows cannot stand in for is said before anything runs', async () => {
+    await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
+    writeFileSync(
+      path.join(home.path, 'p.yaml'),
+      `name: p
+sources: {${SOURCE}}
+transforms: {placed: {from: rows, sql: 'SELECT id, _offset AS place FROM rows'}}
+sinks: {out: {from: placed, connector: files, path: ./out, format: json}}
+`,
+    )
+    const { code, err } = await millrace(home.path, 'verify', 'p.yaml')
+    assert.equal(code, 64)
+    assert.match(err, /uses _offset, which generated rows do not have/)
+  })
+})
