@@ -41,11 +41,12 @@ export function playsFor(plan: Plan, only = ''): Play[][] {
   ]
   const inGroup = (fits: (step: string) => boolean): Play[] =>
     kills.filter((play) => play.kind === 'kill' && fits(play.step))
+  const isOfRestore = (step: string): boolean => step.startsWith('restore.')
   const isUnpublished = (step: string): boolean => UNPUBLISHED.test(step)
   const groups = [
     inGroup(isUnpublished),
-    inGroup(isRestoring),
-    ...inGroup((step) => !isUnpublished(step) && !isRestoring(step)).map((play) => [play]),
+    inGroup(isOfRestore),
+    ...inGroup((step) => !isUnpublished(step) && !isOfRestore(step)).map((play) => [play]),
     ...operations.map((operation): Play[] => [{ kind: 'lost reply', operation }]),
     ...TWINS.map(([step, position]): Play[] => [{ kind: 'twin', step, position }]),
   ]
