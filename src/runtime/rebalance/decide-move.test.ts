@@ -35,6 +35,18 @@ test('a burst in between begins the patience anew', () => {
   }
 })
 
+test('barriers at which nothing was told do not interrupt the patience', () => {
+  const silent = BUSY.map((load) => ({ ...load, bytes: 0 }))
+  let skew: Skew | undefined
+  let moved = 0
+  for (const loads of [BUSY, silent, BUSY, silent, silent, BUSY]) {
+    const decided = decideMove(loads, 2, skew)
+    if (decided.move !== undefined) moved += 1
+    skew = decided.skew
+  }
+  assert.equal(moved, 1)
+})
+
 test('a split that would only take the load with it stays', () => {
   const single = [
     { split: 'a', lane: 0, bytes: 100 },
