@@ -7,6 +7,7 @@ import path from 'node:path'
 import { runChecks } from './testing/checks.ts'
 import { ensurePrograms } from './testing/programs.ts'
 import { checkService, hostKafka, hostS3, realServers } from './testing/services.ts'
+import { playSimulation } from './testing/simulation.ts'
 import { describe, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { addTotals, closingLines, runSuite, type Totals } from './testing/suite.ts'
 
@@ -67,6 +68,8 @@ async function main(): Promise<boolean> {
   const areChecksGood = await runChecks(deadline)
   let totals = await runTests(all.filter((file) => !needServers(file)))
 
+  const isSimulationGood = await stage('simulation', () => playSimulation(isFull, deadline))
+
   const stages: readonly [string, () => Promise<StageResult>][] = [
     ['programs', () => programs],
     ['hudi readers', () => readers],
@@ -84,7 +87,14 @@ async function main(): Promise<boolean> {
   if (deadline.aborted) process.stdout.write(`\nstopped: ${describe(deadline.reason)}\n`)
 
   process.stdout.write(`\n${closingLines(totals, performance.now() - started)}`)
-  return areChecksGood && areServersUp && totals.pass > 0 && totals.fail + totals.cancelled === 0 && !deadline.aborted
+  return (
+    areChecksGood &&
+    isSimulationGood &&
+    areServersUp &&
+    totals.pass > 0 &&
+    totals.fail + totals.cancelled === 0 &&
+    !deadline.aborted
+  )
 }
 
 let isGood = false

@@ -234,10 +234,7 @@ test('a job that cannot confirm for half of its safe downtime warns, and says wh
   await job.event(({ level, message }) => level === 'warn' && /nothing was confirmed for/.test(String(message)))
   const status = await resultOf<{ safeDowntime: object; aging: object }>(directory, 'status', 'p.yaml')
   assert.partialDeepStrictEqual([status.safeDowntime, status.aging], [part, part])
-  assert.match(
-    (await millrace(directory, 'status', 'p.yaml')).out,
-    /! .*of out .*expire.*: see why nothing is confirmed/,
-  )
+  assert.match((await millrace(directory, 'status', 'p.yaml')).out, /! .*of out .*expire.*see why nothing is confirmed/)
   await server.control('DELETE', `/faults/${fault}`)
   await job.event(({ event, what: expiring }) => event === 'expiring' && expiring === null)
   assert.equal((await millrace(directory, 'stop', 'p.yaml')).code, 0)

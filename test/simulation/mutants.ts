@@ -55,12 +55,6 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'pending: [...this.#commits.pending, ...items],',
     replace: 'pending: items,',
   },
-  {
-    name: 'end-without-waiting-for-commits',
-    file: CYCLE,
-    find: 'if (state.unconfirmed > 0 || state.wanted === undefined) return stay(state)',
-    replace: 'if (state.wanted === undefined) return stay(state)',
-  },
   // Outcomes.
   {
     name: 'swallowed-commit-error',

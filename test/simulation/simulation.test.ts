@@ -30,6 +30,10 @@ test('a schedule that fails is made small and told as a story', async () => {
   assert.ok(first !== undefined && story.some((line) => line.includes(describeFault(first))))
 })
 
-test('no two mutants share a name', () => {
+test('every mutant has a name of its own, and breaks a piece that stands exactly once in today’s source', () => {
   assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length)
+  for (const { name, file, find } of MUTANTS) {
+    const source = readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8')
+    assert.equal(source.split(find).length - 1, 1, name)
+  }
 })
