@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { repository, type StageResult } from './stage.ts'
+
+/** A sample of random schedules in every run; in a full one many more, and the mutants that they have to find. */
+const SAMPLE = 1000
+const FULL = 20_000
+
+/** Plays schedules of faults against the engine in virtual time: every protocol step, and a sample of everything. */
+export async function playSimulation(isFull: boolean, signal: AbortSignal): Promise<StageResult> {
+  const seeds = String(isFull ? FULL : SAMPLE)
+  const runs: readonly (readonly string[])[] = [
+    ['simulate.ts', '--cells'],
+    ['simulate.ts', '--seeds', seeds],
+    ...(isFull ? [['mutants.ts']] : []),
+  ]
+  const said: string[] = []
+  for (const [script = '', ...args] of runs) {
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [path.join('scripts', script), ...args], {
+        cwd: repository,
+        signal,
+        maxBuffer: 64 * 1024 * 1024,
+      })
+      said.push(stdout.trim().split('\n').at(-1) ?? '')
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+      return { ok: false, output: stdout + stderr }
+    }
+  }
+  return { ok: true, output: said.join('\n') }
+}
