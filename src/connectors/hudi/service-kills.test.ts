@@ -136,7 +136,9 @@ test('a file that cannot be merged is left alone, and that is said once', async 
   })
   await mustBeHealthy(store.files, 'with damaged files')
   assert.ok(tries > 2)
-  assert.deepEqual(said, ['looking after the Hudi table: merging 5 files: they are damaged'])
+  // That a merge was dropped at the end may be said besides: it depends on when the run ends.
+  const damaged = said.filter((message) => message.includes('damaged'))
+  assert.deepEqual(damaged, ['looking after the Hudi table: merging 5 files: they are damaged'])
 })
 
 test('services of a process that was paused do no harm beside those of its successor', async () => {
