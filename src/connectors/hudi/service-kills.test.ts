@@ -136,9 +136,9 @@ test('a file that cannot be merged is left alone, and that is said once', async 
   })
   await mustBeHealthy(store.files, 'with damaged files')
   assert.ok(tries > 2)
-  // That a merge was dropped at the end may be said besides: it depends on when the run ends.
-  const damaged = said.filter((message) => message.includes('damaged'))
-  assert.deepEqual(damaged, ['looking after the Hudi table: merging 5 files: they are damaged'])
+  // A merge that the end of the run overtakes is dropped, and says so; beside that nothing else may be said.
+  const others = said.filter((message) => !/^the merge of \d+ files of the Hudi table was dropped$/.test(message))
+  assert.deepEqual(others, ['looking after the Hudi table: merging 5 files: they are damaged'])
 })
 
 test('services of a process that was paused do no harm beside those of its successor', async () => {
