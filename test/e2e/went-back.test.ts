@@ -26,18 +26,23 @@ async function runOnce(directory: string): Promise<void> {
   assert.deepEqual(await job.ended(), { code: 0, signal: null }, job.out + job.err)
 }
 
-test('a table that was put back halts with 74, and a rewind reads what is missing again', async () => {
-  await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-back-'))
-  const at = (name: string): string => path.join(home.path, name)
+/** Two rows, a copy of the table or of the log, a third row; then the copy stands where the newer state stood. */
+async function writeAndPutBack(directory: string, part: 'lake' | 'state'): Promise<void> {
+  const at = (name: string): string => path.join(directory, name)
   writeFileSync(at('copied.yaml'), PIPELINE)
   mkdirSync(at('in'))
   writeFileSync(at('in/rows.ndjson'), '{"id":1}\n{"id":2}\n')
-  await runOnce(home.path)
-  cpSync(at('lake'), at('copy'), { recursive: true })
+  await runOnce(directory)
+  cpSync(at(part), at('copy'), { recursive: true })
   appendFileSync(at('in/rows.ndjson'), '{"id":3}\n')
-  await runOnce(home.path)
-  rmSync(at('lake'), { recursive: true })
-  cpSync(at('copy'), at('lake'), { recursive: true })
+  await runOnce(directory)
+  rmSync(at(part), { recursive: true })
+  cpSync(at('copy'), at(part), { recursive: true })
+}
+
+test('a table that was put back halts with 74, and a rewind reads what is missing again', async () => {
+  await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-back-'))
+  await writeAndPutBack(home.path, 'lake')
 
   const halted = await millrace(home.path, 'run', 'copied.yaml')
   assert.equal(halted.code, 74, halted.err)
@@ -47,26 +52,17 @@ test('a table that was put back halts with 74, and a rewind reads what is missin
   const decided = await millrace(home.path, 'decide', 'copied.yaml', 'rewind', '--yes')
   assert.equal(decided.code, 0, decided.err)
   await runOnce(home.path)
-  const { columns } = await readHudi(at('lake'), { columns: ['id'] })
+  const { columns } = await readHudi(path.join(home.path, 'lake'), { columns: ['id'] })
   assert.deepEqual(columns?.['id']?.toSorted(), ['1', '2', '3'])
 })
 
 test('a checkpoint log that was put back to an older copy is refused, and nothing is written twice', async () => {
   await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-back-'))
-  const at = (name: string): string => path.join(home.path, name)
-  writeFileSync(at('copied.yaml'), PIPELINE)
-  mkdirSync(at('in'))
-  writeFileSync(at('in/rows.ndjson'), '{"id":1}\n{"id":2}\n')
-  await runOnce(home.path)
-  cpSync(at('state'), at('copy'), { recursive: true })
-  appendFileSync(at('in/rows.ndjson'), '{"id":3}\n')
-  await runOnce(home.path)
-  rmSync(at('state'), { recursive: true })
-  cpSync(at('copy'), at('state'), { recursive: true })
+  await writeAndPutBack(home.path, 'state')
 
   const halted = await millrace(home.path, 'run', 'copied.yaml')
   assert.equal(halted.code, 68, halted.err)
   assert.match(halted.err, /put back to an older copy/)
-  const { columns } = await readHudi(at('lake'), { columns: ['id'] })
+  const { columns } = await readHudi(path.join(home.path, 'lake'), { columns: ['id'] })
   assert.deepEqual(columns?.['id']?.toSorted(), ['1', '2', '3'])
 })
