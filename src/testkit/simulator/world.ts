@@ -88,10 +88,6 @@ export class World {
     return this.#options.plan.steps.some((step) => step.kind === 'source' && !step.bounded)
   }
 
-  get processes(): readonly SimulatedProcess[] {
-    return this.#processes
-  }
-
   /** Lets the pipeline live through all faults, and looks whether it got everything across. */
   async live(): Promise<void> {
     this.#start()
