@@ -46,12 +46,14 @@ export interface SplitEnumerator {
   /**
    * All splits that exist now and are not in `known`. On the very first start of a source (`first`), splits begin where
    * the options say; later ones begin at their beginning, whatever the options say. A split that has to wait for others
-   * is left out until those are in `finished`: read to their end, and that is published.
+   * is left out until those are in `finished`: read to their end, and that is published. `ends` has the final position of
+   * each of those, as its `split-end` told it.
    */
   discover(
     known: ReadonlySet<SplitId>,
     first: boolean,
     finished?: ReadonlySet<SplitId>,
+    ends?: ReadonlyMap<SplitId, JsonObject>,
   ): Promise<readonly SplitAssignment[]>
 
   /** Records behind the head of the source per split, for lag metrics; missing where nobody can tell. */

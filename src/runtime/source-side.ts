@@ -57,7 +57,7 @@ export class SourceSide {
           book.add(restored)
           await enumerator.verify(book.unfinished())
         }
-        const found = await enumerator.discover(book.known, restored === undefined, book.finished)
+        const found = await enumerator.discover(book.known, restored === undefined, book.finished, book.ends)
         book.add(found.map((split) => ({ ...split, finished: false })))
         if (restored !== undefined) return undefined
         const { moment } = enumerator
@@ -114,7 +114,7 @@ export class SourceSide {
           await this.#clock.sleep(pause, AbortSignal.any([signal, this.#splitFinished.signal]))
           if (signal.aborted) return
           try {
-            const splits = await enumerator.discover(book.known, false, book.finished)
+            const splits = await enumerator.discover(book.known, false, book.finished, book.ends)
             if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, finished: false }))))
           } catch (error) {
             this.#log.warn(`looking for new splits of ${id}: ${(error as Error).message}`)

@@ -1,4 +1,5 @@
 import type { SplitId } from '../core/batch.ts'
+import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { SplitState } from '../checkpoint/entries.ts'
 import { spreadSplits } from './assignment.ts'
@@ -34,7 +35,13 @@ export class SplitBook {
 
   /** Splits that are read to their end, and published so. */
   get finished(): ReadonlySet<SplitId> {
-    return new Set([...this.#splits].filter(([, { state }]) => state.finished).map(([split]) => split))
+    return new Set(this.ends.keys())
+  }
+
+  /** Where those splits ended. */
+  get ends(): ReadonlyMap<SplitId, JsonObject> {
+    const finished = [...this.#splits.values()].filter(({ state }) => state.finished)
+    return new Map(finished.map(({ state }) => [state.split, state.at]))
   }
 
   /** What a lane reads, from the last published positions. */
