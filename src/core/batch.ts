@@ -1,3 +1,4 @@
+import type { SchemaChange, SourceTable } from './changes.ts'
 import type { JsonObject } from './json.ts'
 import type { Schema } from './schema.ts'
 
@@ -77,6 +78,10 @@ export interface Batch {
   readonly from: JsonObject
   readonly next: JsonObject
   readonly body: Body
+  /** Where a source reads several tables: the one that all rows of this batch belong to, in the shape that they have. */
+  readonly table?: SourceTable
+  /** The rows have these columns of their table only (and those of the change); what the others hold stays as it is. */
+  readonly partial?: readonly string[]
   readonly rows: number
   /** Size for budgets and rates: the bytes as they were read. */
   readonly bytes: number
@@ -104,7 +109,7 @@ export interface SplitEnd {
 }
 
 /** What a reader emits; each item names its split. */
-export type Item = Batch | Watermark | Idle | SplitEnd
+export type Item = Batch | Watermark | Idle | SplitEnd | SchemaChange
 
 /** What body a step wants or gives. The planner makes both ends of an edge agree and puts conversions between. */
 export type BodyFormat =

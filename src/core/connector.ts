@@ -51,6 +51,8 @@ export interface SourceDescription {
   readonly metadata: Schema
   /** Splits may move to another lane at a checkpoint when one reads much more than the others. */
   readonly rebalance?: boolean
+  /** Rows of several tables: only sinks of several tables can read it, and nothing in between. */
+  readonly tables?: boolean
   readonly findings: readonly Finding[]
 }
 
@@ -75,6 +77,8 @@ export interface SinkDescription {
   readonly delivery: Delivery
   /** The bodies that it takes, best first. Bytes may be passed through when the source's encoding is the same. */
   readonly takes: readonly BodyFormat[]
+  /** Takes rows of several tables, each to a table of its own, as its option `routes` says. */
+  readonly tables?: boolean
   /** How many writers the sink wants; `lanes`: one in each lane. */
   readonly writers: number | 'lanes'
   /** What the sink will compute of its rows: the plan makes sure that each is one row-wise SQL expression over them. */

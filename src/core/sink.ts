@@ -1,5 +1,7 @@
 import type { Batch } from './batch.ts'
+import type { SchemaChange, SourceTable } from './changes.ts'
 import type {
+  AcknowledgePermit,
   CheckpointId,
   CommitOutcome,
   CommitPermit,
@@ -93,6 +95,20 @@ export interface SinkCoordinator {
 
   /** Identity of what is written to, for the manifest: another table under the same name is refused (SCHEMA). */
   fingerprint(): Promise<JsonObject>
+
+  /**
+   * Sinks of several tables: makes sure that the target of this one is there and can take its rows. Called before its
+   * first row is read, at every start again; repeating it is success. Creating disturbs no rows of other tables, so no
+   * checkpoint is waited for.
+   */
+  openTable?(table: SourceTable): Promise<void>
+
+  /**
+   * Sinks of several tables: follows a change of shape, as far as its options say. The permit proves that every row before
+   * the change is committed and confirmed; rows behind it are not read before this resolves, while those of other splits
+   * go on. After a crash it is called again for the same change: compare what is there with what should be.
+   */
+  applySchema?(permit: AcknowledgePermit, change: SchemaChange): Promise<'applied' | 'already'>
 
   close(): Promise<void>
 }

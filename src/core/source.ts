@@ -1,4 +1,5 @@
 import type { Item, SplitId, SplitPosition } from './batch.ts'
+import type { SourceTable } from './changes.ts'
 import type { AcknowledgePermit, Finding } from './checkpoint-types.ts'
 import type { JsonObject } from './json.ts'
 import type { LaneContext, PreflightContext, SourceContext } from './context.ts'
@@ -55,6 +56,13 @@ export interface SplitEnumerator {
     finished?: ReadonlySet<SplitId>,
     ends?: ReadonlyMap<SplitId, JsonObject>,
   ): Promise<readonly SplitAssignment[]>
+
+  /**
+   * Sources of several tables: those that exist now and will be read, in the shape that their next rows have. Asked at
+   * every start, before anything is read, so that sinks can make them. Tables that come later are told by the readers, as
+   * a change of the kind `create` before their first row.
+   */
+  tables?(): Promise<readonly SourceTable[]>
 
   /** Records behind the head of the source per split, for lag metrics; missing where nobody can tell. */
   lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>>

@@ -265,6 +265,7 @@ class Assembly {
         metadata: [...this.#metadataOf(source.id)],
         ...(reads && { reads }),
         ...(description.rebalance === true && { rebalance: true }),
+        ...(description.tables === true && { tables: true }),
         delivery: description.delivery,
         outputs: this.#direct.get(source.id) ?? [],
       }
@@ -312,6 +313,7 @@ class Assembly {
         takes: this.#takes(sink.id),
         schema: this.#in.flow.schemas.get(sink.from[0] ?? ''),
         writers: description.writers,
+        ...(description.tables === true && { tables: true }),
         delivery: description.delivery,
       }
     })

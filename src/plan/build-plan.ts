@@ -20,6 +20,7 @@ import { configError } from './parsed-file.ts'
 import { plainStorageFindings } from './plain-storage.ts'
 import type { Plan } from './plan.ts'
 import { checkRowExpression } from './queries.ts'
+import { severalTablesFindings } from './several-tables.ts'
 import type { SqlChecker } from './sql-checker.ts'
 
 /** What planning needs from outside. */
@@ -70,6 +71,7 @@ export async function buildPlan(
   const flow = await resolveFlow(draft, graph, sources, context.sql)
   findings.push(...flow.findings)
   const sinks = await describeSinks(draft, flow, { times, lanes, checker: context.sql }, findings)
+  findings.push(...severalTablesFindings(draft, sources, sinks))
   const moduleFiles = await resolveModules(draft, context.baseDirectory, findings)
   const parts = deliveryParts(draft, sources, sinks)
   const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)

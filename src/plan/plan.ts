@@ -59,6 +59,8 @@ export interface SourceStep {
   readonly reads?: readonly string[]
   /** Splits may move between lanes. */
   readonly rebalance?: boolean
+  /** Its rows belong to several tables. */
+  readonly tables?: boolean
   readonly delivery: Delivery
   readonly outputs: readonly Edge[]
 }
@@ -125,5 +127,7 @@ export interface SinkStep {
   readonly takes: BodyFormat
   readonly schema: Schema | undefined
   readonly writers: number | 'lanes'
+  /** Its rows belong to several tables. */
+  readonly tables?: boolean
   readonly delivery: Delivery
 }

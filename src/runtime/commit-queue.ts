@@ -1,4 +1,4 @@
-import type { CheckpointId, CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
+import type { AcknowledgePermit, CheckpointId, CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
 import { toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { RunOptions } from './run.ts'
@@ -22,14 +22,14 @@ export interface Published {
  */
 export class CommitQueue {
   readonly #options: RunOptions
-  readonly #confirmed: (checkpoints: number) => void
+  readonly #confirmed: (checkpoints: number, permit: AcknowledgePermit) => void
   #pending: readonly PendingCommittable[] = []
   #unconfirmed: readonly CheckpointId[] = []
   #newest: Published | undefined
   #work: Promise<void> = Promise.resolve()
 
   /** `confirmed` is told how many checkpoints became confirmed at once. */
-  constructor(options: RunOptions, confirmed: (checkpoints: number) => void) {
+  constructor(options: RunOptions, confirmed: (checkpoints: number, permit: AcknowledgePermit) => void) {
     this.#options = options
     this.#confirmed = confirmed
   }
@@ -76,10 +76,11 @@ export class CommitQueue {
     const acknowledge = await ledger.confirm(permit.checkpoint)
     const isLeft = (checkpoint: CheckpointId): boolean => checkpoint > permit.checkpoint
     const confirmed = this.#unconfirmed.filter((checkpoint) => !isLeft(checkpoint)).length
+    const done = this.#pending.filter((item) => !isLeft(item.checkpoint))
     this.#pending = this.#pending.filter((item) => isLeft(item.checkpoint))
     this.#unconfirmed = this.#unconfirmed.filter(isLeft)
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
-    this.#confirmed(confirmed)
+    this.#confirmed(confirmed, acknowledge)
     await this.#acknowledge(states, acknowledge)
     await ledger.collect(plan.times.retained)
   }

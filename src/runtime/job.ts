@@ -22,6 +22,7 @@ import { ProgressWatch } from './progress-watch.ts'
 import { Run } from './run.ts'
 import { SinkSide } from './sink-side.ts'
 import { SourceSide } from './source-side.ts'
+import { openTables } from './table-changes.ts'
 import { settleTrouble } from './trouble.ts'
 
 export interface JobOptions {
@@ -150,6 +151,9 @@ export class Job {
     closers.push(() => sources.close())
     const begun = await this.#patiently('looking at the sources', () => sources.restore(ledger.lineage()))
     if (!isKnown(ledger.lineage().beginnings, begun)) await ledger.begin(begun)
+    await this.#patiently('making the tables of the sinks', async () =>
+      openTables(plan, sinks.coordinators, await sources.tables()),
+    )
     if (early.died !== undefined) throw early.died
 
     const run = new Run({ ...this.#options, ledger, lanes, sinks, sources, committer, swept, fingerprints })

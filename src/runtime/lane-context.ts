@@ -3,6 +3,7 @@ import type { Clock, LaneContext, Logger, Meter } from '../core/context.ts'
 import type { Schema } from '../core/schema.ts'
 import type { LaneDatabase } from '../dataplane/lane-database.ts'
 import { storeOpener } from '../storage/open-store.ts'
+import { stagingAddressOf } from '../storage/state-place.ts'
 import type { FromLane, LaneData, LogLevel } from './messages.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -38,7 +39,7 @@ export class LaneServices {
     format: BodyFormat,
     schema: Schema | undefined,
     metadata: readonly string[],
-    reads?: readonly string[],
+    more: Pick<LaneContext, 'reads' | 'tables'> = {},
   ): LaneContext {
     const { plan, lane, lanes } = this.#data
     return {
@@ -55,8 +56,9 @@ export class LaneServices {
       format,
       schema,
       metadata,
-      reads,
+      ...more,
       openStore: storeOpener(plan.s3),
+      openStaging: () => storeOpener(plan.s3)(stagingAddressOf(plan, id)),
       database: () => this.database(),
     }
   }

@@ -69,6 +69,8 @@ export class LaneDesk {
       case 'halt':
         await lane?.halt()
         return this.#tell({ kind: 'halted', handed: lane?.handed() ?? [] })
+      case 'changed':
+        return lane?.changed(message)
       case 'routes':
         return lane?.follow(message)
       case 'tap':

@@ -36,7 +36,8 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     switch (step.kind) {
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
-        const reader = source.reader(services.context(step.id, step.gives, step.schema, step.metadata, step.reads))
+        const { id, gives, schema, metadata, reads, tables = false } = step
+        const reader = source.reader(services.context(id, gives, schema, metadata, { reads, tables }))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader),
           edges: step.outputs,
@@ -117,6 +118,6 @@ async function openWriter(
   const [port] = link?.ports ?? []
   if (link?.role === 'remote' && port !== undefined) return new RemoteWriter(port)
   const sink = await openSink(modules, step.connector, step.options)
-  const writer = sink.writer(services.context(step.id, step.takes, step.schema, []))
+  const writer = sink.writer(services.context(step.id, step.takes, step.schema, [], { tables: step.tables === true }))
   return link === undefined ? writer : new HostedWriter(writer, link.ports, failed)
 }

@@ -1,11 +1,13 @@
 import { addAccounting, NOTHING } from '../checkpoint/accounting.ts'
 import { assert } from '../core/assert.ts'
 import type { Item } from '../core/batch.ts'
+import type { SchemaChange } from '../core/changes.ts'
 import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Edge } from '../plan/plan.ts'
 import type { Spreader } from './exchange/spreader.ts'
 import { HandedCounter, type CutTable, type HandedRecords } from './handed-records.ts'
+import { HeldChanges } from './held-changes.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import type { SourceTask } from './source-task.ts'
 import type { Stage, StageCut } from './stage.ts'
@@ -35,7 +37,10 @@ export class Lane {
   readonly #first: Stage
   readonly #tell: (message: FromLane) => void
   readonly #handed: HandedCounter
+  readonly #changes = new HeldChanges()
   #attempt = 0
+  /** The checkpoint that is being filled. */
+  #filling = 0
   #isRunning = false
   /** False after the last barrier: then only what was read before it goes on. */
   #isReading = false
@@ -61,6 +66,7 @@ export class Lane {
     if (this.#attempt !== attempt) return
     this.#isAtRest = false
     this.#handed.begin(checkpoint, message.trial)
+    this.#filling = checkpoint
     for (const [id, { task }] of this.#steps.sources) task.assign(message.assignments[id] ?? [])
     this.#dirty = false
     this.#drained = false
@@ -139,6 +145,11 @@ export class Lane {
     }
   }
 
+  /** The sinks follow the change that a source waits with. */
+  changed({ attempt, source }: Message<'changed'>): void {
+    if (attempt === this.#attempt) this.#changes.pass(source)
+  }
+
   /** Sends rows that may go to any lane as the coordinator decided. */
   follow({ exchange, routes }: Message<'routes'>): void {
     this.#steps.spreaders.get(exchange)?.follow(routes)
@@ -174,6 +185,7 @@ export class Lane {
     for (const [source, splits] of Object.entries(message.revoke ?? {}))
       this.#steps.sources.get(source)?.task.revoke(splits)
     this.#handed.cut(message.next.checkpoint)
+    this.#filling = message.next.checkpoint
     this.#dirty = false
     failpoint('chk.barrier', 'after')
     return { cut, positions }
@@ -182,7 +194,7 @@ export class Lane {
   /** Sources that gave splits back go on with those that are left. Outside of the gate: their items wait for it. */
   async #readOn<T>(attempt: number, revoked: readonly { readonly task: SourceTask }[], cut: T): Promise<T> {
     for (const { task } of revoked) {
-      await task.rest()
+      await this.#rest(task)
       if (attempt !== this.#attempt || !this.#isReading) break
       task.reassign()
       this.#runSource(task)
@@ -193,7 +205,10 @@ export class Lane {
   #runSource(task: SourceTask): void {
     const attempt = this.#attempt
     task.run(
-      (item) => this.#first.enter(() => this.#handle(task, item)),
+      async (item) => {
+        if (item.kind !== 'schema-change' || (await this.#mayPass(task, item)))
+          await this.#first.enter(() => this.#handle(task, item))
+      },
       (error) => this.#fail(attempt, error),
     )
   }
@@ -208,7 +223,30 @@ export class Lane {
   /** Sources come to rest; what they had polled is dropped by `#handle` and read again by whoever goes on. */
   async #stopReading(): Promise<void> {
     this.#isReading = false
-    await Promise.all([...this.#steps.sources.values()].map(({ task }) => task.rest()))
+    await Promise.all([...this.#steps.sources.values()].map(({ task }) => this.#rest(task)))
+  }
+
+  #rest(task: SourceTask): Promise<void> {
+    const resting = task.rest()
+    this.#changes.letGo(task.id)
+    return resting
+  }
+
+  /** Waits until the sinks follow a change of a table's shape. A trial hands on records that were read before. */
+  async #mayPass(task: SourceTask, change: SchemaChange): Promise<boolean> {
+    if (this.#handed.isTrialOver !== undefined) return true
+    if (!this.#isReading || !task.reads(change.split)) return false
+    const held = this.#changes.hold(task.id)
+    this.#noteRead()
+    this.#tell({ kind: 'change', attempt: this.#attempt, source: task.id, checkpoint: this.#filling, change })
+    return held
+  }
+
+  /** Something was read since the last barrier, so that there will be a next one. */
+  #noteRead(): void {
+    if (this.#dirty) return
+    this.#dirty = true
+    this.#tell({ kind: 'read', attempt: this.#attempt })
   }
 
   async #handle(task: SourceTask, item: Item): Promise<void> {
@@ -220,13 +258,10 @@ export class Lane {
     }
     task.advance(item)
     if (item.kind === 'split-end') this.#handed.splitEnded(task.id, item.split)
-    if (!this.#dirty) {
-      this.#dirty = true
-      this.#tell({ kind: 'read', attempt: this.#attempt })
-    }
+    this.#noteRead()
     if (item.kind === 'split-end' || this.#handed.isTrialOver === true) this.#checkDrained()
     // Last: it may have to wait until rows are on their way, and the end of all input need not.
-    if (item.kind !== 'batch') await this.#first.mark(item)
+    if (item.kind !== 'batch' && item.kind !== 'schema-change') await this.#first.mark(item)
   }
 
   #checkDrained(): void {

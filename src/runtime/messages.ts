@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { SplitId } from '../core/batch.ts'
+import type { SchemaChange } from '../core/changes.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { ErrorData } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -54,6 +55,8 @@ export type ToLane =
       /** Splits of each source that this lane reads no further: another one goes on with them. */
       readonly revoke?: Readonly<Record<string, readonly SplitId[]>>
     }
+  /** The sinks follow the change that this source waits with. */
+  | { readonly kind: 'changed'; readonly attempt: number; readonly source: string }
   /** Throw away open work and stay still until the next `start`. */
   | { readonly kind: 'halt' }
   /** Where an exchange is to send rows from now on that may go to any lane. */
@@ -108,6 +111,17 @@ export type FromLane =
     }
   /** What an exchange measured since the last report. */
   | { readonly kind: 'measured'; readonly exchange: string; readonly values: ValueBytes }
+  /**
+   * A source of this lane waits with a change of a table's shape. All that it read before it belongs to `checkpoint` or to
+   * earlier ones.
+   */
+  | {
+      readonly kind: 'change'
+      readonly attempt: number
+      readonly source: string
+      readonly checkpoint: CheckpointId
+      readonly change: SchemaChange
+    }
   /** Every assigned split has ended. */
   | { readonly kind: 'drained'; readonly attempt: number }
   | { readonly kind: 'halted'; readonly handed: readonly HandedRecords[] }

@@ -23,7 +23,8 @@ import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
-import { settleTrouble } from './trouble.ts'
+import { TableChanges } from './table-changes.ts'
+import { settleTrouble, waitsForReload } from './trouble.ts'
 
 export interface RunOptions extends JobOptions {
   readonly ledger: Ledger
@@ -48,6 +49,7 @@ export class Run {
   readonly #rewinder: Rewinder
   readonly #leftovers: Leftovers
   readonly #moves: SplitMoves
+  readonly #changes: TableChanges
   #cycle: CycleState
   /** The epoch under which the lanes run, 0 while they are told to rest. */
   #attempt = 0
@@ -72,7 +74,17 @@ export class Run {
     this.#options = options
     this.#cycle = startCycle(options.plan.parallelism, options.ledger.lineage().nextCheckpoint, 0)
     this.#timer = new CheckpointTimer(options.plan.times.intervalMs, options.clock, () => this.#step({ kind: 'due' }))
-    this.#commits = new CommitQueue(options, (checkpoints) => this.#step({ kind: 'confirmed', checkpoints }))
+    this.#changes = new TableChanges({
+      plan: options.plan,
+      sinks: options.sinks.coordinators,
+      logger: options.logger,
+      passed: ({ lane, attempt, source }) => this.#passChange(lane, attempt, source),
+      failed: (error) => this.#workFailed(error),
+    })
+    this.#commits = new CommitQueue(options, (checkpoints, permit) => {
+      this.#step({ kind: 'confirmed', checkpoints })
+      if (this.#changes.confirmed(permit)) this.#step({ kind: 'due' })
+    })
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
     this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
@@ -141,6 +153,10 @@ export class Run {
         return this.#timer.rowsArrived()
       case 'split-bytes':
         return this.#moves.hear(message)
+      case 'change':
+        // Rows stand still until the sinks follow: nobody waits for the interval.
+        if (this.#changes.ask({ lane, ...message })) this.#step({ kind: 'due' })
+        return
       case 'acked':
         this.#acks.push(message.ack)
         return this.#step({ kind: 'acked', lane })
@@ -170,6 +186,10 @@ export class Run {
     lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
     void this.#ticketsFor(checkpoint + 1)
     observe({ kind: 'started', epoch: attempt })
+  }
+
+  #passChange(lane: number, attempt: number, source: string): void {
+    if (attempt === this.#attempt) this.#options.lanes.sendTo(lane, { kind: 'changed', attempt, source })
   }
 
   /** Made ahead where nothing is urgent, so that a barrier need not wait for a server. */
@@ -288,6 +308,7 @@ export class Run {
     this.#cancelDeadline()
     this.#timer.restart()
     this.#moves.rewound()
+    this.#changes.rewound()
     // From here on, what lanes still say about the old attempt is not heard.
     this.#attempt = 0
     this.#isRewinding = true
@@ -351,6 +372,14 @@ export class Run {
     await this.#options.lanes.halt()
     this.#attempt = 0
     await this.#publishing.catch(() => undefined)
+    if (waitsForReload(trouble, ledger, committer)) {
+      return this.fail(
+        new MillraceError(`${trouble.message}; its rows were kept, starting over to load them again`, {
+          code: 'UNAVAILABLE',
+          retry: 'restart',
+        }),
+      )
+    }
     await settleTrouble(trouble, ledger, committer, sinks)
     this.#end.reject(
       new MillraceError(

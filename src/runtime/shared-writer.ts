@@ -27,6 +27,7 @@ export type ToHost = { readonly generation: number } & (
       readonly length: number
       readonly rows: number
       readonly separator: number
+      readonly tables: RowsOfTable
     }
   | { readonly kind: 'cut' }
 )
@@ -35,6 +36,9 @@ export type ToHost = { readonly generation: number } & (
 export type ToRemote =
   | { readonly kind: 'credit'; readonly block: number }
   | { readonly kind: 'prepared'; readonly generation: number; readonly rows: number; readonly bytes: number }
+
+/** Which table the rows of a batch belong to, where there are several. */
+type RowsOfTable = Pick<Batch, 'table' | 'partial'>
 
 const BLOCKS = 3
 
@@ -61,7 +65,7 @@ export class RemoteWriter implements SinkWriter {
     const { block, memory } = await this.#blocks.copy(body.buffer.subarray(0, body.length))
     batch.release()
     const { length, separator } = body
-    this.#send({ kind: 'rows', generation, block, memory, length, rows, separator })
+    this.#send({ kind: 'rows', generation, block, memory, length, rows, separator, tables: tablesOf(batch) })
   }
 
   cut(): Promise<CutResult> {
@@ -234,8 +238,12 @@ export class HostedWriter implements SinkWriter {
 }
 
 function batchOf(message: ToHost & { kind: 'rows' }, release: () => void): Batch {
-  const { memory, length, rows, separator } = message
+  const { memory, length, rows, separator, tables } = message
   const body = { kind: 'bytes', buffer: Buffer.from(memory), length, separator } as const
   // Positions stay in the lane that read the rows.
-  return { kind: 'batch', split: '', from: {}, next: {}, body, rows, bytes: length, release }
+  return { kind: 'batch', split: '', from: {}, next: {}, body, rows, bytes: length, ...tables, release }
+}
+
+function tablesOf({ table, partial }: Batch): RowsOfTable {
+  return { ...(table && { table }), ...(partial && { partial }) }
 }

@@ -1,4 +1,5 @@
 import type { SplitId } from '../core/batch.ts'
+import type { SourceTable } from '../core/changes.ts'
 import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
 import { failpoint } from '../core/failpoints.ts'
@@ -66,6 +67,14 @@ export class SourceSide {
     )
     failpoint('restore.seek', 'after')
     return Object.fromEntries(begun.filter((one) => one !== undefined))
+  }
+
+  /** Tables of each source that reads several. */
+  async tables(): Promise<ReadonlyMap<string, readonly SourceTable[]>> {
+    const known = await Promise.all(
+      [...this.#sources].map(async ([id, { enumerator }]) => [id, (await enumerator.tables?.()) ?? []] as const),
+    )
+    return new Map(known.filter(([, tables]) => tables.length > 0))
   }
 
   /** True when no source can find further splits. */

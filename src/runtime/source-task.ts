@@ -81,6 +81,7 @@ export class SourceTask {
       progress.at = item.next
       this.#read.set(item.split, (this.#read.get(item.split) ?? 0) + item.bytes)
     }
+    if (item.kind === 'schema-change') progress.at = item.next
     if (item.kind === 'split-end') {
       progress.at = item.at
       progress.finished = true
