@@ -76,7 +76,6 @@ export class CommitQueue {
     const acknowledge = await ledger.confirm(permit.checkpoint)
     const isLeft = (checkpoint: CheckpointId): boolean => checkpoint > permit.checkpoint
     const confirmed = this.#unconfirmed.filter((checkpoint) => !isLeft(checkpoint)).length
-    const done = this.#pending.filter((item) => !isLeft(item.checkpoint))
     this.#pending = this.#pending.filter((item) => isLeft(item.checkpoint))
     this.#unconfirmed = this.#unconfirmed.filter(isLeft)
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })

@@ -23,8 +23,7 @@ import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
-import { TableChanges } from './table-changes.ts'
-import { settleTrouble, waitsForReload } from './trouble.ts'
+import { settleTrouble } from './trouble.ts'
 
 export interface RunOptions extends JobOptions {
   readonly ledger: Ledger
@@ -372,14 +371,6 @@ export class Run {
     await this.#options.lanes.halt()
     this.#attempt = 0
     await this.#publishing.catch(() => undefined)
-    if (waitsForReload(trouble, ledger, committer)) {
-      return this.fail(
-        new MillraceError(`${trouble.message}; its rows were kept, starting over to load them again`, {
-          code: 'UNAVAILABLE',
-          retry: 'restart',
-        }),
-      )
-    }
     await settleTrouble(trouble, ledger, committer, sinks)
     this.#end.reject(
       new MillraceError(
