@@ -23,6 +23,7 @@ import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
+import { TableChanges } from './table-changes.ts'
 import { settleTrouble } from './trouble.ts'
 
 export interface RunOptions extends JobOptions {
