@@ -5,8 +5,10 @@
 import { globSync } from 'node:fs'
 import path from 'node:path'
 import { runChecks } from './testing/checks.ts'
+import { databaseVariable, type DatabaseName } from './services/databases.ts'
+import { isTidbBuilt } from './services/tidb.ts'
 import { ensurePrograms } from './testing/programs.ts'
-import { checkService, hostKafka, hostS3, realServers } from './testing/services.ts'
+import { checkService, hostDatabase, hostKafka, hostS3, realServers } from './testing/services.ts'
 import { playSimulation } from './testing/simulation.ts'
 import { describe, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { addTotals, closingLines, runSuite, type Totals } from './testing/suite.ts'
@@ -41,6 +43,7 @@ function prepareServers(): {
   readers: Promise<StageResult>
   kafka: ReturnType<typeof hostKafka>
   s3: ReturnType<typeof hostS3>
+  databases: readonly { readonly name: DatabaseName; readonly server: ReturnType<typeof hostDatabase> }[]
 } {
   const programs = ensurePrograms(deadline)
   const ready = programs.then(({ ok }) => {
@@ -51,17 +54,28 @@ function prepareServers(): {
   )
   const kafka = ready.then(hostKafka)
   const s3 = ready.then(hostS3)
+  const databases = databaseNames().map((name) => ({ name, server: ready.then(() => hostDatabase(name)) }))
   // Failures are reported by the stages that await them, later.
-  for (const promise of [programs, readers, kafka, s3]) promise.catch(() => undefined)
-  return { programs, readers, kafka, s3 }
+  for (const promise of [programs, readers, kafka, s3, ...databases.map(({ server }) => server)])
+    promise.catch(() => undefined)
+  return { programs, readers, kafka, s3, databases }
+}
+
+/** A full run compiles TiDB, which takes eight minutes; another one uses it where that was done. */
+function databaseNames(): DatabaseName[] {
+  return ['mariadb', 'mysql', 'mysql80', 'postgres', ...(isFull || isTidbBuilt() ? ['tidb' as const] : [])]
+}
+
+function sayNoTidb(): Promise<StageResult> {
+  return Promise.resolve({ ok: true, output: 'left out, not compiled: node scripts/services/main.ts tidb start' })
 }
 
 async function main(): Promise<boolean> {
   const started = performance.now()
   // Downloads and the start of servers overlap with the checks and the unit tests.
-  const { programs, readers, kafka, s3 } = prepareServers()
+  const { programs, readers, kafka, s3, databases } = prepareServers()
   await using cleanup = new AsyncDisposableStack()
-  for (const server of [kafka, s3]) {
+  for (const server of [kafka, s3, ...databases.map((database) => database.server)]) {
     cleanup.defer(async () => (await server.catch(() => undefined))?.[Symbol.asyncDispose]())
   }
 
@@ -70,11 +84,13 @@ async function main(): Promise<boolean> {
 
   const isSimulationGood = await stage('simulation', () => playSimulation(isFull, deadline))
 
-  const stages: readonly [string, () => Promise<StageResult>][] = [
+  const stages: readonly (readonly [string, () => Promise<StageResult>])[] = [
     ['programs', () => programs],
     ['hudi readers', () => readers],
     ['kafka', async () => checkService(await kafka)],
     ['s3', async () => checkService(await s3)],
+    ...databases.map(({ name, server }) => [name, async () => checkService(await server)] as const),
+    ...(databases.some(({ name }) => name === 'tidb') ? [] : [['tidb', sayNoTidb] as const]),
     ['real servers', () => Promise.resolve(realServers())],
   ]
   let areServersUp = true
@@ -82,6 +98,7 @@ async function main(): Promise<boolean> {
   if (areServersUp && !deadline.aborted) {
     process.env['MILLRACE_KAFKA'] = (await kafka).address
     process.env['MILLRACE_S3'] = (await s3).address
+    for (const { name, server } of databases) process.env[databaseVariable(name)] = (await server).address
     totals = addTotals(totals, await runTests(all.filter(needServers)))
   }
   if (deadline.aborted) process.stdout.write(`\nstopped: ${describe(deadline.reason)}\n`)

@@ -1,12 +1,13 @@
 /**
- * `node scripts/services/main.ts kafka|s3 start|stop`: a service that several test processes share. Its address goes into
- * `<cache>/services.json`; tests take it from MILLRACE_KAFKA or MILLRACE_S3.
+ * `node scripts/services/main.ts <service> start|stop`: a service that several test processes share. Its address goes into
+ * `<cache>/services.json`; tests take it from MILLRACE_KAFKA, MILLRACE_S3, MILLRACE_MARIADB and so on.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { DATABASE_NAMES, startDatabase, type DatabaseName } from './databases.ts'
 import { cacheDirectory } from './java-jars.ts'
-import { startKafka } from './kafka.ts'
 import { startS3 } from './s3.ts'
 
 interface SharedService {
@@ -34,13 +35,21 @@ async function start(name: string): Promise<string> {
   const services = readRegister()
   const running = services[name]
   if (running !== undefined && isRunning(running)) return running.address
-  const dataDir = path.join(cacheDirectory(), `${name}-data`)
+  const dataDir = chooseDataDirectory(name)
   rmSync(dataDir, { recursive: true, force: true })
   const { pid, address } = await startService(name, dataDir)
   const entry: SharedService = { pid, address, dataDir }
   writeFileSync(register, `${JSON.stringify({ ...readRegister(), [name]: entry }, undefined, 2)}\n`)
   return entry.address
 }
+
+/** PostgreSQL does not run as root, and who it runs as may not be let into the cache. */
+function chooseDataDirectory(name: string): string {
+  if (name === 'postgres') return mkdtempSync(path.join(tmpdir(), 'millrace-postgres-'))
+  return path.join(cacheDirectory(), `${name}-data`)
+}
+
+const isDatabase = (name: string): name is DatabaseName => DATABASE_NAMES.includes(name as DatabaseName)
 
 async function startService(
   name: string,
@@ -50,6 +59,11 @@ async function startService(
     const { pid, endpoint } = await startS3({ dataDir, detached: true })
     return { pid, address: endpoint }
   }
+  if (isDatabase(name)) {
+    const { pid, url } = await startDatabase(name, { dataDir, detached: true })
+    return { pid, address: url }
+  }
+  const { startKafka } = await import('./kafka.ts')
   const { pid, bootstrap } = await startKafka({ dataDir, detached: true, sasl: true, tls: true })
   return { pid, address: bootstrap }
 }
@@ -58,16 +72,17 @@ async function stop(name: string): Promise<void> {
   const services = readRegister()
   const running = services[name]
   if (running === undefined) return
-  if (isRunning(running)) process.kill(running.pid, 'SIGTERM')
+  if (isRunning(running)) process.kill(running.pid, name === 'postgres' ? 'SIGINT' : 'SIGTERM')
   while (isRunning(running)) await new Promise((resolve) => setTimeout(resolve, 50))
   rmSync(running.dataDir, { recursive: true, force: true })
   delete services[name]
   writeFileSync(register, `${JSON.stringify(services, undefined, 2)}\n`)
 }
 
-const [name, verb] = process.argv.slice(2)
-if ((name !== 'kafka' && name !== 's3') || (verb !== 'start' && verb !== 'stop')) {
-  process.stderr.write('usage: node scripts/services/main.ts kafka|s3 start|stop\n')
+const NAMES: readonly string[] = ['kafka', 's3', ...DATABASE_NAMES]
+const [name = '', verb] = process.argv.slice(2)
+if (!NAMES.includes(name) || (verb !== 'start' && verb !== 'stop')) {
+  process.stderr.write(`usage: node scripts/services/main.ts ${NAMES.join('|')} start|stop\n`)
   process.exitCode = 2
 } else if (verb === 'start') {
   process.stdout.write(`${await start(name)}\n`)

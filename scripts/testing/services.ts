@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import path from 'node:path'
+import type { DatabaseName } from '../services/databases.ts'
 import { describe, repository, type StageResult } from './stage.ts'
 
 /** A server that lives as long as the test run, in a process of its own. */
@@ -19,9 +20,14 @@ export function hostS3(): Promise<HostedService> {
   return hostService('the S3 server', 's3-host.ts')
 }
 
+/** Starts a database server that they share; at the first time its packages are unpacked into the cache. */
+export function hostDatabase(name: DatabaseName): Promise<HostedService> {
+  return hostService(name, 'database-host.ts', name)
+}
+
 /** What goes wrong is on stderr. */
-async function hostService(name: string, program: string): Promise<HostedService> {
-  const host = spawn(process.execPath, [path.join(repository, 'scripts', 'testing', program)], {
+async function hostService(name: string, program: string, ...args: readonly string[]): Promise<HostedService> {
+  const host = spawn(process.execPath, [path.join(repository, 'scripts', 'testing', program), ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(host, 'exit')
@@ -38,13 +44,14 @@ async function hostService(name: string, program: string): Promise<HostedService
 
 /** Says where a server is, if it still answers: the unit tests ran since it was started. */
 export async function checkService(service: HostedService): Promise<StageResult> {
-  const [host = '', port = ''] = service.address.replace(/^http:\/\//, '').split(':')
+  const place = service.address.replace(/^\w+:\/\/(?:[^@]*@)?/, '')
+  const [host = '', port = ''] = place.split(':')
   const socket = connect(Number(port), host)
   try {
     await once(socket, 'connect')
-    return { ok: true, output: service.address }
+    return { ok: true, output: place }
   } catch (error) {
-    return { ok: false, output: `the server at ${service.address} has ended since it was started: ${describe(error)}` }
+    return { ok: false, output: `the server at ${place} has ended since it was started: ${describe(error)}` }
   } finally {
     socket.destroy()
   }
