@@ -4,7 +4,7 @@ import {
   createTopics,
   deleteRecords,
   deleteTopics,
-  describeTopicConfigs,
+  describeConfigs,
   type TopicResult,
 } from './apis/topics.ts'
 import type { KafkaClient, TopicPartition } from './client.ts'
@@ -67,9 +67,23 @@ export class KafkaAdmin {
   ): Promise<ReadonlyMap<string, string | null>> {
     const doing = `reading the settings of Kafka topic ${topic}`
     return await this.#client.retrying(doing, async () => {
-      const answer = await this.#client.callAny(describeTopicConfigs, { topic, names })
+      const answer = await this.#client.callAny(describeConfigs, { kind: 'topic', name: topic, names })
       if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, doing, { topic }, answer.message)
       return answer.values
+    })
+  }
+
+  /** Values of the settings of every broker, by node id. */
+  async brokerConfigs(names: readonly string[]): Promise<ReadonlyMap<number, ReadonlyMap<string, string | null>>> {
+    return await this.#client.retrying('reading the settings of Kafka brokers', async () => {
+      const found = new Map<number, ReadonlyMap<string, string | null>>()
+      for (const nodeId of (await this.#client.cluster()).nodeIds) {
+        const doing = `reading the settings of Kafka broker ${nodeId}`
+        const answer = await this.#client.call(nodeId, describeConfigs, { kind: 'broker', name: String(nodeId), names })
+        if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, doing, {}, answer.message)
+        found.set(nodeId, answer.values)
+      }
+      return found
     })
   }
 

@@ -1,9 +1,8 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { assert } from '../../core/assert.ts'
-import type { ProducerIdentity } from './apis/transactions.ts'
-import { CODECS, type Codec } from './compression.ts'
-import { crc32c } from './crc32c.ts'
-import { BATCH, CONTROL, TRANSACTIONAL } from './record-batch.ts'
+import { sealHeader, type BatchOptions } from './batch-header.ts'
+import { compressWith } from './compressors.ts'
+import { BATCH } from './record-batch.ts'
+import { varintSize, writeVarint, writeVarlong } from './varint.ts'
 
 export interface OutgoingHeader {
   readonly key: string
@@ -18,19 +17,9 @@ export interface OutgoingRecord {
   readonly headers?: readonly OutgoingHeader[]
 }
 
-export interface BatchOptions {
-  readonly codec?: Codec
-  /** With a sequence number the broker refuses repeats; needed in transactions. */
-  readonly producer?: ProducerIdentity & { readonly baseSequence: number }
-  readonly isTransactional?: boolean
-  readonly isControl?: boolean
-  /** The broker sets offsets itself; given only for bytes that no broker sees. */
-  readonly baseOffset?: bigint
-}
-
 const MAX_RECORD_OVERHEAD = 40
 
-/** Encodes one record batch. LZ4 and snappy come from `@platformatic/kafka`, so they must be loaded: `loadCodec`. */
+/** Encodes one record batch. LZ4 and snappy have to be loaded before: `loadCodec`. */
 export function encodeBatch(records: readonly OutgoingRecord[], options: BatchOptions = {}): Buffer {
   assert(records.length > 0, 'a record batch has records')
   const now = BigInt(Date.now())
@@ -73,46 +62,15 @@ export function encodeValues(
   })
 }
 
-type Compress = (input: Buffer) => Buffer
-const compressors = new Map<Codec, Compress>([
-  ['none', (input) => input],
-  ['gzip', (input) => gzipSync(input)],
-  ['zstd', (input) => zstdCompressSync(input)],
-])
-
-/** Makes a codec ready for `encodeBatch`. The library that has LZ4 and snappy takes 0.3 s to load, so it is not by itself. */
-export async function loadCodec(codec: Codec): Promise<void> {
-  if (compressors.has(codec)) return
-  const { compressionsAlgorithms } = await import('@platformatic/kafka')
-  const algorithm = compressionsAlgorithms[codec]
-  compressors.set(codec, (input) => algorithm.compressSync(input))
-}
-
 function sealBatch(
   records: Buffer,
   options: BatchOptions & { readonly count: number; readonly baseTimestamp: bigint; readonly maxTimestamp: bigint },
 ): Buffer {
   const codec = options.codec ?? 'none'
-  const compress = compressors.get(codec)
-  assert(compress !== undefined, `codec ${codec} is loaded before a batch is encoded with it`)
-  const payload = compress(records)
+  const payload = compressWith(codec, records)
   const batch = Buffer.allocUnsafe(BATCH.RECORDS + payload.length)
-  const isTransactional = options.isTransactional === true ? TRANSACTIONAL : 0
-  const isControl = options.isControl === true ? CONTROL : 0
-  batch.writeBigInt64BE(options.baseOffset ?? 0n, BATCH.BASE_OFFSET)
-  batch.writeInt32BE(batch.length - BATCH.AFTER_LENGTH, BATCH.LENGTH)
-  batch.writeInt32BE(-1, BATCH.LEADER_EPOCH)
-  batch.writeInt8(2, BATCH.MAGIC)
-  batch.writeInt16BE(CODECS.indexOf(codec) | isTransactional | isControl, BATCH.ATTRIBUTES)
-  batch.writeInt32BE(options.count - 1, BATCH.LAST_OFFSET_DELTA)
-  batch.writeBigInt64BE(options.baseTimestamp, BATCH.BASE_TIMESTAMP)
-  batch.writeBigInt64BE(options.maxTimestamp, BATCH.MAX_TIMESTAMP)
-  batch.writeBigInt64BE(options.producer?.producerId ?? -1n, BATCH.PRODUCER_ID)
-  batch.writeInt16BE(options.producer?.producerEpoch ?? -1, BATCH.PRODUCER_EPOCH)
-  batch.writeInt32BE(options.producer?.baseSequence ?? -1, BATCH.BASE_SEQUENCE)
-  batch.writeInt32BE(options.count, BATCH.RECORD_COUNT)
   payload.copy(batch, BATCH.RECORDS)
-  batch.writeUInt32BE(crc32c(batch.subarray(BATCH.ATTRIBUTES)), BATCH.CRC)
+  sealHeader(batch, { ...options, codec })
   return batch
 }
 
@@ -177,19 +135,10 @@ class RecordWriter {
   }
 
   #varint(value: number): void {
-    let rest = ((value << 1) ^ (value >> 31)) >>> 0
-    for (; rest >= 0x80; rest >>>= 7) this.#buffer[this.#at++] = (rest & 0x7f) | 0x80
-    this.#buffer[this.#at++] = rest
+    this.#at = writeVarint(this.#buffer, this.#at, value)
   }
 
   #varlong(value: bigint): void {
-    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
-    for (; rest >= 0x80n; rest >>= 7n) this.#buffer[this.#at++] = Number(rest & 0x7fn) | 0x80
-    this.#buffer[this.#at++] = Number(rest)
+    this.#at = writeVarlong(this.#buffer, this.#at, value)
   }
-}
-
-/** For values that are not negative. */
-function varintSize(value: number): number {
-  return Math.max(1, Math.ceil((33 - Math.clz32(value)) / 7))
 }

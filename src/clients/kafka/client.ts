@@ -129,6 +129,13 @@ export class KafkaClient implements AsyncDisposable {
       )
   }
 
+  /** The cluster's own id, and its brokers. */
+  async cluster(): Promise<{ readonly clusterId: string; readonly nodeIds: readonly number[] }> {
+    const answer = await this.callAny(metadata, [])
+    this.#brokers = new Map(answer.brokers.map((broker) => [broker.nodeId, broker]))
+    return { clusterId: answer.clusterId ?? '', nodeIds: answer.brokers.map(({ nodeId }) => nodeId) }
+  }
+
   /**
    * Concrete offsets of partitions, in the order asked. With `committed` isolation the latest offset is the last
    * stable one. A timestamp that is younger than every record gives the latest offset.

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { produce } from './apis/produce.ts'
-import { encodeBatch, loadCodec, type OutgoingRecord } from './batch-encoder.ts'
+import { encodeBatch, type OutgoingRecord } from './batch-encoder.ts'
 import type { KafkaClient } from './client.ts'
 import type { Codec } from './compression.ts'
+import { loadCodec } from './compressors.ts'
 import { KAFKA, kafkaError } from './kafka-errors.ts'
+import { PartitionLeaders } from './partition-leaders.ts'
 import { pauseBefore } from './retrying.ts'
 
 /** Answers of a broker that does not lead the partition, for example right after the topic was created. */
@@ -26,10 +28,11 @@ export interface ProduceTarget {
  */
 export class PartitionProducer {
   readonly #client: KafkaClient
-  #leaders = new Map<string, number>()
+  readonly #leaders: PartitionLeaders
 
   constructor(client: KafkaClient) {
     this.#client = client
+    this.#leaders = new PartitionLeaders(client)
   }
 
   /** Sends one batch; returns the offset of its first record. */
@@ -43,39 +46,19 @@ export class PartitionProducer {
   }
 
   /** Sends bytes made by `encodeBatch` or `encodeValues`; returns the offset of the first record. */
-  async sendBatch(
-    { topic, partition }: ProduceTarget,
-    batch: Buffer,
-    transactionalId: string | null = null,
-  ): Promise<bigint> {
+  async sendBatch({ topic, partition }: ProduceTarget, batch: Buffer): Promise<bigint> {
     const topics = [{ name: topic, partitions: [{ partition, batches: batch }] }]
     const end = performance.now() + this.#client.retryTimeoutMs
     for (let attempt = 1; ; attempt++) {
-      const leader = await this.#leaderOf(topic, partition)
-      const [answer] = await this.#client.call(leader, produce, { transactionalId, timeoutMs: 30_000, topics })
+      const leader = await this.#leaders.of(topic, partition)
+      const [answer] = await this.#client.call(leader, produce, { transactionalId: null, timeoutMs: 30_000, topics })
       const code = answer?.errorCode ?? KAFKA.UNKNOWN_SERVER_ERROR
       if (answer !== undefined && code === 0) return answer.baseOffset
-      this.#leaders.clear()
+      this.#leaders.forget()
       if (!NOT_APPENDED.has(code) || performance.now() > end) {
         throw kafkaError(code, `appending to ${topic} partition ${partition}`, { topic, partition }, answer?.message)
       }
       await sleep(pauseBefore(attempt))
     }
-  }
-
-  async #leaderOf(topic: string, partition: number): Promise<number> {
-    const key = `${topic}/${partition}`
-    const known = this.#leaders.get(key)
-    if (known !== undefined) return known
-    for (const info of await this.#client.topics([topic])) {
-      for (const at of info.partitions) this.#leaders.set(`${info.name}/${at.partition}`, at.leader)
-    }
-    const found = this.#leaders.get(key)
-    if (found === undefined)
-      throw kafkaError(KAFKA.UNKNOWN_TOPIC_OR_PARTITION, `finding the leader of ${topic} partition ${partition}`, {
-        topic,
-        partition,
-      })
-    return found
   }
 }

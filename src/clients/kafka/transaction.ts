@@ -1,13 +1,24 @@
-import { addPartitionsToTxn, endTxn, initProducerId, type ProducerIdentity } from './apis/transactions.ts'
-import { encodeBatch, loadCodec, type OutgoingRecord } from './batch-encoder.ts'
+import { addPartitionsToTxn, endTxn, type ProducerIdentity } from './apis/transactions.ts'
+import { BatchBuilder, emptyParts, encodeHeaders } from './batch-builder.ts'
+import type { OutgoingRecord } from './batch-encoder.ts'
 import type { KafkaClient } from './client.ts'
 import type { Codec } from './compression.ts'
+import { loadCodec } from './compressors.ts'
 import { kafkaError } from './kafka-errors.ts'
-import { PartitionProducer, type ProduceTarget } from './producer.ts'
+import { PartitionLeaders } from './partition-leaders.ts'
+import type { ProduceTarget } from './producer.ts'
+import { initProducer, SequencedProducer } from './sequenced-producer.ts'
 
 /** Enough to end a transaction from another process. */
 export interface TransactionHandle extends ProducerIdentity {
   readonly transactionalId: string
+}
+
+export interface TransactionOptions {
+  readonly codec?: Codec
+  readonly deliveryTimeoutMs?: number
+  /** Shared by the transactions of one writer. */
+  readonly leaders?: PartitionLeaders
 }
 
 /**
@@ -17,47 +28,60 @@ export interface TransactionHandle extends ProducerIdentity {
 export class KafkaTransaction {
   readonly handle: TransactionHandle
   readonly #client: KafkaClient
-  readonly #producer: PartitionProducer
-  /** Next sequence number by partition; a partition in here is part of the transaction. */
-  readonly #sequences = new Map<string, number>()
+  readonly #producer: SequencedProducer
+  readonly #partitions = new Map<string, Promise<void>>()
+  /** Partitions that wait for the request that is on its way: the coordinator takes one at a time. */
+  #wanted: ProduceTarget[] = []
+  #adding: Promise<void> = Promise.resolve()
 
   /**
    * Fences every earlier user of the id and aborts what they left open. `timeoutMs` is how long the transaction may
    * stay open before Kafka aborts it.
    */
-  static async begin(client: KafkaClient, transactionalId: string, timeoutMs: number): Promise<KafkaTransaction> {
-    const doing = `beginning Kafka transaction ${transactionalId}`
-    const identity = await client.retrying(doing, async () => {
-      const coordinator = await client.coordinatorOf({ kind: 'transaction', key: transactionalId })
-      const answer = await client.call(coordinator, initProducerId, { transactionalId, timeoutMs })
-      if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, doing, { transactionalId })
-      return answer
-    })
-    const { producerId, producerEpoch } = identity
-    return new KafkaTransaction(client, { transactionalId, producerId, producerEpoch })
+  static async begin(
+    client: KafkaClient,
+    transactionalId: string,
+    timeoutMs: number,
+    options: TransactionOptions = {},
+  ): Promise<KafkaTransaction> {
+    await loadCodec(options.codec ?? 'none')
+    const identity = await initProducer(client, transactionalId, timeoutMs)
+    return new KafkaTransaction(client, { transactionalId, ...identity }, options)
   }
 
-  private constructor(client: KafkaClient, handle: TransactionHandle) {
+  private constructor(client: KafkaClient, handle: TransactionHandle, options: TransactionOptions) {
     this.#client = client
     this.handle = handle
-    this.#producer = new PartitionProducer(client)
+    const { leaders = new PartitionLeaders(client), ...rest } = options
+    this.#producer = new SequencedProducer(
+      client,
+      handle,
+      { ...rest, transactionalId: handle.transactionalId },
+      leaders,
+    )
   }
 
   /** Whether any partition was written: ending a transaction without data is an error on Kafka's side. */
   get hasData(): boolean {
-    return this.#sequences.size > 0
+    return this.#partitions.size > 0
   }
 
-  async send(target: ProduceTarget, records: readonly OutgoingRecord[], codec: Codec = 'none'): Promise<bigint> {
-    await loadCodec(codec)
-    const key = `${target.topic}/${target.partition}`
-    const baseSequence = this.#sequences.get(key) ?? 0
-    if (!this.#sequences.has(key)) await this.#addPartition(target)
-    const { producerId, producerEpoch, transactionalId } = this.handle
-    const producer = { producerId, producerEpoch, baseSequence }
-    const batch = encodeBatch(records, { codec, isTransactional: true, producer })
-    this.#sequences.set(key, baseSequence + records.length)
-    return await this.#producer.sendBatch(target, batch, transactionalId)
+  /** Appends a batch; those of a partition in the order of the calls. */
+  async sendBatch(target: ProduceTarget, builder: BatchBuilder): Promise<bigint> {
+    const added = this.#partition(target)
+    await added
+    return await this.#producer.send(target, builder)
+  }
+
+  /** Appends records; returns the offset of the first one. */
+  async send(target: ProduceTarget, records: readonly OutgoingRecord[]): Promise<bigint> {
+    return await this.sendBatch(target, builderOf(records))
+  }
+
+  /** Resolves when everything that was sent is appended. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#partitions.values())
+    await this.#producer.flush()
   }
 
   async commit(): Promise<void> {
@@ -68,16 +92,55 @@ export class KafkaTransaction {
     await endTransaction(this.#client, this.handle, false)
   }
 
-  async #addPartition({ topic, partition }: ProduceTarget): Promise<void> {
-    const doing = `adding ${topic} partition ${partition} to Kafka transaction ${this.handle.transactionalId}`
-    await this.#client.retrying(doing, async () => {
-      const coordinator = await this.#client.coordinatorOf({ kind: 'transaction', key: this.handle.transactionalId })
-      const request = { ...this.handle, topic, partitions: [partition] }
-      for (const code of await this.#client.call(coordinator, addPartitionsToTxn, request)) {
-        if (code !== 0) throw kafkaError(code, doing, { topic, partition })
-      }
-    })
+  #partition(target: ProduceTarget): Promise<void> {
+    const key = `${target.topic}/${target.partition}`
+    const known = this.#partitions.get(key)
+    if (known !== undefined) return known
+    this.#wanted.push(target)
+    const adding = this.#adding.catch(() => undefined).then(() => this.#addWanted())
+    this.#adding = adding
+    this.#partitions.set(key, adding)
+    adding.catch(() => undefined)
+    return adding
   }
+
+  /** Everything that came together while the last request was on its way goes with the next one. */
+  async #addWanted(): Promise<void> {
+    const wanted = this.#wanted
+    this.#wanted = []
+    for (const [topic, targets] of Map.groupBy(wanted, (target) => target.topic)) {
+      const partitions = targets.map(({ partition }) => partition)
+      const { transactionalId } = this.handle
+      const doing = `adding ${topic} partition ${partitions.join(', ')} to Kafka transaction ${transactionalId}`
+      await this.#client.retrying(doing, async () => {
+        const coordinator = await this.#client.coordinatorOf({ kind: 'transaction', key: transactionalId })
+        const codes = await this.#client.call(coordinator, addPartitionsToTxn, { ...this.handle, topic, partitions })
+        for (const code of codes) if (code !== 0) throw kafkaError(code, doing, { topic })
+      })
+    }
+  }
+}
+
+function builderOf(records: readonly OutgoingRecord[]): BatchBuilder {
+  const size = ({ key, value, headers = [] }: OutgoingRecord): number =>
+    100 +
+    (key?.length ?? 0) +
+    (value?.length ?? 0) +
+    headers.reduce((sum, header) => sum + header.key.length * 3 + (header.value?.length ?? 0) + 10, 0)
+  const builder = new BatchBuilder(records.reduce((sum, record) => sum + size(record), 100))
+  const parts = emptyParts()
+  const now = Date.now()
+  for (const { key = null, value, headers, timestampMs } of records) {
+    parts.key = key ?? parts.key
+    parts.keyTo = key?.length ?? -1
+    parts.value = value ?? parts.value
+    parts.valueTo = value?.length ?? -1
+    parts.headers = encodeHeaders((headers ?? []).map((header) => [header.key, header.value]))
+    parts.headersTo = parts.headers.length
+    parts.timestampMs = timestampMs === undefined ? now : Number(timestampMs)
+    builder.add(parts)
+  }
+  return builder
 }
 
 /**

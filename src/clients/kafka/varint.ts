@@ -35,3 +35,26 @@ export function readVarlong(bytes: Uint8Array, start: number): bigint {
   varintEnd = at
   return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n))
 }
+
+/** Bytes of the varint of a value from 0 to 2^31 - 1. */
+export function varintSize(value: number): number {
+  return value < 64 ? 1 : value < 8192 ? 2 : value < 1_048_576 ? 3 : value < 134_217_728 ? 4 : 5
+}
+
+/** Writes a signed (zig-zag) varint of 32 bits and returns where it ends. */
+export function writeVarint(bytes: Uint8Array, start: number, value: number): number {
+  let at = start
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0
+  for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80
+  bytes[at++] = rest
+  return at
+}
+
+/** Writes a signed (zig-zag) varint of 64 bits and returns where it ends. */
+export function writeVarlong(bytes: Uint8Array, start: number, value: bigint): number {
+  let at = start
+  let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
+  for (; rest >= 0x80n; rest >>= 7n) bytes[at++] = Number(rest & 0x7fn) | 0x80
+  bytes[at++] = Number(rest)
+  return at
+}

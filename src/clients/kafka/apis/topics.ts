@@ -141,17 +141,17 @@ export interface DescribedConfigs {
   readonly values: ReadonlyMap<string, string | null>
 }
 
-/** DescribeConfigs v4, for one topic. */
-export const describeTopicConfigs: KafkaApi<
-  { readonly topic: string; readonly names: readonly string[] | null },
+/** DescribeConfigs v4, for one topic or broker; that of a broker is sent to itself, by its node id as text. */
+export const describeConfigs: KafkaApi<
+  { readonly kind: 'topic' | 'broker'; readonly name: string; readonly names: readonly string[] | null },
   DescribedConfigs
 > = {
   name: 'DescribeConfigs',
   key: 32,
   version: 4,
-  write(writer: RequestWriter, { topic, names }) {
-    writer.array([topic], () => {
-      writer.int8(2).string(topic) // 2 is the resource type of topics
+  write(writer: RequestWriter, { kind, name: resource, names }) {
+    writer.array([resource], () => {
+      writer.int8(kind === 'topic' ? 2 : 4).string(resource)
       writer.array(names, (name) => writer.string(name))
       writer.tags()
     })

@@ -8,10 +8,10 @@ export interface ProducerIdentity {
 
 /**
  * InitProducerId v4. Sending -1/-1 asks for a fresh epoch, which fences every earlier holder of the transactional id
- * and aborts what it left open.
+ * and aborts what it left open. Without an id: an identity of its own, for repeats that the broker recognises.
  */
 export const initProducerId: KafkaApi<
-  { readonly transactionalId: string; readonly timeoutMs: number },
+  { readonly transactionalId: string | null; readonly timeoutMs: number },
   ProducerIdentity & { readonly errorCode: number }
 > = {
   name: 'InitProducerId',
