@@ -26,11 +26,9 @@ interface Undecided {
  */
 export async function readOutcomes(client: KafkaClient, at: TopicPartition): Promise<RecordOutcome[]> {
   const [topic] = await client.topics([at.topic])
-  const [[first = 0n] = [], [end = 0n] = [], [stable = 0n] = []] = [
-    await client.listOffsets([at], 'earliest', 'uncommitted'),
-    await client.listOffsets([at], 'latest', 'uncommitted'),
-    await client.listOffsets([at], 'latest', 'committed'),
-  ]
+  const [first = 0n] = await client.listOffsets([at], 'earliest', 'uncommitted')
+  const [end = 0n] = await client.listOffsets([at], 'latest', 'uncommitted')
+  const [stable = 0n] = await client.listOffsets([at], 'latest', 'committed')
   const found: RecordOutcome[] = []
   const undecided = new Map<bigint, Undecided[]>()
   await using session = new FetchSession(client, { isolation: 'uncommitted' })

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MillraceError, toMillraceError, wrapError } from '../../core/errors.ts'
+import { toMillraceError, wrapError, type MillraceError } from '../../core/errors.ts'
 import { produce } from './apis/produce.ts'
 import { initProducerId, type ProducerIdentity } from './apis/transactions.ts'
 import type { BatchBuilder } from './batch-builder.ts'

@@ -1,10 +1,11 @@
 import { KafkaClient, type FetchOptions } from '../../clients/kafka/index.ts'
+import type { KafkaConnectionOptions } from './connection-options.ts'
 import type { KafkaSourceOptions } from './options.ts'
 
 /** For a question that somebody waits for, or that the job repeats: a broker that is away is named after a second. */
 export const IMPATIENT = { connectTimeoutMs: 2000, retryTimeoutMs: 1000 } as const
 
-export function openClient(options: KafkaSourceOptions, patience: Partial<typeof IMPATIENT> = {}): KafkaClient {
+export function openClient(options: KafkaConnectionOptions, patience: Partial<typeof IMPATIENT> = {}): KafkaClient {
   const { brokers, sasl, tls, allowPlaintext, properties } = options
   return new KafkaClient({
     brokers,

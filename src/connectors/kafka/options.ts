@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { SaslOptions } from '../../clients/kafka/index.ts'
-import { duration, hostPort, identifier, oneOrMany, properties, secret } from '../../core/options.ts'
+import { duration, identifier, properties } from '../../core/options.ts'
+import { connectionOptions, type KafkaConnectionOptions } from './connection-options.ts'
 
 const offsetsByTopic = z.record(
   z.string(),
@@ -24,35 +24,10 @@ const KNOWN_PROPERTIES = [
   'fetch.max.wait.ms',
 ]
 
-const connection = {
-  brokers: oneOrMany(hostPort())
-    .describe('`host:port` of one broker or more; the others are learnt from them.')
-    .meta({ examples: [['localhost:9092']] }),
-  sasl: z
-    .strictObject({
-      mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
-      username: identifier(),
-      password: secret(),
-    })
-    .optional()
-    .describe('Login at the brokers.'),
-  tls: z
-    .strictObject({
-      ca: z.string().optional().describe('PEM certificates to trust instead of the system’s.'),
-      insecureSkipVerify: z.boolean().default(false).describe('Turns certificate checks off. For tests only.'),
-    })
-    .optional()
-    .describe('Encrypts the connections. `tls: {}` uses the system’s certificates.'),
-  allowPlaintext: z
-    .boolean()
-    .default(false)
-    .describe('Allows a SASL PLAIN password over an unencrypted connection to a host that is not loopback.'),
-}
-
 /** The options of the source `kafka`. */
 export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
   .strictObject({
-    ...connection,
+    ...connectionOptions,
     topics: z
       .array(identifier(249))
       .min(1)
@@ -106,11 +81,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
     )
   })
 
-export interface KafkaSourceOptions {
-  readonly brokers: readonly string[]
-  readonly sasl?: SaslOptions | undefined
-  readonly tls?: { readonly ca?: string | undefined; readonly insecureSkipVerify: boolean } | undefined
-  readonly allowPlaintext: boolean
+export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
   readonly format: 'json' | 'csv' | 'raw'
@@ -119,7 +90,6 @@ export interface KafkaSourceOptions {
   readonly end: 'never' | 'latest' | string | number | OffsetsByTopic
   readonly discoveryInterval: number
   readonly rebalance: 'never' | 'on-skew'
-  readonly properties: Readonly<Record<string, string>>
 }
 
 /** Offsets by topic and partition; text where a number would lose digits. */
