@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { MillraceError } from '../../core/errors.ts'
-import { hash8, isLabelOf, LABEL_BYTES_MAX, labelOf, type LabelParts, parseLabel } from './labels.ts'
+import { hash8 } from '../../core/name-token.ts'
+import { isLabelOf, LABEL_BYTES_MAX, labelOf, type LabelParts, parseLabel } from './labels.ts'
 
 const number = fc.oneof(fc.nat(30), fc.maxSafeNat())
 const small = fc.nat(999_999)

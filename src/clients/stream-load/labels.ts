@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { hash8, nameToken } from '../../core/name-token.ts'
 
 /** StarRocks and Doris take up to 128 characters of `[-_A-Za-z0-9:]`; the colon is missing from older FEs. */
 export const LABEL_BYTES_MAX = 128
 const PREFIX_BYTES_MAX = 40
-const SINK_BYTES_MAX = 32
 
 /** What makes a transaction of one writer and checkpoint unique, for ever. */
 export interface LabelParts {
@@ -49,7 +48,7 @@ export function labelOf(parts: LabelParts): string {
       { code: 'CONFIG', retry: 'halt' },
     )
   }
-  const label = textOf(parts, sinkToken(parts.sink))
+  const label = textOf(parts, nameToken(parts.sink))
   const fitting = label.length <= LABEL_BYTES_MAX ? label : textOf(parts, hashedSink(parts.sink))
   assert(fitting.length <= LABEL_BYTES_MAX, `label ${fitting} fits into ${LABEL_BYTES_MAX} bytes`)
   return fitting
@@ -79,21 +78,8 @@ export function parseLabel(label: string): ParsedLabel | undefined {
 
 /** Whether a parsed label was made for this prefix, job and sink. */
 export function isLabelOf(label: ParsedLabel, of: Pick<LabelParts, 'prefix' | 'jobUid' | 'sink'>): boolean {
-  const isSink = label.sinkToken === sinkToken(of.sink) || label.sinkToken === hashedSink(of.sink)
+  const isSink = label.sinkToken === nameToken(of.sink) || label.sinkToken === hashedSink(of.sink)
   return label.prefix === of.prefix && label.jobHash === hash8(of.jobUid) && isSink
-}
-
-/** Eight characters of 0-9a-z: 41 bits of SHA-256, the same whether a server compares with or without case. */
-export function hash8(text: string): string {
-  const bits = createHash('sha256').update(text, 'utf8').digest().readBigUInt64BE()
-  return (bits % 36n ** 8n).toString(36).padStart(8, '0')
-}
-
-/** The sink's id as it is when it is short and plain; otherwise a readable rest with a hash behind two hyphens. */
-function sinkToken(sink: string): string {
-  if (/^[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*$/.test(sink) && sink.length <= SINK_BYTES_MAX) return sink
-  const readable = sink.replace(/[^A-Za-z0-9]+/g, '-').slice(0, SINK_BYTES_MAX - 10)
-  return `${readable}--${hash8(sink)}`
 }
 
 function hashedSink(sink: string): string {
