@@ -68,3 +68,11 @@ test('the newest checkpoint can be taken back while nothing of it is visible and
   assert.match(only?.noRewind ?? '', /no place before it/)
   assert.ok(only?.legal.includes('rewind') === false)
 })
+
+test('what is lost and kept is loaded again without being asked for: it is decided only when nothing else is in doubt', () => {
+  const kept = { ...LOST, isKept: true }
+  const both = caseOf(lineageOf(1, 2), [item(1, 'a', 10), kept], [item(2, 'b', 20), UNKNOWN])
+  assert.deepEqual([both?.checkpoint, both?.sink, both?.rows], [2, 'b', 20])
+  const alone = caseOf(lineageOf(1, 2), [item(1, 'a', 10), kept], [item(2, 'b', 20), PREPARED])
+  assert.deepEqual([alone?.checkpoint, alone?.sink, alone?.rows], [1, 'a', 10])
+})

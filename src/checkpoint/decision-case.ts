@@ -8,7 +8,8 @@ export interface Examined {
   readonly evidence: Evidence
 }
 
-export type Answer = Decision['action']
+/** What a person may answer; rows are loaded again without being asked for. */
+export type Answer = Exclude<Decision['action'], 'reload'>
 
 /** What an operator has to decide: the oldest checkpoint and sink of which something is lost or unknown. */
 export interface DecisionCase {
@@ -29,11 +30,14 @@ export interface DecisionCase {
 
 /** `undefined` when nothing is in doubt: the next start commits what is pending. */
 export function decisionCase(lineage: Lineage, examined: readonly Examined[]): DecisionCase | undefined {
-  const first = examined.find(isTroubled)?.item
+  // What is lost and kept is loaded again by the next start; that is in doubt only when nothing else is.
+  const isInDoubt = examined.some((one) => isTroubled(one) && !isKept(one))
+  const isTheirs = (one: Examined): boolean => isTroubled(one) && !(isInDoubt && isKept(one))
+  const first = examined.find(isTheirs)?.item
   if (first === undefined) return undefined
   const { checkpoint, sink } = first
   const ofCheckpoint = examined.filter(({ item }) => item.checkpoint === checkpoint)
-  const troubled = ofCheckpoint.filter((one) => one.item.sink === sink && isTroubled(one))
+  const troubled = ofCheckpoint.filter((one) => one.item.sink === sink && isTheirs(one))
   const noRewind = whyNoRewind(lineage, first, ofCheckpoint)
   const isPartVisible = ofCheckpoint.some(({ evidence }) => evidence.state === 'committed')
   return {
@@ -50,6 +54,10 @@ export function decisionCase(lineage: Lineage, examined: readonly Examined[]): D
 
 function isTroubled({ evidence }: Examined): boolean {
   return evidence.state === 'lost' || evidence.state === 'unknown'
+}
+
+function isKept({ evidence }: Examined): boolean {
+  return evidence.state === 'lost' && evidence.isKept === true
 }
 
 function whyNoRewind(

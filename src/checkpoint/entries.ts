@@ -110,6 +110,14 @@ export type Decision =
   | { readonly action: 'mark-committed'; readonly checkpoint: CheckpointId; readonly sink: string }
   /** The rows of this committable are given up. */
   | { readonly action: 'accept-loss'; readonly checkpoint: CheckpointId; readonly sink: string }
+  /** This committable was lost; its kept rows were prepared once more, and `item` is committed in its place. */
+  | {
+      readonly action: 'reload'
+      readonly checkpoint: CheckpointId
+      readonly sink: string
+      readonly lost: JsonObject
+      readonly item: PendingCommittable
+    }
 
 /** Says with its `clean` that many epochs, whose processes died before they wrote anything, were swept. */
 export interface SweptEntry extends EntryHead {

@@ -367,3 +367,67 @@ test('garbage leaves claims, decisions, the newest confirmed checkpoints and eve
     }),
   )
 })
+
+test('what was loaded again stands in the place of what was lost, in every manifest that still names it', () => {
+  const story = new Story()
+    .claim('p')
+    .checkpoint(1)
+    .confirm(1)
+    .checkpoint(2, [
+      [2, 'a'],
+      [2, 'b'],
+    ])
+  const [lost, other] = foldLineage(story.entries).pending as [PendingCommittable, PendingCommittable]
+  const again = { ...lost, epoch: 2, committable: { again: 1 } }
+  const reload = { action: 'reload', checkpoint: 2, sink: 'a', lost: lost.committable, item: again } as const
+  story.claim('q').decide(reload)
+  assert.deepEqual(foldLineage(story.entries).pending, [again, other])
+  assert.equal(foldLineage(story.entries).pending[0], again, 'the same one at every look')
+  story.checkpoint(3, [
+    [2, 'a'],
+    [2, 'b'],
+    [3, 'a'],
+  ])
+  assert.deepEqual(foldLineage(story.entries).pending.slice(0, 2), [again, other])
+  const twice = { ...again, epoch: 3, committable: { again: 2 } }
+  story.claim('r').decide({ ...reload, lost: again.committable, item: twice })
+  assert.deepEqual(foldLineage(story.entries).pending[0], twice)
+  assert.deepEqual(foldLineage(story.confirm(3).entries).pending, [])
+})
+
+test('kept rows are loaded again before anything is taken back, whatever is built on them; an unknown outcome never', () => {
+  const story = new Story()
+    .claim('p')
+    .checkpoint(1, [[1, 'a']])
+    .checkpoint(2, [[1, 'a']])
+  const lineage = foldLineage(story.entries)
+  const [first] = lineage.pending as [PendingCommittable]
+  assert.equal(decideRemedy(lineage, { item: first, code: 'PREPARED_EXPIRED', isKept: true }, new Set()).kind, 'reload')
+  assert.equal(decideRemedy(lineage, { item: first, code: 'PREPARED_EXPIRED' }, new Set()).kind, 'halt')
+  assert.equal(decideRemedy(lineage, { item: first, code: 'OUTCOME_UNKNOWN', isKept: true }, new Set()).kind, 'halt')
+})
+
+test('a start looks for transactions with kept rows under each epoch that ended with something unconfirmed', () => {
+  const story = new Story()
+    .claim('p')
+    .checkpoint(1, [[1, 'a']])
+    .claim('q')
+    .claim('r')
+    .confirm(1)
+    .checkpoint(2, [[2, 'a']])
+  const found = sweepScope(story.claim('s').entries, 4).unconfirmed ?? []
+  const [one, two] = [item(1, 'a'), item(2, 'a')].map(({ committable }) => committable)
+  assert.deepEqual(
+    found.map(({ epoch, committable }) => [epoch, committable]),
+    [
+      [1, one],
+      [2, one],
+      [3, two],
+    ],
+  )
+  const item1 = foldLineage(story.entries).pending[0]
+  assert.ok(item1 !== undefined)
+  const again = { ...item1, committable: { again: 1 } }
+  story.decide({ action: 'reload', checkpoint: 2, sink: 'a', lost: item1.committable, item: again }).claim('t')
+  assert.deepEqual(sweepScope(story.entries, 5).unconfirmed?.at(-1), { epoch: 4, sink: 'a', committable: { again: 1 } })
+})

@@ -1,6 +1,13 @@
-import type { CheckpointId, PendingCommittable, RunEpoch, SweepScope } from '../core/checkpoint-types.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  CheckpointId,
+  PendingCommittable,
+  RunEpoch,
+  SweepScope,
+  UnconfirmedWork,
+} from '../core/checkpoint-types.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Beginning, CheckpointEntry, LogEntry } from './entries.ts'
+import type { Beginning, CheckpointEntry, Decision, LogEntry } from './entries.ts'
 
 /** What the log says, folded: where a start goes on, what is still to be committed, who may have left work behind. */
 export interface Lineage {
@@ -37,6 +44,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   const voided = new Set<CheckpointId>()
   const marked = new Set<CheckpointId>()
   const settled: ((item: PendingCommittable) => boolean)[] = []
+  const reloads: Reload[] = []
   const publishedSources = new Set<string>()
   let beginnings: Lineage['beginnings'] = {}
   for (const entry of entries) {
@@ -68,6 +76,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
         const { decision } = entry
         if (decision.action === 'mark-committed') marked.add(decision.checkpoint)
         if (decision.action === 'rewind') voided.add(decision.void)
+        else if (decision.action === 'reload') reloads.push(decision)
         else settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
         break
       }
@@ -81,9 +90,9 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   }
   const checkpoints = published.filter((entry) => !voided.has(entry.checkpoint))
   const newest = checkpoints.at(-1)
-  const unsettled = (newest?.pending ?? []).filter(
-    (item) => !voided.has(item.checkpoint) && !settled.some((is) => is(item)),
-  )
+  const unsettled = (newest?.pending ?? [])
+    .filter((item) => !voided.has(item.checkpoint) && !settled.some((is) => is(item)))
+    .map((item) => reloads.reduce(afterReload, item))
   const pending = unsettled.filter((item) => item.checkpoint > confirmedUpTo)
   const confirmed = unsettled.filter((item) => item.checkpoint <= confirmedUpTo)
   return {
@@ -100,6 +109,17 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
     publishedSources,
     ended,
   }
+}
+
+type Reload = Decision & { action: 'reload' }
+
+/** What stands in the place of an item after its rows were loaded once more; itself where it is another one. */
+export function afterReload(
+  item: PendingCommittable,
+  { checkpoint, sink, lost, item: next }: Reload,
+): PendingCommittable {
+  const isMeant = item.checkpoint === checkpoint && item.sink === sink && isDeepStrictEqual(item.committable, lost)
+  return isMeant ? next : item
 }
 
 /** A log begins with the claim of epoch 1; a part of it with the claim that its later entries call their base. */
@@ -142,7 +162,30 @@ export function sweepScope(entries: readonly LogEntry[], own: RunEpoch, ahead = 
     below: own,
     runs: runs.filter(({ epoch }) => epoch < own && epoch >= clean),
     keep: pending.map((item) => item.committable),
+    unconfirmed: unconfirmedWork(entries).filter(({ epoch }) => epoch < own && epoch >= clean),
   }
+}
+
+/** What was pending when an epoch ended, which is when the next one was claimed. */
+function unconfirmedWork(entries: readonly LogEntry[]): UnconfirmedWork[] {
+  const found: UnconfirmedWork[] = []
+  let pending: readonly PendingCommittable[] = []
+  let epoch = 0
+  for (const entry of entries) {
+    if (entry.kind === 'claim') {
+      found.push(...pending.map(({ sink, committable }) => ({ epoch, sink, committable })))
+      epoch = entry.epoch
+    } else if (entry.kind === 'checkpoint') pending = entry.pending
+    else if (entry.kind === 'confirm') pending = pending.filter(({ checkpoint }) => checkpoint > entry.checkpoint)
+    else if (entry.kind === 'decision') pending = afterDecision(pending, entry.decision)
+  }
+  return found
+}
+
+function afterDecision(pending: readonly PendingCommittable[], decision: Decision): readonly PendingCommittable[] {
+  if (decision.action === 'rewind') return pending.filter(({ checkpoint }) => checkpoint !== decision.void)
+  if (decision.action === 'reload') return pending.map((item) => afterReload(item, decision))
+  return pending.filter(({ checkpoint, sink }) => checkpoint !== decision.checkpoint || sink !== decision.sink)
 }
 
 /** With so many epochs to sweep, a start says at once that it has: the next one may die before it writes anything, too. */

@@ -6,8 +6,8 @@ export type CommitDecision =
   | { readonly do: 'done'; readonly already: boolean }
   | { readonly do: 'retry'; readonly reason: string }
   | { readonly do: 'ask-evidence'; readonly reason: string }
-  /** Exactly-once can only be kept by a remedy: rewinding, or a person's decision. */
-  | { readonly do: 'remedy'; readonly code: ErrorCode; readonly reason: string }
+  /** Exactly-once can only be kept by a remedy: loading kept rows again, rewinding, or a person's decision. */
+  | { readonly do: 'remedy'; readonly code: ErrorCode; readonly reason: string; readonly isKept: boolean }
 
 export function afterCommit(outcome: CommitOutcome): CommitDecision {
   switch (outcome.outcome) {
@@ -31,8 +31,13 @@ export function afterEvidence(evidence: Evidence): CommitDecision {
     case 'committable':
       return { do: 'retry', reason: 'the sink still holds it prepared' }
     case 'lost':
-      return { do: 'remedy', code: evidence.expired ? 'PREPARED_EXPIRED' : 'PREPARED_LOST', reason: evidence.reason }
+      return {
+        do: 'remedy',
+        code: evidence.expired ? 'PREPARED_EXPIRED' : 'PREPARED_LOST',
+        reason: evidence.reason,
+        isKept: evidence.isKept === true,
+      }
     case 'unknown':
-      return { do: 'remedy', code: 'OUTCOME_UNKNOWN', reason: evidence.reason }
+      return { do: 'remedy', code: 'OUTCOME_UNKNOWN', reason: evidence.reason, isKept: false }
   }
 }

@@ -4,6 +4,8 @@ import type { Lineage } from './lineage.ts'
 
 /** What may follow when a published committable turns out lost or unknown. */
 export type Remedy =
+  /** Load its rows again from what was kept of them: nothing is read anew, and what is built on it may stay. */
+  | { readonly kind: 'reload' }
   /** Abort the others of the checkpoint, void it, and read it again. Legal only if every abort succeeds. */
   | { readonly kind: 'rewind'; readonly void: CheckpointId; readonly abort: readonly PendingCommittable[] }
   | { readonly kind: 'halt'; readonly code: ErrorCode; readonly why: string }
@@ -14,11 +16,12 @@ export type Remedy =
  */
 export function decideRemedy(
   lineage: Lineage,
-  trouble: { readonly item: PendingCommittable; readonly code: ErrorCode },
+  trouble: { readonly item: PendingCommittable; readonly code: ErrorCode; readonly isKept?: boolean },
   committedOf: Pick<ReadonlySet<PendingCommittable>, 'has'>,
 ): Remedy {
-  const { item, code } = trouble
+  const { item, code, isKept } = trouble
   if (code === 'OUTCOME_UNKNOWN') return { kind: 'halt', code, why: 'nobody can tell whether it was committed' }
+  if (isKept === true) return { kind: 'reload' }
   if (lineage.newest?.checkpoint !== item.checkpoint) {
     return { kind: 'halt', code, why: 'a later checkpoint is built on it' }
   }

@@ -43,7 +43,8 @@ export type CommitOutcome =
 export type Evidence =
   | { readonly state: 'committed' }
   | { readonly state: 'committable' }
-  | { readonly state: 'lost'; readonly reason: string; readonly expired: boolean }
+  /** `isKept`: its rows are still in the checkpoint storage, and the sink can prepare them once more. */
+  | { readonly state: 'lost'; readonly reason: string; readonly expired: boolean; readonly isKept?: boolean }
   | { readonly state: 'unknown'; readonly reason: string }
 
 /** Rows and bytes of a checkpoint at one step. */
@@ -71,6 +72,17 @@ export interface SweepScope {
   readonly runs: readonly { readonly epoch: RunEpoch; readonly from: CheckpointId; readonly to: CheckpointId }[]
   /** Committables of published checkpoints: never to be touched. */
   readonly keep: readonly JsonObject[]
+  /**
+   * What each earlier epoch left unconfirmed. Where rows are kept, that epoch may have prepared them once more and died before
+   * the log knew of it.
+   */
+  readonly unconfirmed?: readonly UnconfirmedWork[]
+}
+
+export interface UnconfirmedWork {
+  readonly epoch: RunEpoch
+  readonly sink: string
+  readonly committable: JsonObject
 }
 
 /** What a sweep did, for the log. */

@@ -1,5 +1,5 @@
 import type { BodyFormat } from './batch.ts'
-import type { OpenStore } from './file-store.ts'
+import type { FileStore, OpenStore } from './file-store.ts'
 import type { Schema } from './schema.ts'
 
 /** One line for people and machines: what happened, to what, with counts. Never row values, never secrets. */
@@ -66,7 +66,11 @@ export interface CoordinatorContext extends ConnectorContext {
   readonly schema: Schema | undefined
   readonly lanes: number
   readonly delivery: 'two-phase' | 'at-least-once'
+  readonly openStaging?: OpenStaging
 }
+
+/** Where a sink keeps rows until they are confirmed: files beside the checkpoint log, made when it is first opened. */
+export type OpenStaging = () => Promise<FileStore>
 
 /** The lane's DuckDB, opened when the first step asks for it. Its type is the data plane's; core only hands it on. */
 export type LaneDatabaseHandle = object
@@ -87,5 +91,6 @@ export interface LaneContext extends ConnectorContext {
   readonly tables?: boolean
   /** Columns whose values somebody reads; absent: all. A reader of tables may give NULL for the others. */
   readonly reads?: readonly string[] | undefined
+  readonly openStaging?: OpenStaging
   database(): Promise<LaneDatabaseHandle>
 }

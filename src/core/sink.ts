@@ -79,6 +79,16 @@ export interface SinkCoordinator {
   /** What can be proven about each, without changing anything. */
   evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]>
 
+  /**
+   * Prepares the rows of a lost committable once more, from what was kept of them, and hands over what is to be committed
+   * in its place. Nothing becomes visible. The name is one of the epoch `own`, in which it is tried once: a try that failed
+   * takes another epoch. Asked only where the evidence was `lost` and `isKept`.
+   */
+  reload?(committable: JsonObject, own: RunEpoch): Promise<JsonObject>
+
+  /** These are confirmed, or void: what was kept of their rows may go. */
+  forget?(committables: readonly JsonObject[]): Promise<void>
+
   /** Aborts a prepared committable of a checkpoint that will be voided. `committed` cancels the remedy. */
   abort(committable: JsonObject): Promise<'aborted' | 'committed' | 'unknown'>
 

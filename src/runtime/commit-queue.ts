@@ -64,7 +64,7 @@ export class CommitQueue {
   }
 
   async #commit({ permit, states, isLast }: Published): Promise<void> {
-    const { ledger, committer, swept, plan, observe, clock } = this.#options
+    const { ledger, committer, sinks, swept, plan, observe, clock } = this.#options
     const from = clock.now()
     await swept
     if (isLast) failpoint('final.commit', 'before')
@@ -76,11 +76,13 @@ export class CommitQueue {
     const acknowledge = await ledger.confirm(permit.checkpoint)
     const isLeft = (checkpoint: CheckpointId): boolean => checkpoint > permit.checkpoint
     const confirmed = this.#unconfirmed.filter((checkpoint) => !isLeft(checkpoint)).length
+    const done = this.#pending.filter((item) => !isLeft(item.checkpoint))
     this.#pending = this.#pending.filter((item) => isLeft(item.checkpoint))
     this.#unconfirmed = this.#unconfirmed.filter(isLeft)
     observe({ kind: 'confirmed', checkpoint: permit.checkpoint, tookMs: clock.now() - from })
     this.#confirmed(confirmed, acknowledge)
     await this.#acknowledge(states, acknowledge)
+    await sinks.forget(done)
     await ledger.collect(plan.times.retained)
   }
 

@@ -12,7 +12,7 @@ import type { JsonObject } from '../core/json.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CheckpointLog } from '../storage/checkpoint-log.ts'
-import { Ledger } from '../storage/ledger.ts'
+import { isInDoubt, Ledger } from '../storage/ledger.ts'
 import { Committer, CommitTrouble } from './committer.ts'
 import type { ConnectorModules } from './connectors.ts'
 import { LaneGroup, type OpenLane } from './lane-group.ts'
@@ -223,13 +223,26 @@ export class Job {
         failpoint('restore.recommit', 'after')
       } catch (error) {
         if (!(error instanceof CommitTrouble)) throw error
-        await settleTrouble(error, ledger, committer, sinks)
+        await this.#settle(error, ledger, committer, sinks)
         continue
       }
       if (restore.from > ledger.lineage().confirmedUpTo) await ledger.confirm(restore.from)
+      await sinks.forget(restore.pending)
       observe({ kind: 'restored', from: restore.from, recommitted: restore.pending.length })
       return
     }
+  }
+
+  /** A try to load rows again may leave a transaction of its epoch behind: the next one takes another. */
+  async #settle(trouble: CommitTrouble, ledger: Ledger, committer: Committer, sinks: SinkSide): Promise<void> {
+    let isRepeated = false
+    const act = async (): Promise<void> => {
+      if (isRepeated) await ledger.reclaim()
+      isRepeated = true
+      const done = await settleTrouble(trouble, ledger, committer, sinks)
+      this.#options.logger.warn(`${trouble.message}; ${done}`)
+    }
+    await this.#patiently('settling what was lost', act, (error) => error.retry !== 'halt' && !isInDoubt(error))
   }
 
   /** Repeats a step of the start while a server cannot be reached, and says so. */

@@ -3,6 +3,7 @@ import type { Clock, LaneContext, Logger, Meter } from '../core/context.ts'
 import type { Schema } from '../core/schema.ts'
 import type { LaneDatabase } from '../dataplane/lane-database.ts'
 import { storeOpener } from '../storage/open-store.ts'
+import { stagingAddressOf } from '../storage/state-place.ts'
 import type { FromLane, LaneData, LogLevel } from './messages.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -57,6 +58,7 @@ export class LaneServices {
       metadata,
       ...more,
       openStore: storeOpener(plan.s3),
+      openStaging: () => storeOpener(plan.s3)(stagingAddressOf(plan, id)),
       database: () => this.database(),
     }
   }

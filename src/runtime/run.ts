@@ -372,15 +372,13 @@ export class Run {
     await this.#options.lanes.halt()
     this.#attempt = 0
     await this.#publishing.catch(() => undefined)
-    await settleTrouble(trouble, ledger, committer, sinks)
-    this.#end.reject(
-      new MillraceError(
-        `${trouble.message}; checkpoint ${trouble.item.checkpoint} was voided, starting over from the one before`,
-        {
-          code: 'UNAVAILABLE',
-          retry: 'restart',
-        },
-      ),
-    )
+    try {
+      const done = await settleTrouble(trouble, ledger, committer, sinks)
+      const text = `${trouble.message}; ${done}, starting over from the newest checkpoint that counts`
+      this.fail(new MillraceError(text, { code: 'UNAVAILABLE', retry: 'restart' }))
+    } catch (error) {
+      // A remedy that could not be carried out is tried again by the next start.
+      this.fail(error)
+    }
   }
 }

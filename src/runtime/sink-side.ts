@@ -8,6 +8,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { SinkCoordinator } from '../core/sink.ts'
 import type { Plan, SinkStep } from '../plan/plan.ts'
 import { storeOpener } from '../storage/open-store.ts'
+import { stagingAddressOf } from '../storage/state-place.ts'
 import { openSink, type ConnectorModules } from './connectors.ts'
 import type { Tickets } from './messages.ts'
 
@@ -37,6 +38,7 @@ export class SinkSide {
           lanes: plan.parallelism,
           delivery: plan.mode,
           openStore: storeOpener(plan.s3),
+          openStaging: () => storeOpener(plan.s3)(stagingAddressOf(plan, step.id)),
         })
         return [step.id, coordinator]
       }),
@@ -104,7 +106,8 @@ export class SinkSide {
     if (scope.runs.length === 0) return
     failpoint('restore.abort', 'before')
     const reports = await this.#each(async (sink, id) => {
-      const report = await sink.sweep({ ...scope, keep: keepOf(id) })
+      const unconfirmed = (scope.unconfirmed ?? []).filter((work) => work.sink === id)
+      const report = await sink.sweep({ ...scope, keep: keepOf(id), unconfirmed })
       return { aborted: report.aborted, found: report.found }
     })
     for (const [id, report] of Object.entries(reports)) {
@@ -113,6 +116,17 @@ export class SinkSide {
       }
     }
     failpoint('restore.abort', 'after')
+  }
+
+  /** What was kept of these may go. Never rejects: what stays is found by the next sweep. */
+  async forget(items: readonly PendingCommittable[]): Promise<void> {
+    for (const [id, own] of Map.groupBy(items, (item) => item.sink)) {
+      try {
+        await this.coordinators.get(id)?.forget?.(own.map((item) => item.committable))
+      } catch (error) {
+        this.#log.debug(`throwing away kept rows of ${id}: ${(error as Error).message}`)
+      }
+    }
   }
 
   async close(): Promise<void> {

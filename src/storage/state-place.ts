@@ -34,6 +34,12 @@ export function statePlaceOf({ name, storage, s3 }: StateSettings): StatePlace {
   return { name, directory: stateDirectoryOf(localHome(), localName(name, address)), remote: { address, s3 } }
 }
 
+/** Where a sink keeps rows until they are confirmed: an address for a file store, beside the checkpoint log. */
+export function stagingAddressOf(settings: StateSettings, sink: string): string {
+  const { directory, remote } = statePlaceOf(settings)
+  return `${remote?.address ?? directory}/staged/${encodeURIComponent(sink)}`
+}
+
 /** Makes the directory on this machine if it is missing. Refused when others could control the job through it. */
 export function prepareStatePlace({ name, directory, remote }: StatePlace): void {
   if (remote === undefined) return void openStateDirectory(join(directory, '..'), name)

@@ -72,15 +72,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'lost-counts-as-committed',
     file: OUTCOME,
-    find: "case 'lost':\n      return { do: 'remedy', code: evidence",
+    find: "case 'lost':\n      return {\n        do: 'remedy',\n        code: evidence",
     replace:
-      "case 'lost':\n      if (evidence.state === 'lost') return { do: 'done', already: true }\n      return { do: 'remedy', code: evidence",
+      "case 'lost':\n      if (evidence.state === 'lost') return { do: 'done', already: true }\n      return {\n        do: 'remedy',\n        code: evidence",
   },
   {
     name: 'evidence-unknown-counts-as-lost',
     file: OUTCOME,
-    find: "return { do: 'remedy', code: 'OUTCOME_UNKNOWN', reason: evidence.reason }",
-    replace: "return { do: 'remedy', code: 'PREPARED_LOST', reason: evidence.reason }",
+    find: "return { do: 'remedy', code: 'OUTCOME_UNKNOWN', reason",
+    replace: "return { do: 'remedy', code: 'PREPARED_LOST', reason",
   },
   {
     name: 'committable-counts-as-committed',
@@ -243,8 +243,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'positions-behind-the-rows',
     file: 'runtime/source-task.ts',
-    find: 'progress.at = item.next',
-    replace: 'progress.at = item.from',
+    find: '      progress.at = item.next\n',
+    replace: '      progress.at = item.from\n',
   },
   {
     name: 'restored-positions-ignored',

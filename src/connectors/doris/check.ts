@@ -18,5 +18,5 @@ export async function checkDoris(
     labelSetting: 'streaming_label_keep_max_second',
   }
   const probe = await loads.state({ database, label: `${labelPrefix}_preflight` })
-  return [...timeFindings(times, limits), ...reachabilityFindings(probe)]
+  return [...timeFindings(times, limits, options.durableStaging), ...reachabilityFindings(probe)]
 }

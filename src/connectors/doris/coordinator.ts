@@ -5,6 +5,7 @@ import type { DorisTransactionName, DorisTwoPhaseLoads } from '../../clients/str
 import { LoadCoordinator } from '../../clients/stream-load/loader/load-coordinator.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
 import type { DorisSinkOptions } from './options.ts'
+import { reloadLoad } from './reload.ts'
 
 /** Commits by transaction id, with the label as evidence; every load of a checkpoint is a transaction of its own. */
 export function dorisCoordinator(
@@ -20,6 +21,7 @@ export function dorisCoordinator(
     writers: writersOf(options, context.lanes),
     isNumbered: true,
     isKeyed: options.key !== undefined,
+    isKept: options.durableStaging,
   }
   return new LoadCoordinator(target, context, {
     commit: (committable) => loads.commit(nameOf(committable)),
@@ -27,6 +29,7 @@ export function dorisCoordinator(
     abort: (committable) => loads.abort(nameOf(committable)),
     state: (label) => loads.state({ database, label }),
     abandon: (label) => loads.abandon({ database, label }),
+    reload: (committable, kept, rows) => reloadLoad(loads, committable, kept, rows),
     close: () => loads[Symbol.asyncDispose](),
   })
 }

@@ -2,6 +2,7 @@ import type { Finding } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import { labelOf, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
+import { keeperOf } from '../../clients/stream-load/loader/body-keeper.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { DorisCheckpointLoad } from './writer.ts'
 import { checkDoris } from './check.ts'
@@ -49,6 +50,7 @@ export class DorisSink implements Sink {
           meter: context.meter,
           loadBytesMax: options.loadBytesMax,
           isAtLeastOnce: context.delivery === 'at-least-once',
+          keeper: keeperOf(options, context, headers),
         }),
       () => loads[Symbol.asyncDispose](),
     )

@@ -3,6 +3,8 @@ import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { DorisTwoPhaseLoads, HeaderFields, PrecommitOutcome } from '../../clients/stream-load/index.ts'
+import type { BodyKeeper, KeptLoad } from '../../clients/stream-load/loader/body-keeper.ts'
+import { keptName } from '../../clients/stream-load/loader/kept-rows.ts'
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
 import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
@@ -21,12 +23,15 @@ export interface DorisLoadOptions {
   readonly loadBytesMax: number
   /** Commits in the lane instead of handing out committables. */
   readonly isAtLeastOnce: boolean
+  /** Keeps what is sent, where the sink is told to. */
+  readonly keeper: BodyKeeper | undefined
 }
 
 interface Precommitted {
   readonly label: string
   readonly txnId: bigint
   readonly rows: number
+  readonly kept: KeptLoad | undefined
 }
 
 /** One streaming request after the other, each a transaction of its own that ends precommitted. */
@@ -84,17 +89,19 @@ export class DorisCheckpointLoad implements CheckpointLoad {
     this.#load?.framed.destroy()
     await this.#turn.catch(() => undefined)
     if (this.#isHandedOver) return
-    const { loads, database, labelOf } = this.#options
+    const { loads, database, labelOf, keeper } = this.#options
     // What stays all the same is found by its epoch at the next start, or ends at the server's timeout.
-    await Promise.all(Array.from({ length: this.#begun }, (_, k) => loads.abandon({ database, label: labelOf(k) })))
+    const abandoned = Array.from({ length: this.#begun }, (_, k) => loads.abandon({ database, label: labelOf(k) }))
+    await Promise.all([...abandoned, keeper?.discard().catch(() => undefined)])
   }
 
   async #openLoad(): Promise<{ label: string; framed: FramedLoad<PrecommitOutcome> }> {
-    const { loads, database, table, headers, labelOf } = this.#options
+    const { loads, database, table, headers, labelOf, keeper } = this.#options
     const label = labelOf(this.#begun)
     this.#begun += 1
     const stream = await loads.load({ database, table, label, headers })
-    return { label, framed: new FramedLoad(compressLoad(stream, this.#options.compression), LINES) }
+    const sent = keeper === undefined ? stream : await keeper.keep(stream, keptName(label, 0))
+    return { label, framed: new FramedLoad(compressLoad(sent, this.#options.compression), LINES) }
   }
 
   async #endLoad(): Promise<void> {
@@ -112,7 +119,8 @@ export class DorisCheckpointLoad implements CheckpointLoad {
     failpoint('sink.flush', 'after')
     if (outcome.kind !== 'precommitted') throw loadError(load.label, outcome)
     assertTaken(load.label, load.framed.rows, outcome.counts)
-    this.#precommitted.push({ label: load.label, txnId: outcome.txnId, rows: load.framed.rows })
+    const kept = this.#options.keeper?.take()
+    this.#precommitted.push({ label: load.label, txnId: outcome.txnId, rows: load.framed.rows, kept })
   }
 
   async #commitNow(): Promise<void> {
@@ -124,9 +132,9 @@ export class DorisCheckpointLoad implements CheckpointLoad {
     }
   }
 
-  #committable({ label, txnId, rows }: Precommitted): JsonObject {
+  #committable({ label, txnId, rows, kept }: Precommitted): JsonObject {
     const { database, table } = this.#options
-    return { database, table, label, txnId: String(txnId), rows }
+    return { database, table, label, txnId: String(txnId), rows, ...(kept === undefined ? {} : { kept }) }
   }
 
   /** A write that fails is explained by what the server said. */

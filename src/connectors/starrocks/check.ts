@@ -23,7 +23,11 @@ export async function checkStarRocks(
     labelSetting: 'label_keep_max_second',
   }
   const probe = await transactions.state({ database, label: `${labelPrefix}_preflight` })
-  return [...openFindings(openTransactionMs(times)), ...timeFindings(times, limits), ...reachabilityFindings(probe)]
+  return [
+    ...openFindings(openTransactionMs(times)),
+    ...timeFindings(times, limits, options.durableStaging),
+    ...reachabilityFindings(probe),
+  ]
 }
 
 function openFindings(openMs: number): Finding[] {

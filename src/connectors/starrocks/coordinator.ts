@@ -5,6 +5,7 @@ import type { StarRocksTransactions, TransactionName } from '../../clients/strea
 import { LoadCoordinator } from '../../clients/stream-load/loader/load-coordinator.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
 import type { StarRocksSinkOptions } from './options.ts'
+import { reloadTransaction } from './reload.ts'
 
 /** The FE answers a commit after a second at the latest; then the state is asked until readers see it. */
 const PUBLISH_WAIT_S = 1
@@ -23,6 +24,7 @@ export function starrocksCoordinator(
     writers: writersOf(options, context.lanes),
     isNumbered: false,
     isKeyed: options.key !== undefined,
+    isKept: options.durableStaging,
   }
   return new LoadCoordinator(target, context, {
     commit: (committable) => transactions.commit({ ...nameOf(committable), publishWaitS: PUBLISH_WAIT_S }),
@@ -30,6 +32,7 @@ export function starrocksCoordinator(
     abort: (committable) => transactions.abandon(nameOf(committable)),
     state: (label) => transactions.state({ database, label }),
     abandon: (label) => transactions.abandon({ database, label }),
+    reload: (committable, kept, rows) => reloadTransaction(transactions, context.times, committable, kept, rows),
     close: () => transactions[Symbol.asyncDispose](),
   })
 }

@@ -1,17 +1,15 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
-import { openTransactionMs, preparedMs } from '../../core/preflight-rules.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
 import { labelOf, StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import { keeperOf } from '../../clients/stream-load/loader/body-keeper.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { StarRocksCheckpointLoad } from './writer.ts'
 import { checkStarRocks } from './check.ts'
 import { starrocksCoordinator } from './coordinator.ts'
+import { limitsOf } from './limits.ts'
 import { loadHeaders } from './load-headers.ts'
 import type { StarRocksSinkOptions } from './options.ts'
-
-/** Limits that the server sets on a transaction, in seconds. */
-const TIMEOUT_MAX_S = 259_200
 
 /** Transactional stream load: one transaction per lane and checkpoint. */
 export class StarRocksSink implements Sink {
@@ -52,9 +50,9 @@ export class StarRocksSink implements Sink {
           meter: context.meter,
           isJson,
           loadBytesMax: options.loadBytesMax,
-          openTimeoutS: seconds(openTransactionMs(context.times)),
-          preparedTimeoutS: seconds(preparedMs(context.times)),
+          ...limitsOf(context.times),
           isAtLeastOnce: context.delivery === 'at-least-once',
+          keeper: keeperOf(options, context, headers),
         }),
       () => transactions[Symbol.asyncDispose](),
     )
@@ -74,8 +72,4 @@ function openTransactions(options: StarRocksSinkOptions): StarRocksTransactions 
     allowPlaintext,
     ...(backends === undefined ? {} : { backends }),
   })
-}
-
-function seconds(ms: number): number {
-  return Math.min(TIMEOUT_MAX_S, Math.ceil(ms / 1000))
 }

@@ -2,6 +2,8 @@ import type { Meter } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { HeaderFields, LoadOutcome, StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import type { BodyKeeper } from '../../clients/stream-load/loader/body-keeper.ts'
+import { keptName } from '../../clients/stream-load/loader/kept-rows.ts'
 import type { CheckpointLoad, LoadRows, PreparedLoad } from '../../clients/stream-load/loader/checkpoint-load.ts'
 import { assertTaken } from '../../clients/stream-load/loader/count-rows.ts'
 import { compressLoad, type Compression } from '../../clients/stream-load/loader/compressed-stream.ts'
@@ -24,6 +26,8 @@ export interface StarRocksLoadOptions {
   readonly preparedTimeoutS: number
   /** Commits in the lane instead of handing out a committable. */
   readonly isAtLeastOnce: boolean
+  /** Keeps what is sent, where the sink is told to. */
+  readonly keeper: BodyKeeper | undefined
 }
 
 /** One transaction: begun by its first row, fed by one load after the other, prepared at the barrier. */
@@ -31,6 +35,7 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
   readonly #options: StarRocksLoadOptions
   #isBegun = false
   #isEnded = false
+  #loads = 0
   #load: FramedLoad<LoadOutcome> | undefined
   /** Writing, closing for idleness and preparing use the transaction one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -67,7 +72,7 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
     return this.#inTurn(async () => {
       if (!this.#isBegun) return { committables: [], rows: 0, bytes: 0 }
       await this.#endLoad()
-      const { transactions, database, table, label, preparedTimeoutS, isAtLeastOnce } = this.#options
+      const { transactions, database, table, label, preparedTimeoutS, isAtLeastOnce, keeper } = this.#options
       failpoint('sink.prepare', 'before')
       const outcome = await transactions.prepare({ database, label, preparedTimeoutS })
       failpoint('sink.prepare', 'sent')
@@ -79,7 +84,12 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
         await this.#commitNow()
         return { committables: [], rows: this.#rows, bytes: this.#bytes }
       }
-      return { committables: [{ database, table, label, rows: this.#rows }], rows: this.#rows, bytes: this.#bytes }
+      const kept = keeper === undefined ? {} : { kept: keeper.take() }
+      return {
+        committables: [{ database, table, label, rows: this.#rows, ...kept }],
+        rows: this.#rows,
+        bytes: this.#bytes,
+      }
     })
   }
 
@@ -87,16 +97,17 @@ export class StarRocksCheckpointLoad implements CheckpointLoad {
     this.#load?.destroy()
     await this.#turn.catch(() => undefined)
     if (!this.#isBegun || this.#isEnded) return
-    const { transactions, database, label } = this.#options
-    // What stays open all the same is found by its epoch at the next start, or ends at the server's timeout.
-    await transactions.abandon({ database, label })
+    const { transactions, database, label, keeper } = this.#options
+    // What stays all the same is found by its epoch at the next start, or ends at the server's timeout.
+    await Promise.all([transactions.abandon({ database, label }), keeper?.discard().catch(() => undefined)])
   }
 
   async #openLoad(): Promise<FramedLoad<LoadOutcome>> {
-    const { transactions, database, table, label, headers, isJson } = this.#options
+    const { transactions, database, table, label, headers, isJson, keeper } = this.#options
     if (!this.#isBegun) await this.#begin()
     const stream = await transactions.load({ database, table, label, headers })
-    return new FramedLoad(compressLoad(stream, this.#options.compression), isJson ? JSON_ARRAY : LINES)
+    const sent = keeper === undefined ? stream : await keeper.keep(stream, keptName(label, this.#loads++))
+    return new FramedLoad(compressLoad(sent, this.#options.compression), isJson ? JSON_ARRAY : LINES)
   }
 
   async #begin(): Promise<void> {

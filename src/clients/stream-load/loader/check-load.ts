@@ -1,7 +1,7 @@
 import type { Finding } from '../../../core/checkpoint-types.ts'
 import type { CheckpointTimes } from '../../../core/context.ts'
 import { formatDuration } from '../../../core/options.ts'
-import { labelHistoryMs, preparedMs, safeDowntimeFindings } from '../../../core/preflight-rules.ts'
+import { labelHistoryMs, preparedMs, safeDowntimeFindings, type Expiry } from '../../../core/preflight-rules.ts'
 import type { Failed, Unknown } from '../outcomes.ts'
 
 /** What the server grants, and what its settings are called. */
@@ -22,17 +22,20 @@ export function reachabilityFindings(probe: { readonly kind: 'state' } | Unknown
   return [{ severity: 'error', code, message, hint, path: ['url'] }]
 }
 
-/** Do timeouts and label history suffice for the longest downtime? The safe downtime is told in any case. */
-export function timeFindings(times: CheckpointTimes, limits: LoadLimits): Finding[] {
+/**
+ * Do timeouts and label history suffice for the longest downtime? The safe downtime is told in any case. Where rows are kept
+ * (`durableStaging`), prepared transactions may expire.
+ */
+export function timeFindings(times: CheckpointTimes, limits: LoadLimits, isKept: boolean): Finding[] {
   const { preparedTimeoutMs, labelKeepMs, preparedSetting, labelSetting } = limits
   const findings: Finding[] = []
   const refuse = (message: string, hint: string): void => {
     findings.push({ severity: 'error', code: 'PREFLIGHT', message, hint })
   }
-  if (preparedMs(times) > preparedTimeoutMs) {
+  if (!isKept && preparedMs(times) > preparedTimeoutMs) {
     refuse(
       `prepared transactions have to live ${formatDuration(preparedMs(times))}; the server grants ${formatDuration(preparedTimeoutMs)}`,
-      `Lower checkpoint.maxDowntime, or raise ${preparedSetting} on the FE and say so in serverPreparedTimeout.`,
+      `Lower checkpoint.maxDowntime, raise ${preparedSetting} on the FE and say so in serverPreparedTimeout, or set durableStaging: true.`,
     )
   }
   if (labelHistoryMs(times) > labelKeepMs) {
@@ -50,11 +53,12 @@ export function timeFindings(times: CheckpointTimes, limits: LoadLimits): Findin
       hint: 'Raise checkpoint.interval to 5s or more.',
     })
   }
-  findings.push(
-    ...safeDowntimeFindings(times, [
-      { what: `prepared transactions (${preparedSetting})`, kind: 'prepared', lifeMs: preparedTimeoutMs },
-      { what: `labels (${labelSetting})`, kind: 'label', lifeMs: labelKeepMs },
-    ]),
-  )
+  const prepared: Expiry = {
+    what: `prepared transactions (${preparedSetting})`,
+    kind: 'prepared',
+    lifeMs: preparedTimeoutMs,
+  }
+  const labels: Expiry = { what: `labels (${labelSetting})`, kind: 'label', lifeMs: labelKeepMs }
+  findings.push(...safeDowntimeFindings(times, isKept ? [labels] : [prepared, labels]))
   return findings
 }

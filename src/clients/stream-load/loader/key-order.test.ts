@@ -17,6 +17,7 @@ const OPTIONS: LoadSinkOptions = {
   loadBytesMax: 1,
   writers: 2,
   key: ['id', 'a "b"'],
+  durableStaging: false,
   serverPreparedTimeout: 1,
   serverLabelKeep: 1,
   properties: {},

@@ -10,12 +10,13 @@ const SERVER: LoadServer = {
   abort: absent,
   state: absent,
   abandon: absent,
+  reload: absent,
   close: absent,
 }
 
 /** How many loads of two writers may be committed side by side. */
 async function sideBySide(isKeyed: boolean): Promise<number> {
-  const target = { database: 'd', table: 't', labelPrefix: 'p', writers: 2, isNumbered: true, isKeyed }
+  const target = { database: 'd', table: 't', labelPrefix: 'p', writers: 2, isNumbered: true, isKeyed, isKept: false }
   const coordinator = new LoadCoordinator(target, testCoordinatorContext(), SERVER)
   const parts = ['w0_e1_c1_a0_l1', 'w0_e1_c1_a0_l2', 'w0_e1_c1_a0_l10', 'w1_e1_c1_a0_l1'].map((label) => {
     return { database: 'd', table: 't', label, rows: 1 }

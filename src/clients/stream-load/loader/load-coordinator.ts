@@ -6,13 +6,16 @@ import type {
   SweepReport,
   SweepScope,
 } from '../../../core/checkpoint-types.ts'
+import { assert } from '../../../core/assert.ts'
 import type { CoordinatorContext } from '../../../core/context.ts'
 import { MillraceError } from '../../../core/errors.ts'
 import { failpoint } from '../../../core/failpoints.ts'
 import type { JsonObject } from '../../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../../core/sink.ts'
 import type { CommitOutcome as LoadCommitOutcome, Failed, RollbackOutcome, Unknown } from '../outcomes.ts'
+import type { KeptLoad } from './body-keeper.ts'
 import { findLabels } from './find-labels.ts'
+import { keptOf, KeptRows, labelOfReload } from './kept-rows.ts'
 import { sweepLabels, type LabelScope } from './sweep-labels.ts'
 import { toAbort, toEvidence, toSinkOutcome } from './to-core.ts'
 
@@ -26,6 +29,8 @@ export interface LoadServer {
   state(label: string): Promise<{ readonly kind: 'state'; readonly state: string } | Unknown | Failed>
   /** Makes sure that a label of which nothing else is known never becomes visible. */
   abandon(label: string): Promise<RollbackOutcome>
+  /** Loads kept rows under the label that `committable` has by now, and prepares them; adds what the server said. */
+  reload(committable: JsonObject, kept: KeptLoad, rows: KeptRows): Promise<JsonObject>
   close(): Promise<void>
 }
 
@@ -38,6 +43,8 @@ export interface LoadTarget {
   readonly isNumbered: boolean
   /** Of rows with one key the last is kept, so the loads of a writer become visible in their order. */
   readonly isKeyed: boolean
+  /** Rows are kept until they are confirmed. */
+  readonly isKept: boolean
 }
 
 const VISIBLE_WAIT_MS = 60_000
@@ -47,11 +54,17 @@ export class LoadCoordinator implements SinkCoordinator {
   readonly #target: LoadTarget
   readonly #context: CoordinatorContext
   readonly #server: LoadServer
+  readonly #rows: KeptRows
 
   constructor(target: LoadTarget, context: CoordinatorContext, server: LoadServer) {
     this.#target = target
     this.#context = context
     this.#server = server
+    this.#rows = new KeptRows(async () => {
+      const { openStaging } = this.#context
+      assert(openStaging !== undefined, 'the engine says where rows are kept')
+      return openStaging()
+    })
   }
 
   /** Labels are made of numbers alone; nothing is asked of the server before the first row. */
@@ -80,16 +93,46 @@ export class LoadCoordinator implements SinkCoordinator {
 
   async evidence(committables: readonly JsonObject[]): Promise<readonly Evidence[]> {
     return Promise.all(
-      committables.map(async (committable) => toEvidence(await this.#server.settle(committable, VISIBLE_WAIT_MS))),
+      committables.map(async (committable) => {
+        const evidence = toEvidence(await this.#server.settle(committable, VISIBLE_WAIT_MS))
+        const isKept = evidence.state === 'lost' && (await this.#rows.has(committable))
+        return isKept ? { ...evidence, isKept } : evidence
+      }),
     )
+  }
+
+  async reload(committable: JsonObject, own: RunEpoch): Promise<JsonObject> {
+    const kept = keptOf(committable)
+    assert(kept !== undefined, 'only what was kept is loaded again')
+    const label = labelOfReload(this.#labels().base, String(committable['label']), own)
+    failpoint('sink.prepare', 'before')
+    try {
+      const reloaded = await this.#server.reload({ ...committable, label }, kept, this.#rows)
+      failpoint('sink.prepare', 'after')
+      return reloaded
+    } catch (error) {
+      await this.#server.abandon(label).catch(() => undefined)
+      throw error
+    }
+  }
+
+  forget(committables: readonly JsonObject[]): Promise<void> {
+    return this.#rows.forget(committables)
   }
 
   async abort(committable: JsonObject): Promise<'aborted' | 'committed' | 'unknown'> {
     return toAbort(await this.#server.abort(committable))
   }
 
-  sweep(scope: SweepScope): Promise<SweepReport> {
-    return sweepLabels({ ...this.#labels(), scope, abandon: (label) => this.#server.abandon(label) })
+  async sweep(scope: SweepScope): Promise<SweepReport> {
+    const labels = this.#labels()
+    const lost = (scope.unconfirmed ?? []).filter(({ committable }) => keptOf(committable) !== undefined)
+    const reloads = lost.map(({ committable, epoch }) =>
+      labelOfReload(labels.base, String(committable['label']), epoch),
+    )
+    const report = await sweepLabels({ ...labels, scope, reloads, abandon: (label) => this.#server.abandon(label) })
+    if (this.#target.isKept) await this.#rows.sweep(scope)
+    return report
   }
 
   findTraces(own: RunEpoch): Promise<readonly string[]> {

@@ -17,6 +17,7 @@ export interface LoadSinkOptions<Packing extends string = string> {
   readonly loadBytesMax: number
   readonly writers: 'auto' | number
   readonly key?: readonly string[] | undefined
+  readonly durableStaging: boolean
   readonly serverPreparedTimeout: number
   readonly serverLabelKeep: number
   readonly properties: Readonly<Record<string, string>>
@@ -74,6 +75,12 @@ export function loadSinkOptions<Packing extends string>(
         'Transactions that are open at the same time. `auto` is one, fed by all lanes; more only while the server is the brake.',
       ),
     key: own.key,
+    durableStaging: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Keeps the rows of a checkpoint in the checkpoint storage until it is confirmed: a prepared transaction that expires while the job is down is loaded again. Costs the bytes once more.',
+      ),
     serverPreparedTimeout: own.serverPreparedTimeout,
     serverLabelKeep: own.serverLabelKeep,
     properties: properties()

@@ -18,6 +18,8 @@ export interface LabelScope {
 export interface SweepOptions extends LabelScope {
   readonly scope: SweepScope
   readonly abandon: (label: string) => Promise<RollbackOutcome>
+  /** Under which earlier epochs may have loaded kept rows again, without the log knowing it. */
+  readonly reloads: readonly string[]
 }
 
 /** A look at an unknown label costs a millisecond; leftovers of writers beyond this end at the server's timeout. */
@@ -39,8 +41,15 @@ export async function sweepLabels(options: SweepOptions): Promise<SweepReport> {
       writer: index % writers,
     })),
   )
-  await Promise.all(
-    scopes.map(async (parts) => {
+  const reloads = options.reloads.map(async (label) => {
+    const state = await options.state(label)
+    if (state === 'UNKNOWN') return
+    found += 1
+    if (state !== 'ABORTED' && !kept.has(label)) aborted.push(await abandonOne(label, state, options))
+  })
+  await Promise.all([
+    ...reloads,
+    ...scopes.map(async (parts) => {
       for (let load = 0; ; load++) {
         const label = labelOf({ ...options.base, ...parts, attempt: 0, ...(options.isNumbered ? { load } : {}) })
         const state = await options.state(label)
@@ -50,7 +59,7 @@ export async function sweepLabels(options: SweepOptions): Promise<SweepReport> {
         if (!options.isNumbered) return
       }
     }),
-  )
+  ])
   return { aborted, found }
 }
 
