@@ -38,6 +38,7 @@ export {
   type FetchOptions,
   type FetchPosition,
 } from './fetch-session.ts'
+export type { DescribedTransaction } from './apis/transaction-states.ts'
 export { describeTransaction, fenceTransaction, findTransactions } from './find-transactions.ts'
 export { isKafkaError } from './kafka-errors.ts'
 export { PartitionLeaders } from './partition-leaders.ts'

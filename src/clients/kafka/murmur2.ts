@@ -4,20 +4,20 @@
  */
 export function murmur2(bytes: Uint8Array, from = 0, to: number = bytes.length): number {
   const m = 0x5bd1e995
+  const byte = (index: number): number => bytes[index] ?? 0
   const length = to - from
   let h = 0x9747b28c ^ length
   let at = from
-  // The `!` here and below: all indexes lie below `to`.
   for (const end = to - 3; at < end; at += 4) {
-    let k = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+    let k = byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24)
     k = Math.imul(k, m)
     k ^= k >>> 24
     h = Math.imul(h, m) ^ Math.imul(k, m)
   }
   const left = to - at
-  if (left === 3) h ^= bytes[at + 2]! << 16
-  if (left >= 2) h ^= bytes[at + 1]! << 8
-  if (left >= 1) h = Math.imul(h ^ bytes[at]!, m)
+  if (left === 3) h ^= byte(at + 2) << 16
+  if (left >= 2) h ^= byte(at + 1) << 8
+  if (left >= 1) h = Math.imul(h ^ byte(at), m)
   h = Math.imul(h ^ (h >>> 13), m)
   return h ^ (h >>> 15)
 }

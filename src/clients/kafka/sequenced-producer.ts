@@ -51,7 +51,7 @@ export class SequencedProducer {
   }
 
   /** Seals what the builder holds and appends it; resolves with the offset of its first record, or `OFFSET_UNKNOWN`. */
-  send(target: ProduceTarget, builder: BatchBuilder): Promise<bigint> {
+  sendBatch(target: ProduceTarget, builder: BatchBuilder): Promise<bigint> {
     const key = `${target.topic}/${target.partition}`
     const baseSequence = this.#sequences.get(key) ?? 0
     const { transactionalId, codec = 'none' } = this.#options

@@ -70,7 +70,7 @@ export class KafkaTransaction {
   async sendBatch(target: ProduceTarget, builder: BatchBuilder): Promise<bigint> {
     const added = this.#partition(target)
     await added
-    return await this.#producer.send(target, builder)
+    return await this.#producer.sendBatch(target, builder)
   }
 
   /** Appends records; returns the offset of the first one. */

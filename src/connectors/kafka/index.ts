@@ -1,4 +1,5 @@
 import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
+import { sink } from './sink/index.ts'
 import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 
 const source: SourceConnector<KafkaSourceOptions> = {
@@ -13,8 +14,9 @@ const source: SourceConnector<KafkaSourceOptions> = {
 /** Apache Kafka and what speaks its protocol (from 3.1 on). */
 export const connector: Connector = {
   name: 'kafka',
-  summary: 'Reads topics: batches decoded in place, positions in checkpoints, committed records only.',
+  summary: 'Reads topics, committed records only, with positions in checkpoints; writes topics in transactions.',
   source,
+  sink,
 }
 
 const UNVERIFIED = {
