@@ -99,6 +99,8 @@ export interface Watermark {
 export interface Idle {
   readonly kind: 'idle'
   readonly split: SplitId
+  /** Where the split stands now, when it moved on without records: a log in which others write. */
+  readonly next?: JsonObject
 }
 
 /** Everything of a bounded split was emitted. `at` is its final position. Finished is not idle. */

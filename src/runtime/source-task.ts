@@ -82,6 +82,7 @@ export class SourceTask {
       this.#read.set(item.split, (this.#read.get(item.split) ?? 0) + item.bytes)
     }
     if (item.kind === 'schema-change') progress.at = item.next
+    if (item.kind === 'idle' && item.next !== undefined) progress.at = item.next
     if (item.kind === 'split-end') {
       progress.at = item.at
       progress.finished = true
