@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Plan } from '../plan/plan.ts'
+import type { Plan, Step } from '../plan/plan.ts'
 import { openStateDirectory } from '../storage/state-directory.ts'
 import { openLocalLog } from '../storage/threaded-log.ts'
 import { silentLog } from '../testkit/lane-context.ts'
@@ -45,22 +45,20 @@ async function run(
 function planOf(directory: string, server: string, breaksAt: number): Plan {
   const source = { splits: SPLITS, rows: ROWS, changeEvery: 30 }
   const plan = modelPlan({ directory, source, lanes: 2, intervalMs: 60_000 })
-  const steps = plan.steps.map((step) =>
-    step.kind === 'source'
-      ? { ...step, connector: 'changing', tables: true }
-      : { ...step, connector: 'tables', tables: true, options: { directory: server, breaksAt } },
-  )
-  return { ...plan, steps: steps as Plan['steps'] }
+  const steps = plan.steps.map((step): Step => {
+    if (step.kind === 'source') return { ...step, connector: 'changing', tables: true }
+    if (step.kind === 'sink')
+      return { ...step, connector: 'tables', tables: true, options: { directory: server, breaksAt } }
+    return step
+  })
+  return { ...plan, steps }
 }
 
 function assertWhole({ rows, shapes }: Awaited<ReturnType<typeof run>>): void {
   const names = Array.from({ length: SPLITS }, (_, at) => `s${at}`)
   const wanted = names.flatMap((name) => Array.from({ length: ROWS }, (_, seq) => `${name}/${seq}`))
   assert.deepEqual(rows.map(({ split, seq }) => `${split}/${seq}`).sort(), wanted.sort())
-  assert.deepEqual(
-    [...shapes].sort(),
-    names.map((name) => [`shop.${name}`, 2]),
-  )
+  assert.deepEqual(shapes, new Map(names.map((name) => [`shop.${name}`, 2])))
 }
 
 // The model sink refuses rows whose table has another shape, and changes with rows before them that nobody sees yet.

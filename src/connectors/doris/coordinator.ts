@@ -13,14 +13,14 @@ export function dorisCoordinator(
   context: CoordinatorContext,
   loads: DorisTwoPhaseLoads,
 ): SinkCoordinator {
-  const { database, table, labelPrefix } = options
+  const { database, labelPrefix } = options
   const target = {
     database,
-    table,
+    table: options.table ?? '',
     labelPrefix,
     writers: writersOf(options, context.lanes),
     isNumbered: true,
-    isKeyed: options.key !== undefined,
+    isKeyed: options.key !== undefined || options.routes !== undefined,
     isKept: options.durableStaging,
   }
   return new LoadCoordinator(target, context, {

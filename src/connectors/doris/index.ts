@@ -4,6 +4,7 @@ import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../c
 import type { Delivery } from '../../core/delivery.ts'
 import { keyOrder, type KeyOrder } from '../../clients/stream-load/loader/key-order.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import { tablesFindings } from '../../clients/stream-load/tables/tables-findings.ts'
 import { dorisSinkOptions, type DorisSinkOptions } from './options.ts'
 
 const sink: SinkConnector<DorisSinkOptions> = {
@@ -28,13 +29,20 @@ const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
 
 function describe(options: DorisSinkOptions, ask: SinkAsk): SinkDescription {
   const order = keyOrder(options, ask)
+  const isOfTables = options.routes !== undefined
   return {
     delivery: deliveryOf(options, ask, order),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
-    takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
+    takes:
+      isOfTables || options.format === 'json'
+        ? [JSON_ROWS]
+        : options.format === 'csv'
+          ? [CSV_ROWS]
+          : [CSV_ROWS, JSON_ROWS],
     writers: writersOf(options, ask.lanes),
+    ...(isOfTables && { tables: true }),
     ...(order.routing === undefined ? {} : { routing: order.routing }),
-    findings: [...findingsOf(options), ...order.findings],
+    findings: [...findingsOf(options), ...tablesFindings(options), ...order.findings],
   }
 }
 

@@ -9,6 +9,7 @@ import { checkDoris } from './check.ts'
 import { dorisCoordinator } from './coordinator.ts'
 import { loadHeaders } from './load-headers.ts'
 import type { DorisSinkOptions } from './options.ts'
+import { dorisTablesCoordinator, dorisTablesWriter } from './tables.ts'
 
 /** Stream load with two-phase commit: one request, or several, per lane and checkpoint. */
 export class DorisSink implements Sink {
@@ -26,19 +27,21 @@ export class DorisSink implements Sink {
   writer(context: LaneContext): SinkWriter {
     const options = this.#options
     const loads = openLoads(options)
+    if (options.routes !== undefined) return dorisTablesWriter(options, context, loads)
+    const table = options.table ?? ''
     const headers = loadHeaders(options, context.format, context.schema)
     return new LoadWriter(
       (ticket) =>
         new DorisCheckpointLoad({
           loads,
           database: options.database,
-          table: options.table,
+          table,
           labelOf: (load) =>
             labelOf({
               prefix: options.labelPrefix,
               jobUid: context.job,
               sink: context.id,
-              table: `${options.database}.${options.table}`,
+              table: `${options.database}.${table}`,
               writer: context.lane,
               epoch: Number(ticket['epoch']),
               checkpoint: Number(ticket['checkpoint']),
@@ -57,7 +60,8 @@ export class DorisSink implements Sink {
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    return dorisCoordinator(this.#options, context, openLoads(this.#options))
+    const coordinator = this.#options.routes === undefined ? dorisCoordinator : dorisTablesCoordinator
+    return coordinator(this.#options, context, openLoads(this.#options))
   }
 }
 

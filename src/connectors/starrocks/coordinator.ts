@@ -16,14 +16,15 @@ export function starrocksCoordinator(
   context: CoordinatorContext,
   transactions: StarRocksTransactions,
 ): SinkCoordinator {
-  const { database, table, labelPrefix } = options
+  const { database, labelPrefix } = options
   const target = {
     database,
-    table,
+    table: options.table ?? '',
     labelPrefix,
     writers: writersOf(options, context.lanes),
-    isNumbered: false,
-    isKeyed: options.key !== undefined,
+    // Rows of several tables may need several transactions of one table.
+    isNumbered: options.routes !== undefined,
+    isKeyed: options.key !== undefined || options.routes !== undefined,
     isKept: options.durableStaging,
   }
   return new LoadCoordinator(target, context, {

@@ -4,6 +4,7 @@ import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../c
 import type { Delivery } from '../../core/delivery.ts'
 import { keyOrder, type KeyOrder } from '../../clients/stream-load/loader/key-order.ts'
 import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import { tablesFindings } from '../../clients/stream-load/tables/tables-findings.ts'
 import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
 
 const sink: SinkConnector<StarRocksSinkOptions> = {
@@ -28,13 +29,20 @@ const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
 
 function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription {
   const order = keyOrder(options, ask)
+  const isOfTables = options.routes !== undefined
   return {
     delivery: deliveryOf(options, ask, order),
     // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
-    takes: options.format === 'json' ? [JSON_ROWS] : options.format === 'csv' ? [CSV_ROWS] : [CSV_ROWS, JSON_ROWS],
+    takes:
+      isOfTables || options.format === 'json'
+        ? [JSON_ROWS]
+        : options.format === 'csv'
+          ? [CSV_ROWS]
+          : [CSV_ROWS, JSON_ROWS],
     writers: writersOf(options, ask.lanes),
+    ...(isOfTables && { tables: true }),
     ...(order.routing === undefined ? {} : { routing: order.routing }),
-    findings: [...findingsOf(options), ...order.findings],
+    findings: [...findingsOf(options), ...tablesFindings(options), ...order.findings],
   }
 }
 
@@ -44,6 +52,10 @@ function deliveryOf(options: StarRocksSinkOptions, ask: SinkAsk, { assumptions, 
     return { class: 'at-least-once', reason, assumptions, stronger: 'delivery: exactly-once' }
   }
   const writers = writersOf(options, ask.lanes)
+  if (options.routes !== undefined) {
+    const reason = 'one two-phase transaction per checkpoint and table: tables become visible one after the other'
+    return { class: 'exact', reason, assumptions }
+  }
   if (writers === 1) return { class: 'atomic', reason: `one two-phase transaction per checkpoint${note}`, assumptions }
   return {
     class: 'exact',

@@ -10,6 +10,7 @@ import { starrocksCoordinator } from './coordinator.ts'
 import { limitsOf } from './limits.ts'
 import { loadHeaders } from './load-headers.ts'
 import type { StarRocksSinkOptions } from './options.ts'
+import { starrocksTablesCoordinator, starrocksTablesWriter } from './tables.ts'
 
 /** Transactional stream load: one transaction per lane and checkpoint. */
 export class StarRocksSink implements Sink {
@@ -27,6 +28,8 @@ export class StarRocksSink implements Sink {
   writer(context: LaneContext): SinkWriter {
     const options = this.#options
     const transactions = openTransactions(options)
+    if (options.routes !== undefined) return starrocksTablesWriter(options, context, transactions)
+    const table = options.table ?? ''
     const headers = loadHeaders(options, context.format, context.schema)
     const isJson = context.format.kind === 'bytes' && context.format.format === 'json'
     return new LoadWriter(
@@ -34,12 +37,12 @@ export class StarRocksSink implements Sink {
         new StarRocksCheckpointLoad({
           transactions,
           database: options.database,
-          table: options.table,
+          table,
           label: labelOf({
             prefix: options.labelPrefix,
             jobUid: context.job,
             sink: context.id,
-            table: `${options.database}.${options.table}`,
+            table: `${options.database}.${table}`,
             writer: context.lane,
             epoch: Number(ticket['epoch']),
             checkpoint: Number(ticket['checkpoint']),
@@ -59,7 +62,8 @@ export class StarRocksSink implements Sink {
   }
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
-    return starrocksCoordinator(this.#options, context, openTransactions(this.#options))
+    const coordinator = this.#options.routes === undefined ? starrocksCoordinator : starrocksTablesCoordinator
+    return coordinator(this.#options, context, openTransactions(this.#options))
   }
 }
 

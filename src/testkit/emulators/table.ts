@@ -1,7 +1,7 @@
 import { compareTexts } from './condition.ts'
 import { columnCodec, type ColumnCodec, type Dialect } from './column-types.ts'
 import { NumberText, parseExact, stringifyExact } from './exact-json.ts'
-import type { EmulatorTable } from './options.ts'
+import type { EmulatorColumn, EmulatorTable } from './options.ts'
 
 /** One row for a key: put it there, or take it away. */
 export interface KeyedChange {
@@ -67,6 +67,28 @@ export class TableStore {
     this.columns = [...this.columns, columnCodec({ name, type: 'STRING' }, this.dialect)]
   }
 
+  /** After ALTER TABLE; rows that were there before have NULL in what is new. */
+  setColumns(columns: readonly EmulatorColumn[]): void {
+    this.columns = columns.map((column) => columnCodec(column, this.dialect))
+  }
+
+  renameColumn(from: string, to: string): void {
+    this.#chunks = this.#chunks.map((chunk) => renamedFields(chunk, from, to))
+    for (const [key, { row, sequence }] of this.#keyed) {
+      if (row !== undefined)
+        this.#keyed.set(key, { row: renamedFields(Buffer.from(row), from, to).toString(), sequence })
+    }
+    this.setColumns(
+      this.columns.map(({ name, type, nullable }) => ({ name: name === from ? to : name, type, nullable })),
+    )
+  }
+
+  truncate(): void {
+    this.#chunks = []
+    this.#keyed.clear()
+    this.#rows = 0
+  }
+
   /** Unmerged versions now; compaction takes away `drainPerSecond` of them. */
   versions(nowMs: number, drainPerSecond: number): number {
     const drained = (Math.max(0, nowMs - this.#versionsAt) / 1000) * drainPerSecond
@@ -104,7 +126,9 @@ export class TableStore {
     const decoded: Record<string, unknown>[] = []
     for (const chunk of this.encodedRows()) {
       for (const line of chunk.toString().split('\n')) {
-        if (line !== '') decoded.push(decodeRow(line, integers))
+        if (line === '') continue
+        const row = decodeRow(line, integers)
+        decoded.push(this.isOpen ? row : Object.fromEntries(this.columns.map(({ name }) => [name, row[name] ?? null])))
       }
     }
     return decoded
@@ -161,4 +185,14 @@ export function decodeRow(line: string, integerColumns: readonly string[]): Reco
     if (value instanceof NumberText) row[name] = Number(value.text)
   }
   return row
+}
+
+function renamedFields(rows: Buffer, from: string, to: string): Buffer {
+  const lines = rows.toString().split('\n')
+  const renamed = lines.map((line) => {
+    if (line === '') return ''
+    const fields = Object.entries(parseExact(line) as Record<string, unknown>)
+    return stringifyExact(Object.fromEntries(fields.map(([name, value]) => [name === from ? to : name, value])))
+  })
+  return Buffer.from(renamed.join('\n'))
 }

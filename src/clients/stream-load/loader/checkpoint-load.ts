@@ -1,3 +1,4 @@
+import type { Batch } from '../../../core/batch.ts'
 import type { JsonObject } from '../../../core/json.ts'
 
 /**
@@ -16,7 +17,7 @@ export interface CheckpointLoad {
 }
 
 /** Encoded rows: each followed by one separator byte, also the last. */
-export interface LoadRows {
+export interface LoadRows extends Pick<Batch, 'table' | 'partial'> {
   readonly buffer: Buffer
   readonly length: number
   readonly rows: number

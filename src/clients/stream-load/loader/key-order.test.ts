@@ -21,6 +21,10 @@ const OPTIONS: LoadSinkOptions = {
   serverPreparedTimeout: 1,
   serverLabelKeep: 1,
   properties: {},
+  queryUrl: [],
+  createTables: true,
+  tableProperties: {},
+  schemaChange: 'lenient',
 }
 
 const ASK: SinkAsk = {

@@ -1,13 +1,16 @@
 import { z } from 'zod'
 import { identifier, integer, oneOrMany, properties, secret, url } from '../../../core/options.ts'
+import { routesOption, type Route } from '../../../core/routes.ts'
+import { schemaChangeOption, type SchemaPolicies } from '../../../core/schema-policy.ts'
 import type { Secret } from '../../../core/secret.ts'
 
 /** What a stream-load sink can be told. `Packing` are the compressions that the server takes. */
-export interface LoadSinkOptions<Packing extends string = string> {
+export interface LoadSinkOptions<Packing extends string = string> extends TablesOptions {
   readonly url: readonly string[]
   readonly allowPlaintext: boolean
   readonly database: string
-  readonly table: string
+  /** The one target, or `routes` to several. */
+  readonly table?: string | undefined
   readonly username: string
   readonly password: Secret
   readonly format?: 'json' | 'csv' | undefined
@@ -21,6 +24,16 @@ export interface LoadSinkOptions<Packing extends string = string> {
   readonly serverPreparedTimeout: number
   readonly serverLabelKeep: number
   readonly properties: Readonly<Record<string, string>>
+}
+
+/** What a sink of several tables is told besides. */
+export interface TablesOptions {
+  readonly routes?: readonly Route[] | undefined
+  readonly queryUrl: readonly string[]
+  readonly createTables: boolean
+  readonly tableBuckets?: number | undefined
+  readonly tableProperties: Readonly<Record<string, string>>
+  readonly schemaChange: SchemaPolicies
 }
 
 /** Options whose defaults, bounds or words are a server's own. */
@@ -47,8 +60,24 @@ export function loadSinkOptions<Packing extends string>(
       .boolean()
       .default(false)
       .describe('Allows the password over plain HTTP to a host that is not loopback.'),
-    database: identifier().describe('Database of the table.'),
-    table: identifier().describe('Table to write to; it has to exist.'),
+    database: identifier().describe('Database of the table, or of routes that name none.'),
+    table: identifier().optional().describe('Table to write to; it has to exist.'),
+    routes: routesOption().optional(),
+    queryUrl: oneOrMany(url(['mysql']))
+      .default([])
+      .describe('With routes: addresses of the FEs’ MySQL protocol. Default: port 9030 of the hosts of `url`.')
+      .meta({ examples: [['mysql://fe1:9030']] }),
+    createTables: z
+      .boolean()
+      .default(true)
+      .describe('With routes: makes target databases and tables that are missing.'),
+    tableBuckets: integer({ min: 1, max: 10_000 })
+      .optional()
+      .describe('With routes: buckets of new tables. Default: the server chooses.'),
+    tableProperties: properties()
+      .default({})
+      .describe('With routes: PROPERTIES of new tables, such as replication_num.'),
+    schemaChange: schemaChangeOption(),
     username: own.username,
     password: secret()
       .default(() => secret().parse(''))

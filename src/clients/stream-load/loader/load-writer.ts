@@ -33,12 +33,13 @@ export class LoadWriter implements SinkWriter {
   }
 
   async write(batch: Batch): Promise<void> {
-    const { body, rows } = batch
+    const { body, rows, table, partial } = batch
     assert(this.#current !== undefined, 'a writer is begun before it is written to')
     assert(body.kind === 'bytes', 'a stream load is given bytes')
     clearTimeout(this.#idle)
     const load = this.#current
-    await load.write({ buffer: body.buffer, length: body.length, rows }, () => batch.release())
+    const kind = { ...(table && { table }), ...(partial && { partial }) }
+    await load.write({ buffer: body.buffer, length: body.length, rows, ...kind }, () => batch.release())
     this.#idle = setTimeout(() => void load.closeLoad().catch(() => undefined), IDLE_MS)
   }
 

@@ -6,6 +6,14 @@ export type Change =
   | { readonly kind: 'drop-database'; readonly database: string }
   | { readonly kind: 'drop-table'; readonly database: string; readonly table: string }
   | { readonly kind: 'create-table'; readonly isOptional: boolean; readonly definition: EmulatorTable }
+  | { readonly kind: 'truncate-table'; readonly database: string; readonly table: string }
+  | { readonly kind: 'alter-table'; readonly database: string; readonly table: string; readonly change: ColumnChange }
+
+export type ColumnChange =
+  | { readonly kind: 'add'; readonly column: EmulatorColumn }
+  | { readonly kind: 'modify'; readonly column: EmulatorColumn }
+  | { readonly kind: 'drop'; readonly name: string }
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
 
 /** A statement that the server would refuse to parse. */
 export class SyntaxTrouble extends Error {}
@@ -24,6 +32,11 @@ export function parseChange(text: string, currentDatabase: string | undefined): 
     words.take('IF', 'NOT', 'EXISTS')
     return { kind: 'create-database', database: words.name() }
   }
+  if (words.take('ALTER', 'TABLE')) {
+    const named = words.tableName()
+    return { kind: 'alter-table', ...named, change: columnChange(words) }
+  }
+  if (words.take('TRUNCATE', 'TABLE')) return { kind: 'truncate-table', ...words.tableName() }
   if (words.take('DROP', 'DATABASE')) {
     words.take('IF', 'EXISTS')
     return { kind: 'drop-database', database: words.name() }
@@ -44,19 +57,34 @@ export function parseChange(text: string, currentDatabase: string | undefined): 
 function columnsOf(words: Words): EmulatorColumn[] {
   const columns: EmulatorColumn[] = []
   words.expect('(')
-  do {
-    const name = words.name()
-    let type = words.next().toUpperCase()
-    if (words.peek() === '(') type += words.parenthesis()
-    let nullable = true
-    for (let depth = 0; depth > 0 || (words.peek() !== ',' && words.peek() !== ')');) {
-      if (words.take('NOT', 'NULL')) nullable = false
-      else depth += depthOf(words.next())
-    }
-    columns.push({ name, type, nullable })
-  } while (words.take(','))
+  do columns.push(columnOf(words))
+  while (words.take(','))
   words.expect(')')
   return columns
+}
+
+function columnOf(words: Words): EmulatorColumn {
+  const name = words.name()
+  let type = words.next().toUpperCase()
+  if (words.peek() === '(') type += words.parenthesis()
+  let nullable = true
+  for (let depth = 0; depth > 0 || ![',', ')', ';', undefined].includes(words.peek());) {
+    if (words.take('NOT', 'NULL')) nullable = false
+    else depth += depthOf(words.next())
+  }
+  return { name, type, nullable }
+}
+
+function columnChange(words: Words): ColumnChange {
+  if (words.take('ADD', 'COLUMN')) return { kind: 'add', column: columnOf(words) }
+  if (words.take('MODIFY', 'COLUMN')) return { kind: 'modify', column: columnOf(words) }
+  if (words.take('DROP', 'COLUMN')) return { kind: 'drop', name: words.name() }
+  if (words.take('RENAME', 'COLUMN')) {
+    const from = words.name()
+    words.take('TO')
+    return { kind: 'rename', from, to: words.name() }
+  }
+  throw new SyntaxTrouble('the emulator alters columns only: ADD, MODIFY, DROP and RENAME COLUMN, one in a statement')
 }
 
 function depthOf(word: string): number {

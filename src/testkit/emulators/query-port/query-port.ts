@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import mysql from 'mysql2'
 import type { Cluster } from '../cluster.ts'
+import type { TableStore } from '../table.ts'
 import { parseChange, SyntaxTrouble, type Change } from './ddl.ts'
+import { alterTable } from './alter-table.ts'
 import { answerSelect, type TextResult } from './select.ts'
+import { describeTable, SchemaJobs } from './show.ts'
 
 const PROTOCOL_VERSION = 10
 const UTF8MB4_GENERAL_CI = 45
@@ -30,6 +33,11 @@ interface Authentication {
   readonly authToken: Buffer
 }
 
+interface Served {
+  readonly cluster: Cluster
+  readonly jobs: SchemaJobs
+}
+
 export interface QueryPort {
   readonly port: number
   close(): Promise<void>
@@ -37,16 +45,18 @@ export interface QueryPort {
 
 /**
  * The frontend's port of the MySQL protocol, for looking into tables with any client and for creating them: SELECT (run
- * by DuckDB), SHOW DATABASES and TABLES, CREATE and DROP of databases and tables. Everything else is refused, saying so.
+ * by DuckDB), DESC, SHOW DATABASES, TABLES and ALTER TABLE COLUMN, CREATE and DROP of databases and tables, ALTER of
+ * columns, TRUNCATE. Everything else is refused, saying so.
  */
 export async function startQueryPort(cluster: Cluster, host: string, port = 0): Promise<QueryPort> {
   const open = new Set<mysql.Connection>()
+  const jobs = new SchemaJobs()
   let served = 0
   const server = mysql.createServer((connection) => {
     open.add(connection)
     connection.on('end', () => open.delete(connection))
     connection.on('error', () => open.delete(connection))
-    serve(cluster, connection, ++served)
+    serve({ cluster, jobs }, connection, ++served)
   })
   // The library keeps the listening socket to itself; there is no other way to its port or its errors.
   const socket = (server as unknown as { readonly _server: NetServer })._server
@@ -65,7 +75,8 @@ export async function startQueryPort(cluster: Cluster, host: string, port = 0): 
 }
 
 /** Packets are numbered anew for every command (`sequenceId`); the library leaves that to its user. */
-function serve(cluster: Cluster, connection: mysql.Connection, connectionId: number): void {
+function serve(served: Served, connection: mysql.Connection, connectionId: number): void {
+  const { cluster } = served
   let database: string | undefined
   connection.serverHandshake({
     protocolVersion: PROTOCOL_VERSION,
@@ -88,7 +99,7 @@ function serve(cluster: Cluster, connection: mysql.Connection, connectionId: num
       try {
         const used = /^\s*USE\s+`?(\w+)`?\s*;?\s*$/i.exec(text)?.[1]
         if (used !== undefined) database = used
-        const result = used === undefined ? await act(cluster, text, database) : undefined
+        const result = used === undefined ? await act(served, text, database) : undefined
         if (result === undefined) connection.writeOk({ affectedRows: 0 })
         else writeResult(connection, result)
       } catch (error) {
@@ -121,28 +132,47 @@ function isAllowed(cluster: Cluster, who: Authentication): boolean {
   return token.length === 20 && token.equals(stage1.map((byte, index) => byte ^ (mask[index] ?? 0)))
 }
 
-async function act(cluster: Cluster, text: string, database: string | undefined): Promise<TextResult | undefined> {
+async function act(
+  { cluster, jobs }: Served,
+  text: string,
+  database: string | undefined,
+): Promise<TextResult | undefined> {
   if (/^\s*SET\s/i.test(text)) return undefined
   const change = parseChange(text, database)
   if (change !== undefined) {
-    apply(cluster, change)
+    apply(cluster, jobs, change)
     return undefined
   }
   if (/^\s*SHOW\s+DATABASES\b/i.test(text)) return list('Database', cluster.databases)
-  if (/^\s*SHOW\s+TABLES\b/i.test(text)) {
-    const own = cluster.tables.filter(({ definition }) => definition.database === database)
+  const tables = /^\s*SHOW\s+TABLES(?:\s+FROM\s+`?([^`\s;]+)`?)?/i.exec(text)
+  if (tables !== null) {
+    const of = tables[1] ?? database ?? ''
+    if (!cluster.databases.includes(of)) throw new SyntaxTrouble(`Unknown database '${of}'`)
+    const own = cluster.tables.filter(({ definition }) => definition.database === of)
     return list(
-      `Tables_in_${database ?? ''}`,
+      `Tables_in_${of}`,
       own.map(({ definition }) => definition.table),
     )
   }
-  if (!/^\s*(SELECT|WITH|DESC|DESCRIBE)\b/i.test(text)) {
-    throw new SyntaxTrouble('the emulator answers SELECT, SHOW, DESCRIBE, CREATE and DROP of databases and tables')
+  const described = /^\s*DESC(?:RIBE)?\s+(?:`?([^`.\s]+)`?\.)?`?([^`.\s;]+)`?\s*;?\s*$/i.exec(text)
+  if (described !== null) {
+    const [, of = database ?? '', name = ''] = described
+    const store = cluster.table(of, name)
+    if (store === undefined) throw new SyntaxTrouble(`Unknown table '${of}.${name}'`)
+    return describeTable(store)
+  }
+  const asked =
+    /^\s*SHOW\s+ALTER\s+TABLE\s+COLUMN\s+FROM\s+`?([^`\s]+)`?\s+WHERE\s+TableName\s*=\s*["']([^"']+)["']/i.exec(text)
+  if (asked !== null) return jobs.show(`${asked[1] ?? ''}.${asked[2] ?? ''}`)
+  if (!/^\s*(SELECT|WITH)\b/i.test(text)) {
+    throw new SyntaxTrouble(
+      'the emulator answers SELECT, SHOW, DESC, CREATE, ALTER, TRUNCATE and DROP of databases and tables',
+    )
   }
   return await answerSelect(text, cluster.tables, database)
 }
 
-function apply(cluster: Cluster, change: Change): void {
+function apply(cluster: Cluster, jobs: SchemaJobs, change: Change): void {
   switch (change.kind) {
     case 'create-database':
       cluster.createDatabase(change.database)
@@ -153,6 +183,14 @@ function apply(cluster: Cluster, change: Change): void {
     case 'drop-table':
       cluster.dropTable(change.database, change.table)
       break
+    case 'truncate-table':
+      storeOf(cluster, change).truncate()
+      break
+    case 'alter-table':
+      alterTable(storeOf(cluster, change), change.change)
+      // Columns come and go by a change of the catalog; another type is a job that rewrites the table.
+      if (change.change.kind === 'modify') jobs.begin(`${change.database}.${change.table}`)
+      break
     case 'create-table': {
       const { definition, isOptional } = change
       const isThere = cluster.table(definition.database, definition.table) !== undefined
@@ -161,6 +199,12 @@ function apply(cluster: Cluster, change: Change): void {
       break
     }
   }
+}
+
+function storeOf(cluster: Cluster, { database, table }: { database: string; table: string }): TableStore {
+  const store = cluster.table(database, table)
+  if (store === undefined) throw new SyntaxTrouble(`Unknown table '${database}.${table}'`)
+  return store
 }
 
 function list(name: string, values: readonly string[]): TextResult {
