@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import { threadUrl } from '../core/thread-url.ts'
@@ -11,6 +12,8 @@ const CLOSE_MS = 2000
 const BOOT_MS = 30_000
 /** Beyond the buffers, which live outside the heap, a lane needs little. */
 const LANE_HEAP_MB = 256
+/** A lane with queries makes objects that V8 would collect its small heap for again and again. */
+const QUERY_HEAP_START_MB = 128
 
 /** A lane in a worker thread. */
 export const openLaneThread: OpenLane = (...all) => new LaneHandle(...all)
@@ -27,6 +30,10 @@ class LaneHandle implements LanePort {
     receive: (lane: number, message: FromLane) => void,
     died: (error: MillraceError) => void,
   ) {
+    // The flag counts for the threads that begin from here on.
+    if (data.plan.steps.some(({ kind }) => kind === 'query')) {
+      setFlagsFromString(`--initial-old-space-size=${QUERY_HEAP_START_MB}`)
+    }
     this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
       workerData: data,
       transferList: channelsOf(data),

@@ -20,7 +20,7 @@ export interface FetchPosition {
 export interface FetchOptions {
   /** Default `committed`: records of open and of rolled-back transactions are not read. */
   readonly isolation?: 'committed' | 'uncommitted'
-  /** Bytes of one response, 8 MiB by default; a single larger record batch still comes. */
+  /** Bytes of one response, 4 MiB by default, held twice; a single larger record batch still comes. */
   readonly bytesMax?: number
   /** Bytes of one partition in a response, 4 MiB by default: enough rows for a query to cost no more for being short. */
   readonly partitionBytesMax?: number
@@ -79,7 +79,7 @@ export class FetchSession implements AsyncDisposable {
     this.#client = client
     this.#options = {
       isolation: options.isolation ?? 'committed',
-      bytesMax: options.bytesMax ?? 8 << 20,
+      bytesMax: options.bytesMax ?? 4 << 20,
       partitionBytesMax: options.partitionBytesMax ?? 4 << 20,
       waitMs: options.waitMs ?? 500,
       bytesMin: options.bytesMin ?? 1,
