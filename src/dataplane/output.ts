@@ -36,6 +36,8 @@ export type QueryOutput =
       /** `false`: none. */
       readonly bloomFilters?: boolean
     }
+  /** Finished text: the one column, which is varchar, as it is, each row followed by `\n`. */
+  | { readonly format: 'lines' }
   /** The rows stay in the lane's database as a temporary table of this name, replaced by every run. */
   | { readonly format: 'table'; readonly table: string }
 
@@ -57,6 +59,8 @@ export function outputSql(select: string, columns: readonly Column[], output: Qu
       return columns.some(needsText)
         ? `COPY (SELECT ${jsonText(columns, output)} FROM (${select})) TO ${to} (${RAW_LINES})`
         : `COPY (SELECT ${textValues(columns, output)} FROM (${select})) TO ${to} (FORMAT json, USE_TMP_FILE false)`
+    case 'lines':
+      return `COPY (${select}) TO ${to} (${RAW_LINES})`
     case 'csv':
       return csvSql(select, columns, output, path, output.special === 'quote' ? '"' : SENTINEL_QUOTE)
     case 'parquet':
@@ -141,6 +145,11 @@ function textValue({ name, type }: Column, options: TextOptions): string {
 function finite(name: string, value: string, { nonFinite = 'refuse' }: TextOptions): string {
   const otherwise = nonFinite === 'null' ? 'NULL' : `error(${quoteText(NOT_FINITE + name)})`
   return `CASE WHEN ${quoteName(name)} IS NULL OR isfinite(${quoteName(name)}) THEN ${value} ELSE ${otherwise} END`
+}
+
+/** SQL for the text of a row as a JSON object, with values as `ndjson` writes them. NaN and infinities are refused. */
+export function jsonRowSql(columns: readonly Column[]): string {
+  return columns.length === 0 ? `'{}'` : jsonText(columns, {})
 }
 
 function jsonText(columns: readonly Column[], options: TextOptions): string {

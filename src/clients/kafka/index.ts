@@ -41,6 +41,7 @@ export {
 export type { DescribedTransaction } from './apis/transaction-states.ts'
 export { describeTransaction, fenceTransaction, findTransactions } from './find-transactions.ts'
 export { isKafkaError } from './kafka-errors.ts'
+export { murmur2, partitionOfKey } from './murmur2.ts'
 export { PartitionLeaders } from './partition-leaders.ts'
 export { PartitionProducer, type ProduceTarget } from './producer.ts'
 export { isNullAt, RecordTarget, type BytesColumn } from './record-target.ts'

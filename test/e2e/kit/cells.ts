@@ -1,7 +1,7 @@
 import { FAILPOINTS, type Failpoint, type FailpointPosition } from '../../../src/core/failpoints.ts'
 
 /** With `-s3` the checkpoint log is in object storage too. */
-export type SinkKind = 'starrocks' | 'doris' | 'hudi' | 'files' | 'hudi-s3' | 'files-s3'
+export type SinkKind = 'starrocks' | 'doris' | 'hudi' | 'files' | 'hudi-s3' | 'files-s3' | 'kafka'
 
 export function isOnS3(sink: SinkKind): boolean {
   return sink.endsWith('-s3')
@@ -42,11 +42,16 @@ export function whyUnreachable({ name, position }: Cell, sink: SinkKind): string
   if (isOnS3(sink) && (name === 'store.manifest.fsync' || name === 'store.dirsync')) return 'nothing has to be synced'
   if (isOnS3(sink) && name === 'store.manifest.publish') return undefined
   // The table of `hudi-s3` has no partitions, so no rows change lanes.
-  if (name === 'chk.align' && (sink.startsWith('files') || sink === 'hudi-s3'))
+  if (name === 'chk.align' && (sink.startsWith('files') || sink === 'hudi-s3' || sink === 'kafka'))
     return 'every lane has a writer of its own: nothing has to be aligned'
+  if (sink === 'kafka') {
+    if (name === 'evidence') return 'a commit that has no clear answer looks for its record at once'
+    if (name === 'decision.apply') return 'nothing runs into its time limit'
+  }
   if (name === 'evidence' && !isWarehouse) return 'a rename has an outcome at once, unless somebody else moves files'
   if (name === 'decision.apply' && !isWarehouse) return 'nothing of ours expires in a directory'
-  if (position !== 'sent' || name === 'commit' || (name === 'sink.prepare' && isWarehouse)) return undefined
+  if (position !== 'sent' || name === 'commit' || (name === 'sink.prepare' && (isWarehouse || sink === 'kafka')))
+    return undefined
   return 'a step within the process: nothing is sent'
 }
 

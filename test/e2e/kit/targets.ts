@@ -5,8 +5,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { readHudi } from '../../../scripts/services/hudi-readers.ts'
+import { findTransactions } from '../../../src/clients/kafka/index.ts'
 import { EmulatorControl } from '../../../src/testkit/emulators/control-client.ts'
 import type { EmulatorProcessOptions } from '../../../src/testkit/emulators/main.ts'
+import { KafkaTarget } from '../../../src/testkit/kafka-target.ts'
 import { repository } from '../../tidy/source-tree.ts'
 import type { SinkKind } from './cells.ts'
 import { ROW_COLUMNS } from './rows.ts'
@@ -90,6 +92,23 @@ export function filesTarget(directory: string): Target {
     },
     residue: async () => names().filter((name) => /^[._].*\.ndjson$/.test(name)),
     [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+/** A topic of the broker that the rows come from, seen by a reader of committed records. */
+export async function kafkaTarget(address: string): Promise<Target> {
+  const target = await KafkaTarget.create(address, 4)
+  return {
+    kind: 'kafka',
+    options: `connector: kafka, brokers: ['${address}'], topic: ${target.topic}, transactionalIdPrefix: ${target.topic}`,
+    read: async (into) => {
+      for (const { value } of await target.read()) into.addLine(value ?? '')
+    },
+    residue: async () => {
+      const open = await findTransactions(target.client, target.topic, ['Ongoing'])
+      return open.map(({ transactionalId, state }) => `${transactionalId} ${state}`)
+    },
+    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
   }
 }
 

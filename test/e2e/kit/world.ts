@@ -5,7 +5,7 @@ import { isOnS3 } from './cells.ts'
 import { assertBalanced, PipelineHome, positionsOf } from './pipeline-home.ts'
 import { ROW_SCHEMA } from './rows.ts'
 import { filesOnS3, hudiOnS3 } from './targets-on-s3.ts'
-import { filesTarget, hudiTarget, startWarehouse, type Target } from './targets.ts'
+import { filesTarget, hudiTarget, kafkaTarget, startWarehouse, type Target } from './targets.ts'
 import type { Broker, Topic } from './topic.ts'
 import { VisibleRows } from './visible-rows.ts'
 
@@ -46,7 +46,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
     const bucket = isOnS3(options.sink) ? stack.use(await openTestBucket()) : undefined
     const home = stack.use(await PipelineHome.create(bucket))
     const topic = stack.use(await options.broker.createTopic(options.partitions ?? 3))
-    const target = stack.use(await openTarget(options.sink, home.directory, bucket))
+    const target = stack.use(await openTarget(options.sink, home.directory, options.broker, bucket))
     await topic.append(options.rows)
     const { address } = options.broker
     const end = options.isBounded === true ? 'latest' : 'never'
@@ -116,7 +116,12 @@ export class World<T extends Target = Target> implements AsyncDisposable {
   }
 }
 
-function openTarget(kind: Target['kind'], directory: string, bucket?: TestBucket): Promise<Target> | Target {
+function openTarget(
+  kind: Target['kind'],
+  directory: string,
+  broker: Broker,
+  bucket?: TestBucket,
+): Promise<Target> | Target {
   switch (kind) {
     case 'files':
       return filesTarget(directory)
@@ -125,6 +130,8 @@ function openTarget(kind: Target['kind'], directory: string, bucket?: TestBucket
     case 'starrocks':
     case 'doris':
       return startWarehouse(kind)
+    case 'kafka':
+      return kafkaTarget(broker.address)
     case 'hudi-s3':
     case 'files-s3':
       assert.ok(bucket !== undefined)

@@ -21,7 +21,7 @@ import {
 } from '../../../clients/kafka/index.ts'
 import { committableOf, type KafkaCommittable } from './committable.ts'
 import { fateOf } from './fate.ts'
-import { idPrefix, parseId, type SinkName } from './names.ts'
+import { idPrefix, parseId, sinkName, type SinkName } from './names.ts'
 import type { KafkaSinkOptions } from './options.ts'
 import { ensureProgressTopic, readProgress, type ProgressEntry } from './progress.ts'
 import { Slots } from './slots.ts'
@@ -52,7 +52,7 @@ export class KafkaCoordinator implements SinkCoordinator {
     this.#options = options
     this.#client = client
     this.#context = context
-    this.#name = { prefix: options.transactionalIdPrefix, job: context.job, sink: context.id }
+    this.#name = sinkName(options, context)
     this.remembersCommits = context.delivery === 'two-phase'
   }
 

@@ -2,6 +2,7 @@ import type { BodyFormat } from '../../../core/batch.ts'
 import type { SinkAsk, SinkConnector, SinkDescription } from '../../../core/connector.ts'
 import type { Delivery } from '../../../core/delivery.ts'
 import { kafkaSinkOptions, type KafkaSinkOptions } from './options.ts'
+import { readsColumns, recordSql } from './record-columns.ts'
 
 export const sink: SinkConnector<KafkaSinkOptions> = {
   options: kafkaSinkOptions,
@@ -13,17 +14,20 @@ export const sink: SinkConnector<KafkaSinkOptions> = {
 }
 
 const JSON_LINES: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
+const TABLE: BodyFormat = { kind: 'table' }
 const RAW: BodyFormat = { kind: 'bytes', format: 'raw', separator: 0x0a }
 
 function describe(options: KafkaSinkOptions, ask: SinkAsk): SinkDescription {
+  const sql = readsColumns(options) && ask.schema !== undefined ? recordSql(options, ask.schema) : []
   return {
     delivery: deliveryOf(options, ask),
-    takes: [options.format === 'json' ? JSON_LINES : RAW],
+    takes: [readsColumns(options) ? TABLE : options.format === 'json' ? JSON_LINES : RAW],
     writers: writersOf(options, ask.lanes),
-    findings: [],
+    findings: 'value' in sql ? [] : sql,
   }
 }
 
+/** Only bytes are handed from lane to lane: rows of tables are written in their own. */
 function writersOf({ writers }: KafkaSinkOptions, lanes: number): number | 'lanes' {
   return writers === 'auto' || writers >= lanes ? 'lanes' : writers
 }

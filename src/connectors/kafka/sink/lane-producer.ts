@@ -8,7 +8,7 @@ import {
   SequencedProducer,
   type KafkaClient,
 } from '../../../clients/kafka/index.ts'
-import type { SinkName } from './names.ts'
+import { sinkName, type SinkName } from './names.ts'
 import type { KafkaSinkOptions } from './options.ts'
 import { neededTimeoutMs } from './timeouts.ts'
 
@@ -38,7 +38,7 @@ export class LaneProducer {
     this.options = options
     this.client = client
     this.#context = context
-    this.name = { prefix: options.transactionalIdPrefix, job: context.job, sink: context.id }
+    this.name = sinkName(options, context)
     this.lane = context.lane
     this.transactionTimeoutMs = options.transactionTimeout ?? neededTimeoutMs(context.times)
     this.leaders = new PartitionLeaders(client)

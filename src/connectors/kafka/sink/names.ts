@@ -5,6 +5,7 @@ export interface SinkName {
   readonly prefix: string
   readonly job: string
   readonly sink: string
+  readonly topic: string
 }
 
 /** A transactional id taken apart. */
@@ -15,7 +16,7 @@ export interface IdParts {
 }
 
 /**
- * `<prefix>_<h8(job)>_<sink>_<lane>_e<E>_s<slot>`. Brokers remember an id for days, so there is not one for each
+ * `<prefix>_<h8(job)>_<sink>_<h8(topic)>_<lane>_e<E>_s<slot>`. Brokers remember an id for days, so there is not one for each
  * checkpoint: a slot is used again when its last transaction is known to be committed. The epoch is in the name because
  * fencing must never reach a later run.
  */
@@ -23,9 +24,16 @@ export function transactionalId(name: SinkName, { lane, epoch, slot }: IdParts):
   return `${idPrefix(name)}${lane}_e${epoch}_s${slot}`
 }
 
+export function sinkName(
+  { transactionalIdPrefix, topic }: { readonly transactionalIdPrefix: string; readonly topic: string },
+  { job, id }: { readonly job: string; readonly id: string },
+): SinkName {
+  return { prefix: transactionalIdPrefix, job, sink: id, topic }
+}
+
 /** How all ids of a sink begin, and no others. */
-export function idPrefix({ prefix, job, sink }: SinkName): string {
-  return `${prefix}_${hash8(job)}_${nameToken(sink)}_`
+export function idPrefix({ prefix, job, sink, topic }: SinkName): string {
+  return `${prefix}_${hash8(job)}_${nameToken(sink)}_${hash8(topic)}_`
 }
 
 /** Undefined for an id that is not of this sink. */

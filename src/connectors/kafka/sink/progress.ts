@@ -7,6 +7,7 @@ import {
   type RecordOutcome,
 } from '../../../clients/kafka/index.ts'
 import { toMillraceError } from '../../../core/errors.ts'
+import type { SinkName } from './names.ts'
 
 /**
  * The progress topic: every transaction of a sink holds one record that says whose it is. It becomes visible with the
@@ -22,10 +23,8 @@ const CONFIGS = {
 
 export const PROGRESS_PARTITION = 0
 
-/** One lane's part of a checkpoint. */
-export interface ProgressOf {
-  readonly job: string
-  readonly sink: string
+/** Whose transaction it is. */
+export interface ProgressOf extends Omit<SinkName, 'prefix'> {
   readonly lane: number
 }
 
@@ -62,7 +61,7 @@ export async function hasTopic(client: KafkaClient, topic: string): Promise<bool
 /** The record as a batch of its own. */
 export function progressBatch(of: ProgressOf, progress: Progress, nowMs: number): BatchBuilder {
   const parts = emptyParts()
-  parts.key = Buffer.from(JSON.stringify([of.job, of.sink, of.lane]))
+  parts.key = Buffer.from(JSON.stringify([of.job, of.sink, of.topic, of.lane]))
   parts.keyTo = parts.key.length
   parts.value = Buffer.from(JSON.stringify(progress))
   parts.valueTo = parts.value.length
@@ -75,17 +74,19 @@ export function progressBatch(of: ProgressOf, progress: Progress, nowMs: number)
 /** All that a sink's transactions have left in the topic, in its order; nothing where there is no topic. */
 export async function readProgress(
   client: KafkaClient,
-  topic: string,
-  { job, sink }: Pick<ProgressOf, 'job' | 'sink'>,
+  progressTopic: string,
+  name: SinkName,
 ): Promise<ProgressEntry[]> {
-  if (!(await hasTopic(client, topic))) return []
-  const outcomes = await readOutcomes(client, { topic, partition: PROGRESS_PARTITION })
+  if (!(await hasTopic(client, progressTopic))) return []
+  const outcomes = await readOutcomes(client, { topic: progressTopic, partition: PROGRESS_PARTITION })
   return outcomes.flatMap(({ record, outcome, endedAtMs }): ProgressEntry[] => {
     const key = jsonOf(record.key)
     const value = jsonOf(record.value) as Progress | undefined
-    if (!Array.isArray(key) || value === undefined || key[0] !== job || key[1] !== sink) return []
+    if (!Array.isArray(key) || value === undefined) return []
+    const [job, sink, topic, lane] = key as unknown[]
+    if (job !== name.job || sink !== name.sink || topic !== name.topic) return []
     return [
-      { ...value, lane: Number(key[2]), outcome, endedAtMs: endedAtMs === undefined ? undefined : Number(endedAtMs) },
+      { ...value, lane: Number(lane), outcome, endedAtMs: endedAtMs === undefined ? undefined : Number(endedAtMs) },
     ]
   })
 }

@@ -1,12 +1,15 @@
 import type { Finding } from '../../../core/checkpoint-types.ts'
 import type { CoordinatorContext, LaneContext, PreflightContext } from '../../../core/context.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../../core/sink.ts'
+import { assert } from '../../../core/assert.ts'
+import type { LaneDatabase } from '../../../dataplane/index.ts'
 import { IMPATIENT, openClient } from '../connect.ts'
 import { checkKafkaSink } from './check.ts'
 import { KafkaCoordinator } from './coordinator.ts'
 import { ValuesEncoder, type RecordEncoder } from './encoder.ts'
 import { LaneProducer } from './lane-producer.ts'
 import type { KafkaSinkOptions } from './options.ts'
+import { readsColumns } from './record-columns.ts'
 import { KafkaWriter } from './writer.ts'
 
 /** Writes a topic in transactions, one for each lane and checkpoint. */
@@ -31,7 +34,11 @@ export class KafkaSink implements Sink {
     return new KafkaCoordinator(this.#options, openClient(this.#options), context)
   }
 
-  async #openEncoder(_context: LaneContext): Promise<RecordEncoder> {
-    return new ValuesEncoder()
+  async #openEncoder(context: LaneContext): Promise<RecordEncoder> {
+    if (!readsColumns(this.#options)) return new ValuesEncoder()
+    assert(context.schema !== undefined, 'the plan knows the columns that records are made of')
+    const { TableEncoder } = await import('./table-encoder.ts')
+    // The lane's database is the data plane's; core hands it on without knowing it.
+    return new TableEncoder((await context.database()) as LaneDatabase, context.schema, this.#options)
   }
 }

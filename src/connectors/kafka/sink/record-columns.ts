@@ -1,0 +1,102 @@
+import type { Finding } from '../../../core/checkpoint-types.ts'
+import type { Schema } from '../../../core/schema.ts'
+import { parseColumnType, quoteName, type Column, type ColumnType } from '../../../dataplane/index.ts'
+import { jsonRowSql } from '../../../dataplane/output.ts'
+import type { KafkaSinkOptions } from './options.ts'
+
+/** Says that a row is a deletion, where rows are changes: 1 deletes, 0 does not. */
+const CHANGE = '__op'
+
+/** Whether records are made of columns. Otherwise they are values and nothing else, as they came. */
+export function readsColumns(options: KafkaSinkOptions): boolean {
+  const { value, key, partition, headers, timestamp } = options
+  return [value, key, partition, headers, timestamp].some((option) => option !== undefined)
+}
+
+/** The parts of a record as SQL over the rows; NULL where a record has none. */
+interface RecordSql {
+  readonly value: string
+  readonly key: string
+  readonly isValueHex: boolean
+  readonly isKeyHex: boolean
+  /** A number. */
+  readonly partition: string
+  /** Text. */
+  readonly headers: string
+  /** Milliseconds since 1970. */
+  readonly timestamp: string
+}
+
+/** The parts of a record as SQL, or what is wrong with the options over these columns. */
+export function recordSql(options: KafkaSinkOptions, schema: Schema): RecordSql | readonly Finding[] {
+  const columns: Column[] = schema.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable }))
+  const byName = new Map(columns.map((column) => [column.name, column]))
+  const findings = findingsOf(options, byName)
+  if (findings.length > 0) return findings
+  const chosen = (names: readonly string[]): Column[] => names.flatMap((name) => byName.get(name) ?? [])
+  const { key, partition, headers, timestamp } = options
+  // Changes of rows with a key: a deletion is a record without a value, and the column itself says nothing else.
+  const isChange = key !== undefined && byName.has(CHANGE)
+  const rest = columns.filter(({ name }) => !isChange || name !== CHANGE)
+  const valueColumns = options.value === undefined ? rest : chosen(options.value)
+  const [only] = valueColumns
+  const isRaw = options.format === 'raw' && only !== undefined
+  const value = isRaw ? textSql(only) : jsonRowSql(valueColumns)
+  const keyColumns = chosen(key ?? [])
+  const [onlyKey] = keyColumns
+  return {
+    value: isChange ? `CASE WHEN ${quoteName(CHANGE)} = 1 THEN NULL ELSE ${value} END` : value,
+    isValueHex: isRaw && only.type.kind === 'blob',
+    key: onlyKey === undefined ? 'NULL' : keyColumns.length === 1 ? textSql(onlyKey) : jsonRowSql(keyColumns),
+    isKeyHex: keyColumns.length === 1 && onlyKey?.type.kind === 'blob',
+    partition: partition === undefined ? 'NULL' : quoteName(partition),
+    headers: headers === undefined ? 'NULL' : `CAST(${quoteName(headers)} AS VARCHAR)`,
+    timestamp: timestamp === undefined ? 'NULL' : `epoch_ms(${quoteName(timestamp)})`,
+  }
+}
+
+/**
+ * One line for each row: `partition timestamp keyBytes headerBytes valueBytes `, then key, headers and value without
+ * anything between. A number is -1 where there is nothing, so that every value may hold every byte.
+ */
+export function linesSql(sql: RecordSql, relation: string): string {
+  const { key, headers, value, partition, timestamp } = sql
+  const number = (text: string): string => `coalesce(CAST(${text} AS VARCHAR), '-')`
+  const size = (text: string): string => `coalesce(CAST(strlen(${text}) AS VARCHAR), '-')`
+  const head = [number('p'), number('t'), size('k'), size('h'), size('v')].join(`, ' ', `)
+  const parts = `${partition} AS p, ${timestamp} AS t, ${key} AS k, ${headers} AS h, ${value} AS v`
+  return `SELECT concat(${head}, ' ', k, h, v) AS line FROM (SELECT ${parts} FROM ${quoteName(relation)})`
+}
+
+function findingsOf(options: KafkaSinkOptions, columns: ReadonlyMap<string, Column>): Finding[] {
+  const { value = [], key = [], partition, headers, timestamp } = options
+  const named: (readonly [option: string, name: string, kinds?: readonly ColumnType['kind'][]])[] = [
+    ...value.map((name) => ['value', name] as const),
+    ...key.map((name) => ['key', name] as const),
+    ...(partition === undefined ? [] : [['partition', partition, ['integer']] as const]),
+    ...(headers === undefined ? [] : [['headers', headers, ['varchar', 'json']] as const]),
+    ...(timestamp === undefined ? [] : [['timestamp', timestamp, ['timestamp', 'timestamptz']] as const]),
+  ]
+  const findings = named.flatMap(([option, name, kinds]): Finding[] => {
+    const column = columns.get(name)
+    if (column === undefined) return [schemaError(option, `there is no column ${JSON.stringify(name)}`)]
+    if (kinds === undefined || kinds.includes(column.type.kind)) return []
+    return [schemaError(option, `the column ${JSON.stringify(name)} is ${column.type.kind}, not ${kinds.join(' or ')}`)]
+  })
+  if (options.format === 'raw' && options.value === undefined)
+    findings.push(schemaError('value', 'records of rows need the column that is their value', 'Name it in `value`.'))
+  return findings
+}
+
+function schemaError(
+  option: string,
+  message: string,
+  hint = 'Change the SQL before the sink, or the option.',
+): Finding {
+  return { severity: 'error', code: 'SCHEMA', message, hint, path: [option] }
+}
+
+/** Bytes that need not be text travel as hexadecimal digits. */
+function textSql({ name, type }: Column): string {
+  return type.kind === 'blob' ? `hex(${quoteName(name)})` : `CAST(${quoteName(name)} AS VARCHAR)`
+}
