@@ -1,7 +1,18 @@
 import type { Connector } from '../core/connector.ts'
 
 /** Every connector: the name of its folder, whose `index.ts` exports `connector`. Adding one is one line here. */
-const NAMES: readonly string[] = ['blackhole', 'doris', 'file', 'files', 'hudi', 'iceberg', 'kafka', 'sls', 'starrocks']
+const NAMES: readonly string[] = [
+  'blackhole',
+  'doris',
+  'file',
+  'files',
+  'hudi',
+  'iceberg',
+  'kafka',
+  'postgres-cdc',
+  'sls',
+  'starrocks',
+]
 
 /** Sources run by type stripping, the published package as compiled files. */
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'

@@ -1,0 +1,137 @@
+import type { SplitId, SplitPosition } from '../../core/batch.ts'
+import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
+import type { SourceContext } from '../../core/context.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
+import {
+  PgConnection,
+  readTable,
+  tableNameOf,
+  TypeCatalog,
+  type Lsn,
+  type PgTable,
+} from '../../clients/postgres-replication/index.ts'
+import { Confirmations } from './confirmations.ts'
+import { planChunks } from './chunk-plan.ts'
+import { connect, connectionOptions } from './connect.ts'
+import { namesOf, type Names } from './names.ts'
+import type { PostgresCdcOptions } from './options.ts'
+import { ensurePublication, ensureSlot, settle } from './prepare.ts'
+import {
+  chunkId,
+  chunkEndFromJson,
+  chunkPositionToJson,
+  chunkSpecToJson,
+  WAL,
+  walAfter,
+  walPositionFromJson,
+  walPositionToJson,
+  walSpecToJson,
+  type TableSpec,
+} from './split.ts'
+import { identify, verifyPositions } from './verify-position.ts'
+
+const LOOK_MS = 1000
+
+/** Plans the initial read, and lets the log follow when all of it is published. */
+export class PostgresEnumerator implements SplitEnumerator {
+  readonly discoveryIntervalMs: number | undefined
+  readonly moment: string | undefined
+  readonly #options: PostgresCdcOptions
+  readonly #context: SourceContext
+  readonly #names: Names
+  readonly #confirmations: Confirmations
+
+  constructor(options: PostgresCdcOptions, context: SourceContext) {
+    this.#options = options
+    this.#context = context
+    this.#names = namesOf(options, context)
+    this.#confirmations = new Confirmations(this.#names.application, context.times.retained)
+    this.discoveryIntervalMs = options.end === 'never' ? LOOK_MS : undefined
+    this.moment = options.start === 'latest' ? 'latest' : undefined
+  }
+
+  async verify(restored: readonly SplitAssignment[]): Promise<void> {
+    if (restored.length === 0) return
+    await using connection = await this.#replication()
+    await verifyPositions(connection, this.#options.end === 'snapshot' ? undefined : this.#names.slot, restored)
+  }
+
+  async discover(
+    known: ReadonlySet<SplitId>,
+    first: boolean,
+    _finished?: ReadonlySet<SplitId>,
+    ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
+  ): Promise<readonly SplitAssignment[]> {
+    if (first) return (await this.#begin()).filter(({ split }) => !known.has(split))
+    const isRead = known.size > 0 && [...known].every((split) => ends.has(split))
+    if (known.has(WAL) || this.#options.end === 'snapshot' || !isRead) return []
+    return [await this.#wal(ends)]
+  }
+
+  /** Bytes of the server's log: how many rows they hold is only known when they are read. */
+  async lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>> {
+    const wal = positions.find(({ split }) => split === WAL)
+    if (wal === undefined) return new Map()
+    await using connection = await this.#replication()
+    const { end } = await identify(connection)
+    const { lsn } = walPositionFromJson(wal.next)
+    return new Map([[WAL, end > lsn ? Number(end - lsn) : 0]])
+  }
+
+  async acknowledge(positions: readonly SplitPosition[], _permit: AcknowledgePermit): Promise<void> {
+    const wal = positions.find(({ split }) => split === WAL)
+    if (wal !== undefined) this.#confirmations.confirmed(walPositionFromJson(wal.next).lsn)
+  }
+
+  async close(): Promise<void> {
+    this.#confirmations.close()
+  }
+
+  async #begin(): Promise<readonly SplitAssignment[]> {
+    const options = this.#options
+    await using connection = await connect(options, this.#names.application)
+    const table = await readTable(connection, new TypeCatalog(), tableNameOf(options.table))
+    const { system, timeline } = await this.#identify()
+    const spec: TableSpec = { system, schema: table.schema, name: table.name, oid: table.oid }
+    if (options.end === 'snapshot') return await this.#chunks(connection, table, spec, 0n)
+    await ensurePublication(connection, this.#names.publication, table)
+    const start = await ensureSlot(connection, this.#names, this.#context.log)
+    if (options.start === 'latest') {
+      const json = walSpecToJson({ ...spec, chunks: [], high: 0n })
+      return [{ split: WAL, spec: json, at: walPositionToJson({ lsn: start, row: 0, timeline }) }]
+    }
+    await settle(connection, this.#context.clock)
+    return await this.#chunks(connection, table, spec, start)
+  }
+
+  async #chunks(
+    connection: PgConnection,
+    table: PgTable,
+    spec: TableSpec,
+    start: Lsn,
+  ): Promise<readonly SplitAssignment[]> {
+    const chunks = await planChunks(connection, table, this.#options.chunkRows)
+    return chunks.map((bounds, index) => ({
+      split: chunkId(spec, index),
+      spec: chunkSpecToJson({ ...spec, ...bounds }),
+      at: chunkPositionToJson({ start, after: undefined, seen: [], high: undefined }),
+    }))
+  }
+
+  /** The log behind the chunks, from where the slot began. */
+  async #wal(ends: ReadonlyMap<SplitId, JsonObject>): Promise<SplitAssignment> {
+    const { timeline } = await this.#identify()
+    const { start, spec } = walAfter([...ends].map(([split, end]) => chunkEndFromJson(split, end)))
+    return { split: WAL, spec: walSpecToJson(spec), at: walPositionToJson({ lsn: start, row: 0, timeline }) }
+  }
+
+  async #identify(): ReturnType<typeof identify> {
+    await using connection = await this.#replication()
+    return await identify(connection)
+  }
+
+  #replication(): Promise<PgConnection> {
+    return PgConnection.open({ ...connectionOptions(this.#options, this.#names.application), isReplication: true })
+  }
+}

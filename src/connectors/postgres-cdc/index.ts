@@ -1,0 +1,47 @@
+import type { Finding } from '../../core/checkpoint-types.ts'
+import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
+import { isExposed, parsePgAddress } from '../../clients/postgres-replication/address.ts'
+import { postgresCdcOptions, type PostgresCdcOptions } from './options.ts'
+
+const source: SourceConnector<PostgresCdcOptions> = {
+  options: postgresCdcOptions,
+  describe,
+  discoverSchema: async (options) => {
+    const { discoverSchema } = await import('./discover-schema.ts')
+    return await discoverSchema(options)
+  },
+  create: async (options) => {
+    const { PostgresCdcSource } = await import('./source.ts')
+    return new PostgresCdcSource(options)
+  },
+}
+
+/** Changes of PostgreSQL tables, by logical replication. */
+export const connector: Connector = {
+  name: 'postgres-cdc',
+  summary: 'Reads a PostgreSQL table and then every change of it, from a replication slot of its own.',
+  source,
+}
+
+function describe(options: PostgresCdcOptions): SourceDescription {
+  return {
+    delivery: {
+      class: 'atomic',
+      reason: 'positions are places in the server’s log, and snapshots tell which changes the initial read holds',
+      assumptions: [],
+    },
+    bounded: options.end === 'snapshot',
+    gives: ['bytes'],
+    format: 'json',
+    metadata: [],
+    findings: exposure(options),
+  }
+}
+
+function exposure({ url }: PostgresCdcOptions): Finding[] {
+  const address = parsePgAddress(url)
+  if (!isExposed(address)) return []
+  const message = `rows may travel unencrypted to ${address.host} (sslmode=${address.sslMode})`
+  const hint = 'Put ?sslmode=verify-full behind the database.'
+  return [{ severity: 'warning', code: 'CONFIG', message, hint, path: ['url'] }]
+}

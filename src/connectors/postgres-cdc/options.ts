@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { integer, identifier, secret, url } from '../../core/options.ts'
+import type { Secret } from '../../core/secret.ts'
+import { parsePgAddress } from '../../clients/postgres-replication/index.ts'
+
+const slotName = z.string().regex(/^[a-z0-9_]{1,63}$/, 'expected at most 63 lower-case letters, digits and underscores')
+
+/** The options of the source `postgres-cdc`. */
+export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = z.strictObject({
+  url: url(['postgres', 'postgresql'])
+    .refine(isAddress, 'expected postgres://host:port/database, with ?sslmode=… if needed')
+    .describe('Server and database. `sslmode` is disable, prefer, require, verify-ca or verify-full; default: prefer.')
+    .meta({ examples: ['postgres://db.example.com:5432/shop?sslmode=verify-full'] }),
+  username: identifier().describe('User with the attribute REPLICATION and SELECT on the table.'),
+  password: secret().describe('Password of the user.'),
+  ca: z.string().optional().describe('PEM text of the authorities to trust instead of the system’s.'),
+  table: identifier()
+    .describe('Table to read, as `schema.table`; without a schema: of `public`.')
+    .meta({ examples: ['public.orders'] }),
+  slot: slotName
+    .optional()
+    .describe('Replication slot, made at the first start. Default: `millrace_`, the pipeline and the source.'),
+  publication: identifier(63)
+    .optional()
+    .describe('Publication, made at the first start where it is missing. Default: the name of the slot.'),
+  start: z
+    .enum(['initial', 'latest'])
+    .default('initial')
+    .describe('initial: the rows that are there, then every change. latest: changes from the first start on.'),
+  end: z
+    .enum(['never', 'snapshot'])
+    .default('never')
+    .describe('snapshot: ends when the rows are read that were there at the start.'),
+  changeColumns: z
+    .array(z.enum(['_op', '_position', '_timestamp']))
+    .default([])
+    .describe(
+      'Columns to add to the rows: `_op` (r snapshot, c insert, u update, d delete), `_position` (text that sorts in ' +
+        'commit order) and `_timestamp` (commit time).',
+    ),
+  chunkRows: integer({ min: 100 })
+    .default(500_000)
+    .describe('Rows that one part of the initial read has, about. Parts are read by the lanes side by side.'),
+  unchangedValues: z
+    .enum(['reread', 'fail'])
+    .default('reread')
+    .describe(
+      'Large values that an update did not touch are not in the log, unless the table has REPLICA IDENTITY FULL. ' +
+        'reread: take them from the table as it is now; fail: end the job.',
+    ),
+  specialValues: z
+    .enum(['fail', 'null'])
+    .default('fail')
+    .describe('What becomes of NaN, infinite numbers and times, years before 0001 or after 9999, and 24:00.'),
+  truncate: z
+    .enum(['fail', 'ignore'])
+    .default('fail')
+    .describe('What a TRUNCATE of the table does: end the job, or nothing.'),
+})
+
+export interface PostgresCdcOptions {
+  readonly url: string
+  readonly username: string
+  readonly password: Secret
+  readonly ca?: string | undefined
+  readonly table: string
+  readonly slot?: string | undefined
+  readonly publication?: string | undefined
+  readonly start: 'initial' | 'latest'
+  readonly end: 'never' | 'snapshot'
+  readonly changeColumns: readonly ChangeColumn[]
+  readonly chunkRows: number
+  readonly unchangedValues: 'reread' | 'fail'
+  readonly specialValues: 'fail' | 'null'
+  readonly truncate: 'fail' | 'ignore'
+}
+
+export type ChangeColumn = '_op' | '_position' | '_timestamp'
+
+function isAddress(text: string): boolean {
+  try {
+    parsePgAddress(text)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,183 @@
+import { assert } from '../../core/assert.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
+import { formatLsn, parseLsn, type Lsn } from '../../clients/postgres-replication/index.ts'
+
+/** Values of a key's columns, as text. */
+export type KeyText = readonly string[]
+
+/** What never changes about a table while it is read. */
+export interface TableSpec {
+  /** Identifier of the database cluster (IDENTIFY_SYSTEM). */
+  readonly system: string
+  readonly schema: string
+  readonly name: string
+  readonly oid: number
+}
+
+/** A part of a table as it was: keys from `lo` on and below `hi`, by the first column of the key. */
+export interface ChunkSpec extends TableSpec {
+  readonly lo: string | undefined
+  readonly hi: string | undefined
+}
+
+/** From some key on, rows were read as this snapshot saw them. */
+export interface SeenFrom {
+  /** Undefined: from the beginning of the chunk. */
+  readonly after: KeyText | undefined
+  readonly snapshot: string
+}
+
+export interface ChunkPosition {
+  /** Where the slot begins: before every snapshot. */
+  readonly start: Lsn
+  /** The last row that was read; undefined at the beginning, and where keys have no order. */
+  readonly after: KeyText | undefined
+  /** One for each time that reading began. */
+  readonly seen: readonly SeenFrom[]
+  /** Of a chunk that was read to its end: a place behind everything that its snapshots saw. */
+  readonly high: Lsn | undefined
+}
+
+/** A chunk that was read, for the log: whose rows it holds, and what they were seen by. */
+export interface ReadChunk {
+  readonly lo: string | undefined
+  readonly seen: readonly SeenFrom[]
+}
+
+/** The log that follows a table's chunks. */
+export interface WalSpec extends TableSpec {
+  readonly chunks: readonly ReadChunk[]
+  /** From here on nothing is in a chunk already. */
+  readonly high: Lsn
+}
+
+/**
+ * The next change: of the transaction whose commit record begins at `lsn` the one behind the first `row` ones, else the
+ * first of the next transaction. Places are those of one history of the server, its timeline.
+ */
+export interface WalPosition {
+  readonly lsn: Lsn
+  readonly row: number
+  readonly timeline: number
+}
+
+export const WAL = 'wal'
+
+export function chunkId({ schema, name }: TableSpec, chunk: number): string {
+  return `${schema}.${name}/${chunk}`
+}
+
+export function tableSpecFromJson({ system, schema, name, oid }: JsonObject): TableSpec {
+  if (typeof system !== 'string' || typeof schema !== 'string' || typeof name !== 'string' || typeof oid !== 'number')
+    throw unreadable({ system: system ?? null, schema: schema ?? null, name: name ?? null })
+  return { system, schema, name, oid }
+}
+
+export function chunkSpecToJson({ system, schema, name, oid, lo, hi }: ChunkSpec): JsonObject {
+  return { system, schema, name, oid, lo: lo ?? null, hi: hi ?? null }
+}
+
+export function chunkSpecFromJson(json: JsonObject): ChunkSpec {
+  const { lo, hi } = json
+  return { ...tableSpecFromJson(json), lo: textOf(lo), hi: textOf(hi) }
+}
+
+export function chunkPositionToJson({ start, after, seen, high }: ChunkPosition): JsonObject {
+  return {
+    start: formatLsn(start),
+    after: after ?? null,
+    seen: seen.map(seenToJson),
+    high: high === undefined ? null : formatLsn(high),
+  }
+}
+
+export function chunkPositionFromJson(json: JsonObject): ChunkPosition {
+  const { start, after, seen, high } = json
+  if (typeof start !== 'string' || !Array.isArray(seen)) throw unreadable(json)
+  return {
+    start: parseLsn(start),
+    after: keyFromJson(after),
+    seen: seen.map((one: JsonObject) => seenFromJson(one)),
+    high: typeof high === 'string' ? parseLsn(high) : undefined,
+  }
+}
+
+/** Where a chunk ended, with all that the log behind it has to know. */
+export interface ChunkEnd {
+  readonly index: number
+  readonly spec: ChunkSpec
+  readonly position: ChunkPosition
+}
+
+export function chunkEndToJson(spec: ChunkSpec, position: ChunkPosition): JsonObject {
+  return { ...chunkPositionToJson(position), chunk: chunkSpecToJson(spec) }
+}
+
+export function chunkEndFromJson(split: string, json: JsonObject): ChunkEnd {
+  const { chunk } = json
+  if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) throw unreadable(json)
+  const index = Number(split.slice(split.lastIndexOf('/') + 1))
+  return { index, spec: chunkSpecFromJson(chunk as JsonObject), position: chunkPositionFromJson(json) }
+}
+
+/** The log that follows chunks which were read to their ends, and where it begins. */
+export function walAfter(ends: readonly ChunkEnd[]): { readonly start: Lsn; readonly spec: WalSpec } {
+  const sorted = ends.toSorted((one, other) => one.index - other.index)
+  const [first] = sorted
+  assert(first !== undefined, 'a table has a chunk')
+  const { system, schema, name, oid } = first.spec
+  const chunks = sorted.map(({ spec: { lo }, position: { seen } }) => ({ lo, seen }))
+  const high = sorted.reduce((most, { position }) => ((position.high ?? 0n) > most ? (position.high ?? 0n) : most), 0n)
+  return { start: first.position.start, spec: { system, schema, name, oid, chunks, high } }
+}
+
+export function walSpecToJson({ system, schema, name, oid, chunks, high }: WalSpec): JsonObject {
+  const list = chunks.map((chunk) => ({ lo: chunk.lo ?? null, seen: chunk.seen.map(seenToJson) }))
+  return { system, schema, name, oid, chunks: list, high: formatLsn(high) }
+}
+
+export function walSpecFromJson(json: JsonObject): WalSpec {
+  const { chunks, high } = json
+  if (!Array.isArray(chunks) || typeof high !== 'string') throw unreadable(json)
+  return {
+    ...tableSpecFromJson(json),
+    chunks: chunks.map((chunk: JsonObject) => ({
+      lo: textOf(chunk['lo']),
+      seen: Array.isArray(chunk['seen']) ? chunk['seen'].map((one: JsonObject) => seenFromJson(one)) : [],
+    })),
+    high: parseLsn(high),
+  }
+}
+
+export function walPositionToJson({ lsn, row, timeline }: WalPosition): JsonObject {
+  return { lsn: formatLsn(lsn), row, timeline }
+}
+
+export function walPositionFromJson(json: JsonObject): WalPosition {
+  const { lsn, row, timeline } = json
+  if (typeof lsn !== 'string' || typeof row !== 'number' || typeof timeline !== 'number') throw unreadable(json)
+  return { lsn: parseLsn(lsn), row, timeline }
+}
+
+function seenToJson({ after, snapshot }: SeenFrom): JsonObject {
+  return { after: after ?? null, snapshot }
+}
+
+function seenFromJson(json: JsonObject): SeenFrom {
+  const { after, snapshot } = json
+  if (typeof snapshot !== 'string') throw unreadable(json)
+  return { after: keyFromJson(after), snapshot }
+}
+
+function keyFromJson(json: JsonObject[string] | undefined): KeyText | undefined {
+  return Array.isArray(json) ? json.map(String) : undefined
+}
+
+function textOf(json: JsonObject[string] | undefined): string | undefined {
+  return typeof json === 'string' ? json : undefined
+}
+
+function unreadable(json: JsonObject): MillraceError {
+  return new MillraceError(`a Postgres position cannot be read: ${JSON.stringify(json)}`, { code: 'STORE_CORRUPT' })
+}

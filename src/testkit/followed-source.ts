@@ -1,0 +1,115 @@
+import type { Batch } from '../core/batch.ts'
+import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
+import { assert } from '../core/assert.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Source, SplitAssignment, SplitEnumerator, SplitReader } from '../core/source.ts'
+import { recordsOf } from './read-splits.ts'
+import { testLaneContext, testSourceContext } from './lane-context.ts'
+
+interface State {
+  readonly assignment: SplitAssignment
+  at: JsonObject
+  isFinished: boolean
+}
+
+/**
+ * A source as a job of one lane drives it, without the job: splits are found, read, and "published" at will, and a restart
+ * goes on from what was published last.
+ */
+export class FollowedSource implements AsyncDisposable {
+  readonly #source: Source
+  #published = new Map<string, State>()
+  #live = new Map<string, State>()
+  #enumerator: SplitEnumerator | undefined
+  #reader: SplitReader | undefined
+  /** Everything that was read since the last restart, in its order, as text. */
+  records: string[] = []
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  /** Starts, or starts again after a crash: what was not published is read again. */
+  async start(): Promise<void> {
+    await this.#end()
+    const isFirst = this.#published.size === 0
+    this.#enumerator = this.#source.enumerator(
+      testSourceContext({ times: { ...testSourceContext().times, retained: 1 } }),
+    )
+    this.#reader = this.#source.reader(testLaneContext())
+    const open = [...this.#published.values()].filter(({ isFinished }) => !isFinished)
+    const restored = open.map(({ assignment, at }) => ({ ...assignment, at }))
+    await this.#enumerator.verify(restored)
+    this.#live = new Map([...this.#published].map(([id, state]) => [id, { ...state }]))
+    this.#reader.assign(restored)
+    await this.#discover(isFirst)
+  }
+
+  /** Polls until `isEnough`, publishing as it goes when asked to. */
+  async readUntil(
+    isEnough: () => boolean,
+    { publishes = true, take }: { readonly publishes?: boolean; readonly take?: (batch: Batch) => void } = {},
+  ): Promise<void> {
+    const signal = AbortSignal.timeout(30_000)
+    while (!isEnough()) {
+      assert(!signal.aborted, `what is waited for comes within 30 seconds; read so far: ${this.records.length}`)
+      for (const item of (await this.#reader?.poll(signal)) ?? []) {
+        const state = this.#live.get(item.split)
+        assert(state !== undefined, 'the split was assigned')
+        if (item.kind === 'split-end') Object.assign(state, { at: item.at, isFinished: true })
+        if (item.kind === 'idle' && item.next !== undefined) state.at = item.next
+        if (item.kind !== 'batch') continue
+        assert(JSON.stringify(item.from) === JSON.stringify(state.at), 'positions follow each other')
+        state.at = item.next
+        this.records.push(...recordsOf(item))
+        take?.(item)
+        item.release()
+      }
+      if (publishes) await this.publish()
+    }
+  }
+
+  /** A checkpoint is published and confirmed. */
+  async publish(): Promise<void> {
+    this.#published = new Map([...this.#live].map(([id, state]) => [id, { ...state }]))
+    const positions = [...this.#live].map(([split, { at }]) => ({ split, next: at }))
+    await this.#enumerator?.acknowledge(positions, {} as AcknowledgePermit)
+    await this.#discover(false)
+  }
+
+  /** Where the splits stand, as the last checkpoint has them. */
+  get positions(): ReadonlyMap<string, JsonObject> {
+    return new Map([...this.#published].map(([id, { at }]) => [id, at]))
+  }
+
+  /** Puts another position into the last checkpoint. */
+  rewrite(split: string, at: JsonObject): void {
+    const state = this.#published.get(split)
+    assert(state !== undefined, 'the split was published')
+    state.at = at
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end()
+  }
+
+  async #discover(isFirst: boolean): Promise<void> {
+    const done = [...this.#published.values()].filter(({ isFinished }) => isFinished)
+    const ends = new Map(done.map(({ assignment, at }) => [assignment.split, at]))
+    const known = new Set(this.#live.keys())
+    const found = (await this.#enumerator?.discover(known, isFirst, new Set(ends.keys()), ends)) ?? []
+    const stored = JSON.parse(JSON.stringify(found)) as SplitAssignment[]
+    for (const assignment of stored) {
+      this.#live.set(assignment.split, { assignment, at: assignment.at, isFinished: false })
+    }
+    this.#reader?.add(stored)
+  }
+
+  async #end(): Promise<void> {
+    await this.#reader?.close()
+    await this.#enumerator?.close()
+    this.#reader = undefined
+    this.#enumerator = undefined
+    this.records = []
+  }
+}
