@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { MUTANTS } from '../test/simulation/mutants.ts'
+import { FOR_SPEED } from './simulation/players.ts'
 import { repository } from './testing/stage.ts'
 
 /** Schedules that a mutant may live through before it counts as alive. */
@@ -16,7 +17,7 @@ const alive: string[] = []
 async function hunt(name: string): Promise<string | undefined> {
   const program = path.join(repository, 'test', 'simulation', 'hunt.ts')
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [program, name, String(SEEDS)], {
+    const { stdout } = await promisify(execFile)(process.execPath, [...FOR_SPEED, program, name, String(SEEDS)], {
       timeout: LIMIT_MS,
     })
     const { seed, violation } = JSON.parse(stdout) as { seed: number; violation: string }

@@ -14,7 +14,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '2000' },
     seed: { type: 'string', default: '1' },
-    faults: { type: 'string', default: '30' },
+    faults: { type: 'string', default: '25' },
     cells: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 if (values.help) {
   process.stdout.write(
     [
-      'npm run simulate -- [--seeds 2000] [--seed 1] [--faults 30]   random schedules from a seed on',
+      'npm run simulate -- [--seeds 2000] [--seed 1] [--faults 25]   random schedules from a seed on',
       'npm run simulate -- --cells                                   every protocol step × position × strike × sink family',
       '',
     ].join('\n'),

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpoint-types.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -145,7 +145,7 @@ export type LogEntry =
   | FinishedEntry
 
 export function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return hash('sha256', bytes)
 }
 
 export function encodeEntry(entry: LogEntry): Buffer {

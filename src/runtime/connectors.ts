@@ -26,11 +26,14 @@ function create<T>(
   return connector.create(connector.options.parse(options))
 }
 
+const imported = new Map<string, Promise<{ readonly connector: Connector }>>()
+
 async function importConnector(modules: ConnectorModules, name: string): Promise<Connector> {
   const url = modules[name]
   if (url === undefined) throw notThere(name, 'connector')
-  const module = (await import(url)) as { readonly connector: Connector }
-  return module.connector
+  const module = imported.get(url) ?? (import(url) as Promise<{ readonly connector: Connector }>)
+  imported.set(url, module)
+  return (await module).connector
 }
 
 function notThere(name: string, what: string): MillraceError {

@@ -26,6 +26,8 @@ export class CrashFs {
   readonly changes: Change[] = []
   /** Called before each call with its name; throws to let it fail. */
   before: (call: string, path: string) => void = () => undefined
+  /** The calls that the checkpoint log makes. */
+  readonly fs: LogFs
   readonly #tree: Tree
   /** What was there at the beginning, and is durable. */
   readonly #base: Tree
@@ -36,10 +38,10 @@ export class CrashFs {
     this.#tree = tree
     this.#base = copyOf(tree)
     this.#next = Math.max(0, ...tree.contents.keys()) + 1
+    this.fs = this.#calls()
   }
 
-  /** The calls that the checkpoint log makes. */
-  get fs(): LogFs {
+  #calls(): LogFs {
     const calls = {
       mkdirSync: (path: string) => this.#makeDirectories(path),
       readdirSync: (path: string) => this.#list(path),
@@ -56,14 +58,20 @@ export class CrashFs {
 
   /** Every state that the disk may be in when the machine dies after `count` changes, at most `pendingMax` of them open. */
   *crashes(count: number, pendingMax: number): Generator<CrashFs> {
+    for (const crash of this.waysToCrash(count, pendingMax)) yield crash()
+  }
+
+  /** The same, each made when it is called for. */
+  waysToCrash(count: number, pendingMax: number): (() => CrashFs)[] {
     const happened = this.changes.slice(0, count)
-    const pending = happened.flatMap((change, at) => (isDurable(change, happened.slice(at + 1)) ? [] : [at]))
-    const open = pending.slice(-pendingMax)
+    const open = pendingOf(happened).slice(-pendingMax)
+    const ways: (() => CrashFs)[] = []
     for (let choice = 0; choice < 3 ** open.length; choice++) {
       const fates = new Map(open.map((at, bit) => [at, Math.floor(choice / 3 ** bit) % 3]))
       if ([...fates].some(([at, fate]) => fate === 2 && happened[at]?.kind !== 'write')) continue
-      yield new CrashFs(rebuild(copyOf(this.#base), happened, fates))
+      ways.push(() => new CrashFs(rebuild(copyOf(this.#base), happened, fates)))
     }
+    return ways
   }
 
   #makeDirectories(path: string): string | undefined {
@@ -99,8 +107,9 @@ export class CrashFs {
   #write(handle: number, bytes: Uint8Array): number {
     const file = this.#handle(handle)
     this.before('write', '')
-    // Short writes, as a signal or a nearly full disk makes them.
-    const part = Buffer.from(bytes.subarray(0, Math.ceil(bytes.length / 2)))
+    // A short write first, as a signal or a nearly full disk makes them.
+    const isFirst = (this.#tree.contents.get(file)?.length ?? 0) === 0
+    const part = Buffer.from(isFirst ? bytes.subarray(0, Math.ceil(bytes.length / 2)) : bytes)
     this.#do({ kind: 'write', file, bytes: part })
     return part.length
   }
@@ -147,18 +156,20 @@ export class CrashFs {
   }
 }
 
-/** A sync of the file, or of the directory that the name is in, came later. */
-function isDurable(change: Change, later: readonly Change[]): boolean {
-  switch (change.kind) {
-    case 'write':
-      return later.some((next) => next.kind === 'sync-file' && next.file === change.file)
-    case 'make-directory':
-    case 'name':
-    case 'unname':
-      return later.some((next) => next.kind === 'sync-directory' && next.path === dirname(change.path))
-    default:
-      return true
+/** Where the changes stand after which no sync of their file, or of the directory that the name is in, came. */
+function pendingOf(changes: readonly Change[]): number[] {
+  const [files, directories] = [new Set<number>(), new Set<string>()]
+  const pending: number[] = []
+  for (let at = changes.length - 1; at >= 0; at--) {
+    const change = changes[at]
+    if (change === undefined) break
+    if (change.kind === 'sync-file') files.add(change.file)
+    else if (change.kind === 'sync-directory') directories.add(change.path)
+    else if (change.kind === 'write') {
+      if (!files.has(change.file)) pending.push(at)
+    } else if (!directories.has(dirname(change.path))) pending.push(at)
   }
+  return pending.reverse()
 }
 
 /** `fates`: 0 the change never came to the disk, 1 it did, 2 half of it. */

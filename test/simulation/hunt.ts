@@ -5,7 +5,7 @@ const [name = '', seeds = '1'] = process.argv.slice(2)
 mutate(name)
 const { scheduleOf, simulate } = await import('../../src/testkit/simulator/simulate.ts')
 for (let seed = 1; seed <= Number(seeds); seed++) {
-  const { violations } = await simulate(scheduleOf(seed, 30))
+  const { violations } = await simulate(scheduleOf(seed, 25))
   const [first] = violations
   if (first === undefined) continue
   process.stdout.write(`${JSON.stringify({ seed, violation: first })}\n`)

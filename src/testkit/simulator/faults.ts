@@ -61,6 +61,11 @@ const START: readonly Failpoint[] = [
   'evidence',
 ]
 
+/** Steps that only a process passes that has just begun. */
+export function isOfStart(step: Failpoint): boolean {
+  return step.startsWith('restore.')
+}
+
 /** Faults strike one after the other: each waits for its moment only when the one before has struck. */
 export function randomFaults(random: Random, count: number): Fault[] {
   // Some servers are worse than others.
@@ -73,7 +78,7 @@ export function randomFaults(random: Random, count: number): Fault[] {
 function randomFault(random: Random): Fault {
   const dice = random.next()
   if (dice < 0.55) return { when: stepOf(random), strike: processStrike(random) }
-  return { when: { afterMs: random.between(0, 700) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
+  return { when: { afterMs: random.between(0, 400) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
 }
 
 function stepOf(random: Random): Trigger {

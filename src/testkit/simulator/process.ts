@@ -47,6 +47,10 @@ export class SimulatedProcess {
     return this.#state === 'dead'
   }
 
+  get isRunning(): boolean {
+    return this.#state === 'running'
+  }
+
   get isStopped(): boolean {
     return this.#state === 'stopped'
   }

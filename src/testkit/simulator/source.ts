@@ -9,6 +9,7 @@ import { thisProcess } from './process.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 const ROW_EVERY_MS = 40
+const POLL_MAX_MS = 120
 const BATCH_ROWS = 4
 const DISCOVERY_MS = 700
 
@@ -115,7 +116,7 @@ class NumberedReader implements SplitReader {
 
   async poll(signal: AbortSignal): Promise<readonly Item[]> {
     const { log, random } = thisProcess().world
-    await this.#clock.sleep(random.between(1, 8), signal)
+    await this.#clock.sleep(random.between(1, POLL_MAX_MS), signal)
     if (signal.aborted) return []
     const open = this.#open
     const items: Item[] = []
@@ -128,7 +129,6 @@ class NumberedReader implements SplitReader {
       if (isAtEnd) items.push({ kind: 'split-end', split: reading.split, at: { seq: to } })
     }
     this.#open = open.filter(({ split, seq }) => this.#follow || !log.isClosed || seq < log.rows(split))
-    if (items.length === 0) await this.#clock.sleep(ROW_EVERY_MS, signal)
     return items
   }
 

@@ -12,15 +12,32 @@ export class Story {
     this.#isKept = isKept
   }
 
-  tell(who: string, what: string): void {
-    const line = `${this.#time.now.toFixed(1).padStart(10)} ms  ${who.padEnd(7)} ${what}`
-    if (this.#isKept) this.lines.push(line)
-    let hash = this.#hash
-    for (let at = 0; at < line.length; at++) hash = Math.imul(hash ^ line.charCodeAt(at), 0x01000193)
-    this.#hash = hash
+  tell(who: string, what: string, detail = ''): void {
+    const { now } = this.#time
+    if (this.#isKept) this.lines.push(`${now.toFixed(1).padStart(10)} ms  ${who.padEnd(7)} ${what}${detail}`)
+    this.#mix(Math.floor(now * 1000))
+    this.#mix(hashOf(who))
+    this.#mix(hashOf(what) + hashOf(detail))
+  }
+
+  #mix(part: number): void {
+    const mixed = Math.imul(this.#hash ^ part, 0x01000193)
+    this.#hash = mixed ^ (mixed >>> 15)
   }
 
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0')
   }
+}
+
+/** The same few words are told again and again. */
+const known = new Map<string, number>()
+
+function hashOf(text: string): number {
+  let hash = known.get(text)
+  if (hash !== undefined) return hash
+  hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  if (known.size < 10_000) known.set(text, hash)
+  return hash
 }

@@ -8,7 +8,7 @@ import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
 import { Audit } from './audit.ts'
 import { DiskLog } from './disk-log.ts'
-import { describeFault, type Fault } from './faults.ts'
+import { describeFault, isOfStart, type Fault } from './faults.ts'
 import { openLaneIn } from './lane-in-process.ts'
 import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
@@ -37,11 +37,13 @@ export interface JobParts {
   readonly log: CheckpointLog
 }
 
-/** A fault that finds no moment is let go after this long. */
-const PATIENCE_MS = 1500
+/** A fault that finds no moment is let go after this long; for one that waits for a start there is one before. */
+const PATIENCE_MS = 1200
+const START_MS = 150
 /** Past the last fault everything has to be well again within this time: rewinds may be a minute apart by then. */
 const RECOVERY_MS = 180_000
 const SPLITS_MAX = 6
+const POSITION_TEXT = { before: ':before', after: ':after', sent: ':sent' }
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 /** Halts that ask an operator. */
 const ASKS_OPERATOR: ReadonlySet<number> = new Set([67, 68])
@@ -219,15 +221,25 @@ export class World {
     this.#armed = fault
     if (fault === undefined) return
     const { when } = fault
-    this.#disarm =
-      'at' in when
-        ? this.time.after(PATIENCE_MS, () => this.#arm())
-        : this.time.after(when.afterMs, () => this.#hit(fault, undefined))
+    if (!('at' in when)) {
+      this.#disarm = this.time.after(when.afterMs, () => this.#hit(fault, undefined))
+      return
+    }
+    const letGo = this.time.after(PATIENCE_MS, () => this.#arm())
+    const restart = isOfStart(when.at) ? this.time.after(START_MS, () => this.#kill(this.#newest())) : () => undefined
+    this.#disarm = () => {
+      letGo()
+      restart()
+    }
+  }
+
+  #newest(): SimulatedProcess | undefined {
+    return this.#processes.findLast((one) => !one.isDead)
   }
 
   /** A process passes a protocol step. */
   reached(process: SimulatedProcess, name: string, position: FailpointPosition): void {
-    this.story.tell(process.name, `${name}:${position}`)
+    this.story.tell(process.name, name, POSITION_TEXT[position])
     const fault = this.#armed
     if (fault === undefined || !('at' in fault.when)) return
     if (fault.when.at === name && fault.when.position === position) this.#hit(fault, process)
@@ -235,7 +247,7 @@ export class World {
 
   #hit(fault: Fault, at: SimulatedProcess | undefined): void {
     this.struck += 1
-    const process = at ?? this.#processes.findLast((one) => !one.isDead)
+    const process = at ?? this.#newest()
     this.story.tell(process?.name ?? 'nobody', `FAULT ${describeFault(fault)}`)
     this.#arm()
     this.#strike(fault, process, at !== undefined)
@@ -298,8 +310,7 @@ export class World {
 
   #cutPower(): void {
     for (const process of this.#processes) this.#gone(process)
-    const states = [...this.disk.crashes(this.disk.changes.length, 3)]
-    this.disk = this.random.pick(states)
+    this.disk = this.random.pick(this.disk.waysToCrash(this.disk.changes.length, 3))()
     this.#startSoon()
   }
 
@@ -311,7 +322,7 @@ export class World {
     } catch {
       return
     }
-    if (Buffer.compare(found, bytes) === 0) this.watch.stands(seq, found)
+    if (Buffer.compare(found, bytes) === 0) this.watch.stands(found)
   }
 }
 
