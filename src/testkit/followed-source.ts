@@ -22,11 +22,25 @@ export class FollowedSource implements AsyncDisposable {
   #live = new Map<string, State>()
   #enumerator: SplitEnumerator | undefined
   #reader: SplitReader | undefined
-  /** Everything that was read since the last restart, in its order, as text. */
-  records: string[] = []
+  readonly #kept: string[] = []
+  #unpublished: string[] = []
 
   constructor(source: Source) {
     this.#source = source
+  }
+
+  /** Everything that was read and not lost in a crash, in its order, as text. */
+  get records(): readonly string[] {
+    return [...this.#kept, ...this.#unpublished]
+  }
+
+  get count(): number {
+    return this.#kept.length + this.#unpublished.length
+  }
+
+  /** The record that was read last. */
+  get last(): string | undefined {
+    return this.#unpublished.at(-1) ?? this.#kept.at(-1)
   }
 
   /** Starts, or starts again after a crash: what was not published is read again. */
@@ -52,7 +66,7 @@ export class FollowedSource implements AsyncDisposable {
   ): Promise<void> {
     const signal = AbortSignal.timeout(30_000)
     while (!isEnough()) {
-      assert(!signal.aborted, `what is waited for comes within 30 seconds; read so far: ${this.records.length}`)
+      assert(!signal.aborted, `what is waited for comes within 30 seconds; read so far: ${this.count}`)
       for (const item of (await this.#reader?.poll(signal)) ?? []) {
         const state = this.#live.get(item.split)
         assert(state !== undefined, 'the split was assigned')
@@ -61,7 +75,7 @@ export class FollowedSource implements AsyncDisposable {
         if (item.kind !== 'batch') continue
         assert(JSON.stringify(item.from) === JSON.stringify(state.at), 'positions follow each other')
         state.at = item.next
-        this.records.push(...recordsOf(item))
+        this.#unpublished.push(...recordsOf(item))
         take?.(item)
         item.release()
       }
@@ -72,6 +86,8 @@ export class FollowedSource implements AsyncDisposable {
   /** A checkpoint is published and confirmed. */
   async publish(): Promise<void> {
     this.#published = new Map([...this.#live].map(([id, state]) => [id, { ...state }]))
+    for (const record of this.#unpublished) this.#kept.push(record)
+    this.#unpublished = []
     const positions = [...this.#live].map(([split, { at }]) => ({ split, next: at }))
     await this.#enumerator?.acknowledge(positions, {} as AcknowledgePermit)
     await this.#discover(false)
@@ -110,6 +126,6 @@ export class FollowedSource implements AsyncDisposable {
     await this.#enumerator?.close()
     this.#reader = undefined
     this.#enumerator = undefined
-    this.records = []
+    this.#unpublished = []
   }
 }

@@ -37,7 +37,7 @@ suite('changes of a Postgres table', () => {
       '{"id":2,"word":null,"__op":0,"_op":"r"}',
       '{"id":2,"word":"two","__op":0,"_op":"u"}',
       '{"id":1,"word":null,"__op":1,"_op":"d"}',
-      '{"id":3,"word":"one","__op":0,"_op":"u"}',
+      '{"id":3,"word":"one","__op":0,"_op":"c"}',
       '{"id":2,"word":null,"__op":1,"_op":"d"}',
       '{"id":4,"word":"a \\"quoted\\"\\u000aline","__op":0,"_op":"c"}',
     ])

@@ -232,28 +232,27 @@ export class WalFeed {
     const supplied = this.#supplied?.index === this.#index ? this.#supplied : undefined
     if (fresh.hasUnchanged && supplied === undefined) {
       // What a chunk holds is left out, and needs no values.
-      if (this.#isRead(begin, fresh, bytes)) return this.#deleteMoved(begin, bytes, target, hasOld)
-      this.#lookUp(bytes)
-      return false
+      if (!this.#isRead(begin, fresh, bytes)) return this.#lookUp(bytes)
+      if (hasOld && this.#isMoved(bytes)) this.#write(begin, 'd', this.#old, bytes, target)
+      return true
     }
     this.#supplied = undefined
-    this.#deleteMoved(begin, bytes, target, hasOld)
+    const isMoved = hasOld && this.#isMoved(bytes)
+    if (isMoved) this.#write(begin, 'd', this.#old, bytes, target)
     // The row is gone since: what follows deletes it.
     if (supplied !== undefined && supplied.values === undefined) return true
-    this.#write(begin, 'u', fresh, bytes, target, supplied?.values)
+    this.#write(begin, isMoved ? 'c' : 'u', fresh, bytes, target, supplied?.values)
     return true
   }
 
   /** A row that got another key leaves its old place. Without a key every update is a row less and a row more. */
-  #deleteMoved(begin: Begin, bytes: Buffer, target: LineTarget, hasOld: boolean): true {
+  #isMoved(bytes: Buffer): boolean {
     const { key } = this.#followed.shape
-    if (hasOld && (key.length === 0 || !key.every((column) => this.#fresh.isSame(column, this.#old, bytes)))) {
-      this.#write(begin, 'd', this.#old, bytes, target)
-    }
-    return true
+    return key.length === 0 || !key.every((column) => this.#fresh.isSame(column, this.#old, bytes))
   }
 
-  #lookUp(bytes: Buffer): void {
+  /** Returns false: the message has to be read again. */
+  #lookUp(bytes: Buffer): false {
     const { table, sourceColumns } = this.#followed
     const what = `table ${table.schema}.${table.name}`
     if (this.#options.unchangedValues === 'fail') {
@@ -269,6 +268,7 @@ export class WalFeed {
       const values = await currentValues(this.#sources.lookup, table, { key, columns })
       this.#supplied = { index, values }
     }
+    return false
   }
 
   get #suppliedBytes(): number {
