@@ -9,9 +9,13 @@ const NAMES: readonly string[] = [
   'hudi',
   'iceberg',
   'kafka',
+  'mysql',
+  'mysql-cdc',
+  'postgres',
   'postgres-cdc',
   'sls',
   'starrocks',
+  'tidb',
 ]
 
 /** Sources run by type stripping, the published package as compiled files. */

@@ -39,23 +39,34 @@ const UTF8: ReadonlySet<string> = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'ascii'
 /** Turns bytes of a character set into text; throws where they are none. */
 export type Decode = (bytes: Buffer) => string
 
+export interface Charset {
+  readonly name: string
+  /** The most bytes that a character takes. */
+  readonly bytesMax: number
+}
+
 /** The character sets of a server, by the numbers of their collations. */
 export class Charsets {
-  readonly #names: ReadonlyMap<number, string>
+  readonly #sets: ReadonlyMap<number, Charset>
   readonly #decoders = new Map<string, Decode>()
 
-  /** `names`: number of each collation → name of its character set, as `information_schema.COLLATIONS` has it. */
-  constructor(names: ReadonlyMap<number, string>) {
-    this.#names = names
+  /** `sets`: number of each collation → its character set, as `information_schema.COLLATIONS` has it. */
+  constructor(sets: ReadonlyMap<number, Charset>) {
+    this.#sets = sets
+  }
+
+  /** The most bytes that a character takes. */
+  bytesMax(collation: number): number {
+    return this.#sets.get(collation)?.bytesMax ?? 1
   }
 
   /** The bytes are UTF-8 as they are. */
   isUtf8(collation: number): boolean {
-    return UTF8.has(this.#names.get(collation) ?? '')
+    return UTF8.has(this.#sets.get(collation)?.name ?? '')
   }
 
   decoder(collation: number): Decode {
-    const name = this.#names.get(collation) ?? `of collation ${collation}`
+    const name = this.#sets.get(collation)?.name ?? `of collation ${collation}`
     let decode = this.#decoders.get(name)
     if (decode === undefined) {
       decode = makeDecoder(name)

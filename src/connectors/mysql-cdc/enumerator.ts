@@ -1,0 +1,175 @@
+import type { SplitId, SplitPosition } from '../../core/batch.ts'
+import type { SourceTable } from '../../core/changes.ts'
+import type { SourceContext } from '../../core/context.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
+import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
+import { logKeptSeconds } from './check-settings.ts'
+import { openConnection } from './connect.ts'
+import { endOfLog, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
+import type { MysqlCdcOptions } from './options.ts'
+import { planChunks } from './plan-chunks.ts'
+import { readTables, type FoundTable } from './read-tables.ts'
+import {
+  chunkPosition,
+  chunkSpec,
+  isChunk,
+  LOG_SPLIT,
+  logPosition,
+  logSpec,
+  toJson,
+  type LogPosition,
+  type Place,
+} from './split.ts'
+import { shapeDigest } from './table-shape.ts'
+
+/** A finished chunk wakes the search at once; this is for nothing but the unforeseen. */
+const DISCOVERY_MS = 10_000
+
+/**
+ * Deals the initial rows out in chunks at the first start, all of one moment, and gives the log out once every chunk was
+ * read to its end and that is published.
+ */
+export class MysqlCdcEnumerator implements SplitEnumerator {
+  readonly discoveryIntervalMs: number | undefined
+  readonly moment: string
+  readonly #options: MysqlCdcOptions
+  readonly #context: SourceContext
+
+  constructor(options: MysqlCdcOptions, context: SourceContext) {
+    this.#options = options
+    this.#context = context
+    this.moment = options.start
+    this.discoveryIntervalMs = options.start === 'initial' ? DISCOVERY_MS : undefined
+  }
+
+  async verify(restored: readonly SplitAssignment[]): Promise<void> {
+    if (restored.length === 0) return
+    await this.#ask(async (connection) => {
+      for (const { spec, at } of restored) {
+        if (!isChunk(spec)) this.#assertSameTables(logSpec(spec).wanted)
+        await verifyPlace(connection, isChunk(spec) ? chunkSpec(spec).place : logPosition(at).place)
+      }
+    })
+  }
+
+  async discover(
+    known: ReadonlySet<SplitId>,
+    first: boolean,
+    finished: ReadonlySet<SplitId> = new Set(),
+    ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
+  ): Promise<readonly SplitAssignment[]> {
+    if (known.has(LOG_SPLIT)) return []
+    if (first) {
+      return await this.#ask((connection) =>
+        this.#options.start === 'initial' ? this.#chunks(connection, known) : this.#logFromNow(connection),
+      )
+    }
+    if (known.size === 0 || [...known].some((split) => !finished.has(split))) return []
+    return await this.#ask((connection) => this.#logBehind(connection, ends))
+  }
+
+  async tables(): Promise<readonly SourceTable[]> {
+    const found = await this.#ask((connection) => this.#found(connection))
+    return found.map(({ shape }) => shape)
+  }
+
+  /** How many rows lie ahead nobody can tell: files have bytes. */
+  async lag(): Promise<ReadonlyMap<SplitId, number>> {
+    return new Map()
+  }
+
+  async headroomSeconds(positions: readonly SplitPosition[]): Promise<number | undefined> {
+    const kept = await this.#ask(logKeptSeconds)
+    const times = positions.filter(({ split }) => split === LOG_SPLIT).map(({ next }) => logPosition(next).time)
+    const oldest = Math.min(...times.filter((time) => time > 0))
+    if (kept === undefined || !Number.isFinite(oldest)) return undefined
+    return Math.max(0, kept - (this.#context.clock.now() / 1000 - oldest))
+  }
+
+  /** MySQL keeps its log by time, not by what we have read. */
+  async acknowledge(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  async #chunks(connection: MysqlConnection, known: ReadonlySet<SplitId>): Promise<SplitAssignment[]> {
+    // Before anything is looked at: whatever happens from here on is in the log.
+    const place = await visibleUpTo(connection)
+    const found = await this.#found(connection)
+    if (found.length === 0) return [this.#log({ place, skip: {}, shapes: {}, time: 0 })]
+    const splits: SplitAssignment[] = []
+    for (const table of found) {
+      const chunks = await planChunks(connection, table, place)
+      const fresh = chunks.filter(({ id }) => !known.has(id))
+      splits.push(...fresh.map(({ id, spec }) => ({ split: id, spec: toJson(spec), at: toJson({ after: null }) })))
+    }
+    return splits
+  }
+
+  async #logFromNow(connection: MysqlConnection): Promise<SplitAssignment[]> {
+    const place = await endOfLog(connection)
+    return [this.#log(this.#beginning(place, await this.#found(connection)))]
+  }
+
+  /** All chunks of a start have the same place. */
+  async #logBehind(connection: MysqlConnection, ends: ReadonlyMap<SplitId, JsonObject>): Promise<SplitAssignment[]> {
+    const positions = [...ends].map(([split, at]) => [split, chunkPosition(at)] as const)
+    const place = positions.find(([, at]) => at.place !== undefined)?.[1].place
+    if (place === undefined) {
+      throw new MillraceError('the finished chunks do not say where the log goes on', { code: 'STORE_CORRUPT' })
+    }
+    await verifyPlace(connection, place)
+    const shapes = Object.fromEntries(
+      positions.map(([split, { shape }]) => [split.slice(0, split.lastIndexOf('/')), shape ?? '']),
+    )
+    const byName = await this.#found(connection)
+    const known = Object.fromEntries(
+      byName.flatMap(({ shape: { id, database, name } }) => {
+        const digest = shapes[`${database}.${name}`]
+        return digest === undefined ? [] : [[id, digest]]
+      }),
+    )
+    const log = this.#log({ place, skip: {}, shapes: known, time: 0 })
+    if (this.#options.end === 'never') return [log]
+    const { file, position } = await writtenUpTo(connection)
+    return [{ ...log, until: { file, position } }]
+  }
+
+  #beginning(place: Place, found: readonly FoundTable[]): LogPosition {
+    const shapes = Object.fromEntries(found.map(({ shape }) => [shape.id, shapeDigest(shape)]))
+    return { place, skip: {}, shapes, time: Math.floor(this.#context.clock.now() / 1000) }
+  }
+
+  #log(at: LogPosition): SplitAssignment {
+    return { split: LOG_SPLIT, spec: toJson({ kind: 'log', wanted: this.#wanted() }), at: toJson(at) }
+  }
+
+  #wanted(): readonly string[] {
+    return this.#options.tables ?? [this.#options.table ?? '']
+  }
+
+  async #found(connection: MysqlConnection): Promise<FoundTable[]> {
+    const found = await readTables(connection, this.#options)
+    if (found.length > 0 || this.#options.table === undefined) return found
+    throw new MillraceError(`the table ${this.#options.table} does not exist, or the user may not read it`, {
+      code: 'SCHEMA',
+    })
+  }
+
+  /** A table that is asked for later has rows that were never read. */
+  #assertSameTables(before: readonly string[]): void {
+    const added = this.#wanted().filter((wanted) => !before.includes(wanted))
+    if (added.length === 0) return
+    throw new MillraceError(
+      `the tables of a running pipeline cannot be added to yet: ${added.join(', ')} was not asked for at its first start. ` +
+        'Read the new ones with a pipeline of their own',
+      { code: 'CONFIG', detail: { added } },
+    )
+  }
+
+  async #ask<T>(question: (connection: MysqlConnection) => Promise<T>): Promise<T> {
+    await using connection = await openConnection(this.#options)
+    return await question(connection)
+  }
+}

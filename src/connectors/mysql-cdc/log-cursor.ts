@@ -1,0 +1,249 @@
+import type { Item } from '../../core/batch.ts'
+import { OP_COLUMN, type SchemaChange, type SourceTable, type TableEvent } from '../../core/changes.ts'
+import type { Clock } from '../../core/context.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { Schema } from '../../core/schema.ts'
+import type { SplitAssignment } from '../../core/source.ts'
+import { BinlogStream, hasReached, type LogItem, type RowsEvent } from '../../clients/mysql-replication/index.ts'
+import { ChangeExtras } from './change-extras.ts'
+import { openConnection, readCharsets } from './connect.ts'
+import { LogSpan } from './log-span.ts'
+import { assertFollowed, LogTables, type LogTable } from './log-tables.ts'
+import type { MysqlCdcOptions } from './options.ts'
+import { readTables } from './read-tables.ts'
+import { logPosition, storedPlace, toJson, type LogPosition } from './split.ts'
+import { effectOf } from './statement.ts'
+import { assertStatement } from './statement-rules.ts'
+
+/** The server says where it is so often, also when there is nothing. */
+const HEARTBEAT_MS = 5000
+/** Batches are made at the first commit behind so many bytes, */
+const SPAN_BYTES = 1024 * 1024
+/** and inside of a transaction behind so many. */
+const SPAN_BYTES_MAX = 8 * 1024 * 1024
+/** A place that moved without rows is told so often. */
+const PROGRESS_MS = 5000
+const IDLE_MS = 20
+
+export interface LogSettings {
+  readonly options: MysqlCdcOptions
+  readonly separator: number
+  readonly hasTables: boolean
+  /** What the pipeline knows of the one table's rows. */
+  readonly schema: Schema | undefined
+  readonly serverId: number
+  readonly clock: Clock
+}
+
+/** Reads the log from a position on. */
+export class LogCursor {
+  readonly split: string
+  readonly #settings: LogSettings
+  readonly #start: LogPosition
+  readonly #until: { readonly file: string; readonly position: number } | undefined
+  readonly #span: LogSpan
+  readonly #extras: ChangeExtras
+  #stream: BinlogStream | undefined
+  #tables: LogTables | undefined
+  #isInside = false
+  #isXa = false
+  #toldAt: number
+  #isClosed = false
+
+  constructor(assignment: SplitAssignment, settings: LogSettings) {
+    const { split, at, until } = assignment
+    this.split = split
+    this.#settings = settings
+    this.#start = logPosition(at)
+    this.#until = until === undefined ? undefined : { file: String(until['file']), position: Number(until['position']) }
+    this.#span = new LogSpan(this.#start, { split, separator: settings.separator, hasTables: settings.hasTables })
+    this.#extras = new ChangeExtras(settings.options.metadata)
+    this.#toldAt = settings.clock.now()
+  }
+
+  /** The next items: none when there is nothing now, or `signal` was aborted. */
+  async next(signal: AbortSignal): Promise<Item[]> {
+    const stream = (this.#stream ??= await this.#open())
+    const tables = this.#tables
+    if (tables === undefined || this.#isClosed) return []
+    for (;;) {
+      const items = this.#readCome(stream, tables)
+      if (items.length > 0) return items
+      const isOpenSpan = this.#span.bytes > 0
+      // Rows of a transaction come together: the rest of it is on its way.
+      const waiting = isOpenSpan ? signal : AbortSignal.any([signal, AbortSignal.timeout(IDLE_MS)])
+      if (!(await stream.more(waiting))) return isOpenSpan || signal.aborted ? [] : this.#progress(stream, tables)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#stream?.close()
+    this.#span.clear()
+  }
+
+  async #open(): Promise<BinlogStream> {
+    const { options, separator, serverId } = this.#settings
+    const connection = await openConnection(options)
+    try {
+      const charsets = await readCharsets(connection)
+      const found = (await readTables(connection, options)).map(({ shape }) => shape)
+      this.#tables = new LogTables({ options, charsets, separator, found, shapes: this.#start.shapes })
+      return await BinlogStream.open(connection, this.#start.place, { serverId, heartbeatMs: HEARTBEAT_MS })
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  /** Handles what has come, until there is enough for batches. */
+  #readCome(stream: BinlogStream, tables: LogTables): Item[] {
+    for (let item = stream.next(); item !== undefined; item = stream.next()) {
+      const change = this.#take(item, stream, tables)
+      if (change !== undefined) return change
+      const { bytes } = this.#span
+      if (bytes >= SPAN_BYTES && (!this.#isInside || bytes >= SPAN_BYTES_MAX)) return this.#cut(stream, tables)
+    }
+    if (this.#isInside) return []
+    const items = this.#span.bytes > 0 ? this.#cut(stream, tables) : []
+    if (this.#until === undefined || !hasReached(stream.at, this.#until)) return items
+    const end = { ...this.#at(stream, tables), skip: {} }
+    return [...items, { kind: 'split-end', split: this.split, at: toJson(end) }]
+  }
+
+  /** Items, when the next one changes a table: what came before it goes first. */
+  #take(item: LogItem, stream: BinlogStream, tables: LogTables): Item[] | undefined {
+    switch (item.kind) {
+      case 'begin':
+        this.#isInside = true
+        this.#isXa = item.isXa
+        return undefined
+      case 'table-map':
+        return this.#map(item.body, stream, tables)
+      case 'rows':
+        this.#rows(item.rows, stream, tables)
+        return undefined
+      case 'statement':
+        return this.#statement(item, stream, tables)
+      case 'commit':
+        this.#span.commit()
+        this.#isInside = false
+        this.#isXa = false
+        return undefined
+      case 'progress':
+        return undefined
+    }
+  }
+
+  #map(body: Buffer, stream: BinlogStream, tables: LogTables): Item[] | undefined {
+    const mapped = tables.map(body, stream.writtenBy)
+    if (mapped === undefined) return undefined
+    const { table, change } = mapped
+    if (this.#isXa) throw xaRefused(table)
+    if (change.length === 0) return undefined
+    if (!this.#settings.hasTables) assertFollowed(table, this.#plannedColumns())
+    // What was before has positions with the shape from before.
+    const before = this.#cut(stream, tables)
+    tables.settle(table)
+    if (this.#settings.hasTables) return [...before, this.#change(table.shape, change, tables)]
+    this.#span.moveTo({ ...this.#span.from, shapes: tables.shapes })
+    return before.length > 0 ? before : undefined
+  }
+
+  /** A change behind what was cut; the position after it has the new shapes. */
+  #change(table: SourceTable, events: readonly TableEvent[], tables: LogTables): SchemaChange {
+    const next = { ...this.#span.from, shapes: tables.shapes }
+    this.#span.moveTo(next)
+    return { kind: 'schema-change', split: this.split, next: toJson(next), table, events }
+  }
+
+  #statement(
+    { sql, database, isAlone }: LogItem & { readonly kind: 'statement' },
+    stream: BinlogStream,
+    tables: LogTables,
+  ): Item[] | undefined {
+    if (isAlone) {
+      this.#span.commit()
+      this.#isInside = false
+    }
+    const effect = effectOf(sql, database)
+    const hit = assertStatement(effect, tables, this.#settings.hasTables)
+    if (effect.kind === 'rename-column') {
+      for (const [from, to] of effect.pairs) tables.noteRename(hit.renamed, from, to)
+    }
+    if (hit.emptied.length === 0) return undefined
+    const kind = effect.kind === 'drop' ? 'drop' : 'truncate'
+    const before = this.#cut(stream, tables)
+    if (kind === 'drop') for (const { id } of hit.emptied) tables.forget(id)
+    return [...before, ...hit.emptied.map((table) => this.#change(table, [{ kind }], tables))]
+  }
+
+  #rows({ kind, tableId, image, from, isWhole }: RowsEvent, stream: BinlogStream, tables: LogTables): void {
+    const table = tables.byNumber(tableId)
+    if (table === undefined) return
+    if (!isWhole) throw partRefused(table)
+    const { lines: rows } = table
+    const extras = this.#extras
+    extras.event(stream)
+    for (let at = from; at < image.length;) {
+      const after = kind === 'update' ? rows.skip(image, at) : at
+      const lines = this.#span.linesFor(table)
+      if (lines === undefined) {
+        at = rows.skip(image, after)
+        continue
+      }
+      const before = lines.length
+      if (kind === 'delete') at = rows.delete(image, at, lines, extras.deleted)
+      else {
+        if (kind === 'update' && rows.isKeyChanged(image, at, after)) rows.delete(image, at, lines, extras.deleted)
+        at = rows.upsert(image, after, lines, kind === 'update' ? extras.updated : extras.inserted)
+      }
+      this.#span.counted(lines.length - before)
+    }
+  }
+
+  #cut(stream: BinlogStream, tables: LogTables): Item[] {
+    this.#toldAt = this.#settings.clock.now()
+    return this.#span.cut(this.#at(stream, tables))
+  }
+
+  #at(stream: BinlogStream, tables: LogTables): Omit<LogPosition, 'skip'> {
+    return {
+      place: storedPlace(stream.place, this.#start.place.server),
+      shapes: tables.shapes,
+      time: Math.floor(stream.committedMicros / 1e6),
+    }
+  }
+
+  /** A log in which only others write moves on too: a place that stood still would be purged some day. */
+  #progress(stream: BinlogStream, tables: LogTables): Item[] {
+    const now = this.#settings.clock.now()
+    if (this.#isInside || now - this.#toldAt < PROGRESS_MS) return []
+    this.#toldAt = now
+    const before = this.#span.from.place
+    const { place } = stream
+    if (place.file === before.file && place.position === before.position) return []
+    this.#span.cut(this.#at(stream, tables))
+    return [{ kind: 'idle', split: this.split, next: toJson(this.#span.from) }]
+  }
+
+  #plannedColumns(): Schema {
+    return (this.#settings.schema ?? []).filter(({ name }) => name !== OP_COLUMN && !this.#extras.names.has(name))
+  }
+}
+
+function xaRefused({ shape }: LogTable): MillraceError {
+  return new MillraceError(
+    `reading changes of ${shape.database}.${shape.name}: they stand in an XA transaction, which may be rolled back after ` +
+      'its rows are in the log. XA transactions on tables that are read are not supported',
+    { code: 'PREFLIGHT', detail: { table: shape.id } },
+  )
+}
+
+function partRefused({ shape }: LogTable): MillraceError {
+  return new MillraceError(
+    `reading changes of ${shape.database}.${shape.name}: the log has a part of a row's columns only. Some session sets ` +
+      'binlog_row_image to MINIMAL or NOBLOB: it has to be FULL in all of them',
+    { code: 'PREFLIGHT', detail: { table: shape.id } },
+  )
+}
