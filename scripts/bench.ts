@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { compareDeliveries } from './bench/cases/exactly-once.ts'
 import { oldHudiTable } from './bench/cases/hudi-table.ts'
 import { icebergToStore } from './bench/cases/iceberg.ts'
+import { kafkaToKafka } from './bench/cases/kafka-to-kafka.ts'
 import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
@@ -36,6 +37,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [10, ['a Hudi table after many checkpoints', oldHudiTable]],
   [11, ['Iceberg → StarRocks', icebergToStore]],
   [12, ['SLS → Hudi, StarRocks', readLogstores]],
+  [13, ['Kafka → Kafka', kafkaToKafka]],
 ])
 
 const { values } = parseArgs({

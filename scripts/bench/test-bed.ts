@@ -61,6 +61,13 @@ export class TestBed implements AsyncDisposable {
     })
   }
 
+  /** A topic to write to. */
+  async emptyTopic(): Promise<string> {
+    const name = this.freshName('bench_to')
+    runToEnd('kafka-load.ts', await this.bootstrap(), name, '0', 'none', String(PARTITIONS))
+    return name
+  }
+
   /** A topic that grows until the producer is disposed. */
   async growingTopic(rowsPerSecond: number): Promise<{ readonly topic: string } & AsyncDisposable> {
     const topic = this.freshName('bench_growing')

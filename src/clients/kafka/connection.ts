@@ -135,8 +135,11 @@ export class BrokerConnection implements AsyncDisposable {
       .legacyString(this.#options.clientId)
     if (api.header !== 'legacy') writer.tags()
     api.write(writer, request)
-    const bytes = writer.finish()
-    bytes.writeInt32BE(bytes.length - 4, 0)
+    const parts = writer.finish()
+    parts[0].writeInt32BE(
+      parts.reduce((sum, { length }) => sum + length, -4),
+      0,
+    )
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs
     // An answer that does not come leaves the order of answers unknown to us: the connection is given up as a whole.
     const timer = setTimeout(
@@ -144,7 +147,9 @@ export class BrokerConnection implements AsyncDisposable {
       timeoutMs,
     )
     this.#pending.set(id, { name: api.name, allocate: options.allocate ?? Buffer.allocUnsafe, timer, resolve, reject })
-    this.#socket?.write(bytes)
+    this.#socket?.cork()
+    for (const part of parts) this.#socket?.write(part)
+    this.#socket?.uncork()
     return promise
   }
 

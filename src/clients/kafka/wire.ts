@@ -1,17 +1,18 @@
 import { MillraceError } from '../../core/errors.ts'
 
+/** Larger values are sent from where they are: a fresh copy of a record batch costs more than encoding it. */
+const REFERRED_BYTES_MIN = 16 * 1024
+
 /**
  * Writes the fields of a request body in Kafka's wire types (kafka.apache.org/protocol, "Protocol Primitive Types").
  * All APIs we speak use the flexible encoding: compact lengths are unsigned varints of length + 1, and every structure
  * ends in tagged fields, of which we send none.
  */
 export class RequestWriter {
+  /** What stands before the buffer, when something large was written. */
+  readonly #before: Uint8Array[] = []
   #buffer: Buffer = Buffer.allocUnsafe(256)
   #length = 0
-
-  get length(): number {
-    return this.#length
-  }
 
   int8(value: number): this {
     this.#reserve(1)
@@ -73,6 +74,7 @@ export class RequestWriter {
   }
 
   raw(bytes: Uint8Array): this {
+    if (bytes.length >= REFERRED_BYTES_MIN) return this.#refer(bytes)
     this.#reserve(bytes.length)
     this.#buffer.set(bytes, this.#length)
     this.#length += bytes.length
@@ -91,9 +93,21 @@ export class RequestWriter {
     return this.uvarint(0)
   }
 
-  /** What was written, without a copy. The writer must not be used afterwards. */
-  finish(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
+  /**
+   * What was written, in order. Large values are the caller's own memory, not copies. The writer must not be used
+   * afterwards.
+   */
+  finish(): readonly [first: Buffer, ...rest: Uint8Array[]] {
+    const last = this.#buffer.subarray(0, this.#length)
+    const [first, ...rest] = this.#before
+    return first === undefined ? [last] : [first as Buffer, ...rest, last]
+  }
+
+  #refer(bytes: Uint8Array): this {
+    this.#before.push(this.#buffer.subarray(0, this.#length), bytes)
+    this.#buffer = Buffer.allocUnsafe(64)
+    this.#length = 0
+    return this
   }
 
   #reserve(bytes: number): void {
