@@ -1,6 +1,9 @@
+import type { Socket } from 'node:net'
 import { createConnection, type Connection, type ConnectionOptions, type FieldPacket, type QueryError } from 'mysql2'
+import { toMillraceError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import { mysqlError } from './errors.ts'
+import { takeRowPackets, type TakeRow } from './row-packets.ts'
 
 export interface MysqlAddress {
   readonly host: string
@@ -100,6 +103,39 @@ export class MysqlConnection implements AsyncDisposable {
         reject(mysqlError(`${doing} on ${this.#place}`, error))
       })
     })
+  }
+
+  /**
+   * Runs a query and hands on every row as the server sent it. An abort, an error of the server and one that `take`
+   * throws end the connection; those of `take` are thrown as typed errors.
+   */
+  async streamRows(sql: string, doing: string, take: TakeRow, signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let own: Error | undefined
+    const taking: TakeRow = (bytes, start, end) => {
+      try {
+        return take(bytes, start, end)
+      } catch (thrown) {
+        own = toMillraceError(thrown)
+        throw own
+      }
+    }
+    const stop = (): void => {
+      this.destroy()
+      reject(new Error('aborted'))
+    }
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      const query = this.#connection.query(sql, (error) => (error === null ? resolve() : reject(error)))
+      const { stream } = this.#connection as unknown as { readonly stream: Socket }
+      takeRowPackets(query, taking, stream)
+      await promise
+    } catch (thrown) {
+      this.destroy()
+      throw own ?? mysqlError(`${doing} on ${this.#place}`, thrown)
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
   }
 
   async #prepare({ lockWaitS = 10, isManual = false }: MysqlSession): Promise<void> {

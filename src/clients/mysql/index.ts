@@ -9,4 +9,5 @@ export {
 } from './connection.ts'
 export { mysqlErrorNumber } from './errors.ts'
 export { MysqlPool } from './pool.ts'
+export { MysqlRows } from './rows.ts'
 export { quoteMysqlName, quoteMysqlText } from './quote.ts'

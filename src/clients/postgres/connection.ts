@@ -1,5 +1,7 @@
 import pg from 'pg'
+import { toMillraceError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
+import { CopyOut, type TakeRow } from './copy-out.ts'
 import { postgresError } from './errors.ts'
 
 export interface PostgresAddress {
@@ -109,6 +111,33 @@ export class PostgresConnection implements AsyncDisposable {
       }
     } catch (thrown) {
       throw postgresError(`${doing} on ${this.#place}`, thrown)
+    }
+  }
+
+  /**
+   * Runs `COPY … TO STDOUT` and hands on every row. An abort, an error of the server and one that `take` throws end the
+   * connection; those of `take` are thrown as typed errors.
+   */
+  async copyOut(sql: string, doing: string, take: TakeRow, signal?: AbortSignal): Promise<void> {
+    let own: Error | undefined
+    const copy = new CopyOut(sql, (bytes, start, end) => {
+      try {
+        return take(bytes, start, end)
+      } catch (thrown) {
+        own = toMillraceError(thrown)
+        throw own
+      }
+    })
+    const stop = (): void => this.destroy()
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      this.#client.query(copy)
+      await copy.done
+    } catch (thrown) {
+      this.destroy()
+      throw own ?? postgresError(`${doing} on ${this.#place}`, thrown)
+    } finally {
+      signal?.removeEventListener('abort', stop)
     }
   }
 

@@ -1,0 +1,9 @@
+import type { Connector } from '../../core/connector.ts'
+import { mysqlSource } from './slices.ts'
+
+/** MySQL and MariaDB. */
+export const connector: Connector = {
+  name: 'mysql',
+  summary: 'Reads MySQL and MariaDB tables slice by slice, along a column whose values rise.',
+  source: mysqlSource,
+}
