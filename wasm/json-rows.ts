@@ -6,23 +6,33 @@
  * row that has anything else in it, which then goes the long way; so nothing here tells errors apart. What passes here
  * must be what the long way (src/dataplane/json-lines.ts) lets pass, to the byte.
  *
- * All places are addresses, and behind all bytes there is room for 32 more. Layouts, in fields of four bytes:
+ * A step of a template, in fields of four bytes:
  *
- *   step    literal · its length · kind · column, or 0 · digits · scale · flags
- *   column  place of the next value · the same before this row · number of NULLs · list of the rows that are NULL
+ *   literal · its length · kind · column, or 0 · digits · scale · flags
  */
+import {
+  addFound,
+  addNull,
+  addText,
+  BOOLEAN,
+  DIGITS,
+  isDigit,
+  isSame,
+  MOMENT,
+  NULLABLE,
+  nullPlace,
+  NUMBER,
+  scanBoolean,
+  scanDigits,
+  scanMoment,
+  scanNumber,
+  TEXT,
+} from './values'
 
 const STEP: usize = 28
-const TEXT: i32 = 1
-const NUMBER: i32 = 2
-const MOMENT: i32 = 3
-const DIGITS: i32 = 4
-const BOOLEAN: i32 = 5
 const ANY: i32 = 6
 const END: i32 = 7
 
-const NULLABLE: i32 = 1
-const SIGNED: i32 = 2
 /** The text has no escapes. */
 const PLAIN: i32 = 4
 
@@ -35,7 +45,7 @@ export function take(from: usize, end: usize, steps: usize, absent: usize, absen
   while (start < end) {
     const next = takeRow(start, steps)
     if (next == 0) return start
-    for (let i = 0; i < absentCount; i++) addNull(load<u32>(absent + ((<usize>i) << 2)))
+    for (let i = 0; i < absentCount; i++) addNull(load<u32>(absent + ((<usize>i) << 2)), rows)
     rows++
     start = next
   }
@@ -94,33 +104,9 @@ function takeBack(steps: usize, last: usize): void {
   }
 }
 
-function nullPlace(column: usize, index: u32): usize {
-  return <usize>load<u32>(column, 12) + ((<usize>index) << 2)
-}
-
-function isSame(at: usize, literal: usize, length: usize): bool {
-  let left = length
-  let place = at
-  let wanted = literal
-  while (left >= 16) {
-    if (i8x16.bitmask(i8x16.eq(v128.load(place), v128.load(wanted))) != 0xffff) return false
-    left -= 16
-    place += 16
-    wanted += 16
-  }
-  const same = i8x16.bitmask(i8x16.eq(v128.load(place), v128.load(wanted)))
-  return (~same & ((1 << (<i32>left)) - 1)) == 0
-}
-
-function addNull(column: usize): void {
-  const nulls = load<u32>(column, 8)
-  store<i32>(nullPlace(column, nulls), rows)
-  store<u32>(column, nulls + 1, 8)
-}
-
 function takeNull(at: usize, column: usize, flags: i32): usize {
   if (load<u32>(at) != 0x6c6c756e || (flags & NULLABLE) == 0) return 0
-  if (column != 0) addNull(column)
+  if (column != 0) addNull(column, rows)
   return at + 4
 }
 
@@ -253,154 +239,38 @@ function hex4(at: usize): i32 {
   return value
 }
 
-/** A whole number or decimal, perhaps in quotes, as 64 bits times ten to the power of the scale. */
+/** Perhaps in quotes. */
 function takeNumber(from: usize, column: usize, step: usize): usize {
-  let at = from
-  const isQuoted = load<u8>(at) == 0x22
-  if (isQuoted) at++
-  const isNegative = load<u8>(at) == 0x2d
-  if (isNegative) at++
-  const first = at
-  let value: i64 = 0
-  let digit = <u32>load<u8>(at) - 0x30
-  if (digit > 9) return 0
-  const isZero = digit == 0
-  do {
-    value = value * 10 + digit
-    digit = <u32>load<u8>(++at) - 0x30
-  } while (digit <= 9)
-  const whole = <i32>(at - first)
-  // One zero needs no digit of the type.
-  if (isZero ? whole > 1 : whole > load<i32>(step, 16)) return 0
-  let scale = load<i32>(step, 20)
-  if (load<u8>(at) == 0x2e) {
-    digit = <u32>load<u8>(++at) - 0x30
-    if (digit > 9) return 0
-    do {
-      if (--scale < 0) return 0
-      value = value * 10 + digit
-      digit = <u32>load<u8>(++at) - 0x30
-    } while (digit <= 9)
-  }
-  while (scale-- > 0) value *= 10
-  if (isNegative) {
-    if (value == 0 || (load<i32>(step, 24) & SIGNED) == 0) return 0
-    value = -value
-  }
-  if (isQuoted) {
-    if (load<u8>(at) != 0x22) return 0
-    at++
-  }
-  const to = <usize>load<u32>(column)
-  store<i64>(to, value)
-  store<u32>(column, <u32>to + 8)
-  return at
+  const isQuoted = load<u8>(from) == 0x22
+  const start = isQuoted ? from + 1 : from
+  const at = scanNumber(start, load<i32>(step, 16), load<i32>(step, 20), load<i32>(step, 24))
+  if (at == 0 || (isQuoted && load<u8>(at) != 0x22)) return 0
+  addFound(column)
+  return isQuoted ? at + 1 : at
 }
 
-/** A number that travels as its text. */
+/** A number that travels as its text, perhaps in quotes. */
 function takeDigits(from: usize, column: usize, step: usize): usize {
-  let at = from
-  const isQuoted = load<u8>(at) == 0x22
-  if (isQuoted) at++
-  const start = at
-  if (load<u8>(at) == 0x2d) {
-    if ((load<i32>(step, 24) & SIGNED) == 0) return 0
-    at++
-  }
-  const first = at
-  while (isDigit(at)) at++
-  const whole = <i32>(at - first)
-  if (whole == 0 || (whole > 1 && load<u8>(first) == 0x30)) return 0
-  if (whole > load<i32>(step, 16)) return 0
-  if (load<u8>(at) == 0x2e) {
-    const point = at++
-    while (isDigit(at)) at++
-    const fraction = <i32>(at - point) - 1
-    if (fraction == 0 || fraction > load<i32>(step, 20)) return 0
-  }
-  if (isQuoted && load<u8>(at) != 0x22) return 0
+  const isQuoted = load<u8>(from) == 0x22
+  const start = isQuoted ? from + 1 : from
+  const at = scanDigits(start, load<i32>(step, 16), load<i32>(step, 20), load<i32>(step, 24))
+  if (at == 0 || (isQuoted && load<u8>(at) != 0x22)) return 0
   addText(column, start, at)
   return isQuoted ? at + 1 : at
 }
 
 function takeBoolean(at: usize, column: usize): usize {
-  const word = load<u32>(at)
-  let end: usize = 0
-  if (word == 0x65757274) end = at + 4
-  else if (word == 0x736c6166 && load<u8>(at, 4) == 0x65) end = at + 5
-  else return 0
-  addText(column, at, end)
+  const end = scanBoolean(at)
+  if (end != 0) addText(column, at, end)
   return end
 }
 
-/** `"YYYY-MM-DD hh:mm:ss[.f]"` as microseconds since 1970. */
 function takeMoment(from: usize, column: usize, precision: i32): usize {
   if (load<u8>(from) != 0x22) return 0
-  let at = from + 1
-  const century = two(at)
-  const yearOfCentury = two(at + 2)
-  const month = two(at + 5)
-  const day = two(at + 8)
-  const hour = two(at + 11)
-  const minute = two(at + 14)
-  const second = two(at + 17)
-  const between = load<u8>(at, 10)
-  if (load<u8>(at, 4) != 0x2d || load<u8>(at, 7) != 0x2d || (between != 0x20 && between != 0x54)) return 0
-  if (load<u8>(at, 13) != 0x3a || load<u8>(at, 16) != 0x3a) return 0
-  if (century > 99 || yearOfCentury > 99 || month - 1 > 11 || hour > 23 || minute > 59 || second > 59) return 0
-  const year = century * 100 + yearOfCentury
-  if (year == 0 || day == 0 || (day > 28 && !hasDay(year, month, day))) return 0
-  at += 19
-  let micros: i64 = 0
-  if (load<u8>(at) == 0x2e) {
-    let digits = 0
-    let digit = <u32>load<u8>(++at) - 0x30
-    if (digit > 9) return 0
-    do {
-      if (++digits > precision) return 0
-      micros = micros * 10 + digit
-      digit = <u32>load<u8>(++at) - 0x30
-    } while (digit <= 9)
-    for (; digits < 6; digits++) micros *= 10
-  }
-  if (load<u8>(at) != 0x22) return 0
-  const seconds = <i64>daysOf(<i32>year, <i32>month, <i32>day) * 86400 + <i64>(hour * 3600 + minute * 60 + second)
-  const to = <usize>load<u32>(column)
-  store<i64>(to, seconds * 1000000 + micros)
-  store<u32>(column, <u32>to + 8)
+  const at = scanMoment(from + 1, precision)
+  if (at == 0 || load<u8>(at) != 0x22) return 0
+  addFound(column)
   return at + 1
-}
-
-/** For days from the 29th on. */
-function hasDay(year: u32, month: u32, day: u32): bool {
-  if (month == 2) return day == 29 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-  return day <= 30 || (day == 31 && month != 4 && month != 6 && month != 9 && month != 11)
-}
-
-/** Days from 1970-01-01 in the Gregorian calendar; years begin in March here. */
-function daysOf(year: i32, month: i32, day: i32): i32 {
-  const years = month <= 2 ? year - 1 : year
-  const dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-  return years * 365 + years / 4 - years / 100 + years / 400 + dayOfYear - 719468
-}
-
-/** Two digits as a number, or one above 99. */
-function two(at: usize): u32 {
-  const tens = <u32>load<u8>(at) - 0x30
-  const ones = <u32>load<u8>(at, 1) - 0x30
-  return tens > 9 || ones > 9 ? 100 : tens * 10 + ones
-}
-
-function isDigit(at: usize): bool {
-  return <u32>load<u8>(at) - 0x30 <= 9
-}
-
-function addText(column: usize, start: usize, end: usize): void {
-  const value = <usize>load<u32>(column)
-  const length = end - start
-  store<u32>(value, <u32>length)
-  for (let done: usize = 0; done < length; done += 16) v128.store(value + 4 + done, v128.load(start + done))
-  store<u32>(column, <u32>(value + 4 + length))
 }
 
 /** A value that nobody asks for, when it is plain. */

@@ -1,13 +1,35 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { repository } from '../testing/stage.ts'
 
-/** The TypeScript file that holds a compiled module, and the hash of its source, so that a test sees when it is old. */
-export function moduleText(source: Buffer, compiled: Buffer): string {
+interface WasmModule {
+  readonly name: string
+  /** The TypeScript file that holds the compiled module. */
+  readonly target: string
+}
+
+export const WASM_MODULES: readonly WasmModule[] = [
+  { name: 'json-rows', target: 'src/dataplane/json-rows-module.ts' },
+  { name: 'log-rows', target: 'src/connectors/sls/log-rows-module.ts' },
+]
+
+/** What a module is compiled from: its own file and the values that all share. */
+export function sourceHash({ name }: WasmModule): string {
+  const hash = createHash('sha256')
+  for (const file of [`${name}.ts`, 'values.ts']) hash.update(readFileSync(path.join(repository, 'wasm', file)))
+  return hash.digest('hex')
+}
+
+/** The file that holds a compiled module, and the hash of its source, so that a test sees when it is old. */
+export function moduleText(module: WasmModule, compiled: Buffer): string {
+  const prefix = module.name.replaceAll('-', '_').toUpperCase()
   const lines = compiled.toString('base64').match(/.{1,100}/g) ?? []
   return [
-    '/** Compiled from wasm/json-rows.ts by `npm run build:wasm`; do not change it by hand. */',
-    `export const JSON_ROWS_SOURCE_SHA256 = '${createHash('sha256').update(source).digest('hex')}'`,
+    `/** Compiled from wasm/${module.name}.ts by \`npm run build:wasm\`; do not change it by hand. */`,
+    `export const ${prefix}_SOURCE_SHA256 = '${sourceHash(module)}'`,
     '',
-    'export const JSON_ROWS_MODULE: string =',
+    `export const ${prefix}_MODULE: string =`,
     lines
       .map((line, index) => `  ${index === 0 ? '' : '+ '}'${line}'`)
       .join('\n')

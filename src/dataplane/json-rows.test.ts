@@ -4,15 +4,12 @@
  * always absent, keeps a decoder from the short way.
  */
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { withoutRows, type BytesPiece } from './bytes-piece.ts'
 import { ColumnPage } from './column-page.ts'
 import { JsonColumns } from './json-columns.ts'
 import { JsonRows } from './json-rows.ts'
-import { JSON_ROWS_SOURCE_SHA256 } from './json-rows-module.ts'
 import type { RowError } from './row-error.ts'
 import { parseColumnType, type Column } from './types.ts'
 
@@ -296,9 +293,4 @@ test('a piece for which there is no room goes the long way', () => {
   assert.ok(rows)
   const buffer = Buffer.from('{}\n'.repeat(1_000_000))
   assert.equal(rows.decode(buffer, buffer.length, 1_000_000), undefined)
-})
-
-test('the compiled module was made of the source as it is', () => {
-  const source = readFileSync(new URL('../../wasm/json-rows.ts', import.meta.url))
-  assert.equal(JSON_ROWS_SOURCE_SHA256, createHash('sha256').update(source).digest('hex'), 'npm run build:wasm')
 })

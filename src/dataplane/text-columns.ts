@@ -5,7 +5,7 @@ import { JsonCells } from './json-cells.ts'
 import { wireOf, type Wire } from './json-columns.ts'
 import { REASONS, scanBoolean, type Reason } from './json-values.ts'
 import { integerLimits, scanDecimal, scanFloating, scanInteger } from './number-values.ts'
-import { BYTE_ARRAY, INT64, UTF8, type PlainColumn } from './parquet-plain.ts'
+import { BYTE_ARRAY, INT64, UTF8, type PlainColumn, type PlainPage } from './parquet-plain.ts'
 import { addTexts, type Source } from './plain-values.ts'
 import { quoteName } from './sql-text.ts'
 import { addCheckedMoments, addCheckedNumbers, addCheckedTexts, type AddChecked } from './text-adders.ts'
@@ -17,6 +17,32 @@ export interface TextFault {
   readonly row: number
   readonly column: string
   readonly reason: Reason
+}
+
+/** A page whose rows may be NULL. */
+export interface TextPage extends PlainPage {
+  isNull(row: number): boolean
+}
+
+/** The first text that is no UTF-8, by the number of its column. DuckDB refuses it too, but does not say where. */
+export function findInvalidText(
+  columns: readonly PlainColumn[],
+  pages: readonly TextPage[],
+): { readonly row: number; readonly column: number } | undefined {
+  for (const [column, { converted }] of columns.entries()) {
+    const page = pages[column]
+    if (converted !== UTF8 || page === undefined) continue
+    // Lengths below 128 between the texts are ASCII, so that most pages are looked at in one go.
+    if (isUtf8(page.data.subarray(0, page.length))) continue
+    let at = 0
+    for (let row = 0; row < page.rows; row++) {
+      if (page.isNull(row)) continue
+      const end = at + LENGTH_BYTES + page.data.readInt32LE(at)
+      if (!isUtf8(page.data.subarray(at + LENGTH_BYTES, end))) return { row, column }
+      at = end
+    }
+  }
+  return undefined
 }
 
 /** Why the bytes are no value of the type. */
@@ -81,26 +107,6 @@ export class TextColumns {
     }
     this.#rows += cells.rows
     cells.clear()
-    return undefined
-  }
-
-  /** The first text that is no UTF-8. DuckDB refuses it too, but does not say where. */
-  findInvalidText(): TextFault | undefined {
-    for (const [column, { converted }] of this.plain.entries()) {
-      const page = this.pages[column]
-      if (converted !== UTF8 || page === undefined) continue
-      // Lengths below 128 between the texts are ASCII, so that most pages are looked at in one go.
-      if (isUtf8(page.data.subarray(0, page.length))) continue
-      let at = 0
-      for (let row = 0; row < page.rows; row++) {
-        if (page.isNull(row)) continue
-        const end = at + LENGTH_BYTES + page.view.getInt32(at, true)
-        if (!isUtf8(page.data.subarray(at + LENGTH_BYTES, end))) {
-          return { row, column: this.#columns[column]?.name ?? '', reason: 'invalid UTF-8' }
-        }
-        at = end
-      }
-    }
     return undefined
   }
 

@@ -2,7 +2,7 @@ import { assert } from '../core/assert.ts'
 import type { ColumnPage } from './column-page.ts'
 import { definitionLevels } from './definition-levels.ts'
 import { areAll, isFixed, type Taking } from './json-takings.ts'
-import type { PlainPage } from './parquet-plain.ts'
+import type { TextPage } from './text-columns.ts'
 import { webAssembly, type WasmMemory } from './web-assembly.ts'
 
 const COLUMN_BYTES = 16
@@ -92,7 +92,7 @@ export class WasmColumns {
   }
 
   /** The page of a column; undefined when a text is no value of the column's type. */
-  pageOf(column: number, rows: number): PlainPage | undefined {
+  pageOf(column: number, rows: number): TextPage | undefined {
     const place = this.columnAt(column)
     const start = this.#page(column)
     const length = this.view.getUint32(place, true) - start
@@ -101,7 +101,13 @@ export class WasmColumns {
     if (checked !== undefined && !areAll(checked, this.bytes, start, start + length)) return undefined
     const nulls = this.view.getUint32(place + 8, true)
     const nullRows = new Uint32Array(this.memory.buffer, this.view.getUint32(place + 12, true), nulls)
-    return { rows, data, length, levels: () => definitionLevels(rows, nullRows) }
+    return {
+      rows,
+      data,
+      length,
+      levels: () => definitionLevels(rows, nullRows),
+      isNull: (row) => nullRows.includes(row),
+    }
   }
 
   #page(column: number): number {

@@ -35,8 +35,9 @@ export class LogReader {
   /** Seconds since 1970, and the nanoseconds within the second. */
   time = 0
   timeNs = 0
-  /** Bytes of the current log. */
+  /** Bytes of the current log, and where it stands with its tag in front. */
   logBytes = 0
+  logStart = 0
   /** Contents of the current log; key and value of each lie at these places. */
   contents = 0
   keyStarts: Int32Array = new Int32Array(64)
@@ -90,6 +91,7 @@ export class LogReader {
         this.#at = this.#wire.skip(tag, this.#wire.end, this.#groupEnd)
         continue
       }
+      this.logStart = this.#at
       const size = this.#wire.varint(this.#wire.end)
       this.#readLog(this.#wire.end, this.#wire.end + size)
       this.#at = this.#wire.end
@@ -99,6 +101,18 @@ export class LogReader {
       return true
     }
     return false
+  }
+
+  /** The place behind the group of the current log. */
+  get groupEnd(): number {
+    return this.#groupEnd
+  }
+
+  /** Goes on with what stands at `at`, when somebody else has read `logs` logs of the group up to there. */
+  jump(at: number, logs: number): boolean {
+    this.#at = at
+    this.log += logs - 1
+    return this.next()
   }
 
   /** Microseconds since 1970 of the current log. */

@@ -1,6 +1,7 @@
 import { assert } from '../../core/assert.ts'
 import type { Schema } from '../../core/schema.ts'
 import {
+  findInvalidText,
   parseColumnType,
   plainParquet,
   quoteName,
@@ -10,6 +11,7 @@ import {
   type TextFault,
 } from '../../dataplane/index.ts'
 import { LogKeys, UNKNOWN_KEY, type LogReader } from '../../clients/sls/index.ts'
+import { LogRows } from './log-rows.ts'
 import { MetadataPages, type RowFacts } from './metadata-pages.ts'
 
 const ROWS_MAX = 20_480
@@ -26,23 +28,26 @@ export type DecodedLogs =
   | { readonly ok: true; readonly relation: string; readonly rows: number; readonly bytes: number; release(): void }
   | { readonly ok: false; readonly fault: LogFault }
 
+type Gathered = { readonly rows: number; readonly bytes: number } | { readonly fault: LogFault }
+
 /**
  * Decodes logs into relations of the lane's DuckDB: values go from the log group into plain Parquet columns, where each is
  * checked against its type. Keys that are no columns are passed over; of equal keys in a log the last one counts.
  */
 export class LogTables {
   readonly #columns: TextColumns
+  readonly #quick: LogRows | undefined
   readonly #keys: LogKeys
-  readonly #names: number
+  readonly #schema: Schema
   readonly #metadata: MetadataPages
   readonly #sql: string
 
   constructor(schema: Schema, metadata: readonly string[]) {
-    this.#columns = new TextColumns(
-      schema.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable })),
-    )
+    const columns = schema.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable }))
+    this.#columns = new TextColumns(columns)
+    this.#quick = LogRows.of(columns, { rowsMax: ROWS_MAX, bytesMax: BYTES_MAX })
     this.#keys = new LogKeys(schema.map(({ name }) => name))
-    this.#names = schema.length
+    this.#schema = schema
     this.#metadata = new MetadataPages(metadata)
     this.#sql = [...(schema.length === 0 ? [] : [this.#columns.sql]), ...this.#metadata.sql].join(', ')
   }
@@ -56,14 +61,17 @@ export class LogTables {
     at: { readonly shard: number; readonly first: bigint; readonly groupEnd: number; readonly isTraced: boolean },
     database: LaneDatabase,
   ): Promise<DecodedLogs> {
-    const gathered = this.#gather(reader, at)
+    // A log that is larger than all others are together needs room of its own.
+    const quick = this.#quick?.hasRoomFor(reader) === true && this.#quick.begin() ? this.#quick : undefined
+    const gathered = quick === undefined ? this.#gather(reader, at) : this.#gatherQuickly(quick, reader, at)
     if ('fault' in gathered) return { ok: false, fault: gathered.fault }
-    const parts = plainParquet(
-      [...this.#columns.plain, ...this.#metadata.plain],
-      [...this.#columns.pages, ...this.#metadata.pages],
-    )
-    const fault = this.#columns.findInvalidText()
-    if (fault !== undefined) return { ok: false, fault }
+    const pages = quick?.pages() ?? this.#columns.pages
+    const invalid = findInvalidText(this.#columns.plain, pages)
+    if (invalid !== undefined) {
+      const column = this.#schema[invalid.column]?.name ?? ''
+      return { ok: false, fault: { row: invalid.row, column, reason: 'invalid UTF-8' } }
+    }
+    const parts = plainParquet([...this.#columns.plain, ...this.#metadata.plain], [...pages, ...this.#metadata.pages])
     return { ok: true, ...gathered, ...(await this.#makeReadable(parts, at.isTraced, database)) }
   }
 
@@ -96,7 +104,7 @@ export class LogTables {
   #gather(
     reader: LogReader,
     { shard, first, groupEnd }: { readonly shard: number; readonly first: bigint; readonly groupEnd: number },
-  ): { readonly rows: number; readonly bytes: number } | { readonly fault: LogFault } {
+  ): Gathered {
     const { cells } = this.#columns
     this.#columns.reset()
     this.#metadata.reset()
@@ -121,13 +129,44 @@ export class LogTables {
     return fault === undefined ? { rows, bytes } : { fault }
   }
 
+  /** As `#gather`; only logs that are not like others go its way. */
+  #gatherQuickly(
+    quick: LogRows,
+    reader: LogReader,
+    { shard, first, groupEnd }: { readonly shard: number; readonly first: bigint; readonly groupEnd: number },
+  ): Gathered {
+    this.#metadata.reset()
+    let rows = 0
+    let bytes = 0
+    while (reader.hasLog && reader.group < groupEnd && rows < ROWS_MAX && bytes < BYTES_MAX) {
+      if (!quick.hasRoomFor(reader)) break
+      const facts: RowFacts = { reader, shard, group: first + BigInt(reader.group) }
+      const each = this.#metadata.isEmpty ? undefined : (): void => this.#metadata.add(facts)
+      const taken = quick.take(reader, ROWS_MAX - rows, each)
+      rows += taken.rows
+      bytes += taken.bytes
+      if (taken.rows > 0) continue
+      this.#columns.reset()
+      this.#addCells(reader)
+      this.#columns.cells.rows++
+      const fault = this.#columns.take(reader.bytes, reader.view)
+      if (fault !== undefined) return { fault: { ...fault, row: rows } }
+      quick.add(this.#columns.pages)
+      if (!this.#metadata.isEmpty) this.#metadata.add(facts)
+      rows++
+      bytes += reader.logBytes
+      reader.next()
+    }
+    return { rows, bytes }
+  }
+
   #addCells({ bytes, view, contents, keyStarts, keyEnds, valueStarts, valueEnds }: LogReader): void {
     const { starts, ends, columns, rows } = this.#columns.cells
     const cell = rows * columns
     let key = UNKNOWN_KEY
     for (let index = 0; index < contents; index++) {
       key = this.#keys.find(bytes, view, keyStarts[index] ?? 0, keyEnds[index] ?? 0, key)
-      if (key < 0 || key >= this.#names) continue
+      if (key < 0 || key >= this.#schema.length) continue
       starts[cell + key] = valueStarts[index] ?? 0
       ends[cell + key] = valueEnds[index] ?? 0
     }
