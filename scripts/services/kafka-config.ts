@@ -35,6 +35,7 @@ export function serverProperties(ports: KafkaPorts, dataDir: string, tlsKeyStore
     'transaction.state.log.replication.factor=1',
     'transaction.state.log.min.isr=1',
     'transaction.max.timeout.ms=14400000',
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms=500',
     'share.coordinator.state.topic.replication.factor=1',
     'share.coordinator.state.topic.min.isr=1',
     'group.initial.rebalance.delay.ms=0',

@@ -29,6 +29,7 @@ const SLEEPS: Readonly<Partial<Record<SinkKind, readonly Cell[]>>> = {
   ],
   hudi: [cell('commit', 'before'), cell('sink.prepare', 'before'), cell('restore.abort', 'before')],
   'hudi-s3': [cell('store.manifest.publish', 'before', 2)],
+  kafka: [cell('sink.prepare', 'after'), cell('commit', 'before')],
 }
 
 for (const [sink, cells] of Object.entries(SLEEPS)) {

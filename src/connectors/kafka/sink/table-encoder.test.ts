@@ -67,7 +67,13 @@ async function encode(options: object, values: string): Promise<Seen[]> {
 
 function recordsOf(partition: number, builder: BatchBuilder): Seen[] {
   const room = { keyBytesMax: 1 << 16, headerBytesMax: 1 << 16, keepsNulls: true }
-  const target = new RecordTarget({ buffer: Buffer.alloc(1 << 16), rowsMax: 4000, separator: 0, isJson: false, ...room })
+  const target = new RecordTarget({
+    buffer: Buffer.alloc(1 << 16),
+    rowsMax: 4000,
+    separator: 0,
+    isJson: false,
+    ...room,
+  })
   const cursor = new BatchCursor()
   cursor.load({ topic: 't', partition, records: Buffer.from(builder.seal({})), from: 0n, aborted: [] })
   cursor.gatherRecords(target)
