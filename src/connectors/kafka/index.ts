@@ -1,4 +1,5 @@
 import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
+import { isChangeFormat } from '../../formats/changes/names.ts'
 import { sink } from './sink/index.ts'
 import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 
@@ -40,14 +41,17 @@ function describe(options: KafkaSourceOptions): SourceDescription {
     },
     bounded: options.end !== 'never',
     gives: ['bytes'],
-    format: options.format,
-    metadata: [
-      { name: '_key', type: 'blob', nullable: true },
-      { name: '_headers', type: 'varchar', nullable: true },
-      { name: '_timestamp', type: 'timestamptz', nullable: false },
-      { name: '_partition', type: 'integer', nullable: false },
-      { name: '_offset', type: 'bigint', nullable: false },
-    ],
+    format: isChangeFormat(options.format) ? 'json' : options.format,
+    ...(options.tables !== undefined && { tables: true }),
+    metadata: isChangeFormat(options.format)
+      ? []
+      : [
+          { name: '_key', type: 'blob', nullable: true },
+          { name: '_headers', type: 'varchar', nullable: true },
+          { name: '_timestamp', type: 'timestamptz', nullable: false },
+          { name: '_partition', type: 'integer', nullable: false },
+          { name: '_offset', type: 'bigint', nullable: false },
+        ],
     rebalance: options.rebalance === 'on-skew',
     findings: options.tls?.insecureSkipVerify === true ? [UNVERIFIED] : [],
   }

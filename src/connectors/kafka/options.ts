@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { duration, identifier, properties } from '../../core/options.ts'
+import { CHANGE_FORMATS, isChangeFormat, type ChangeFormatName } from '../../formats/changes/names.ts'
 import { connectionOptions, type KafkaConnectionOptions } from './connection-options.ts'
 
 const offsetsByTopic = z.record(
@@ -39,7 +40,23 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       .optional()
       .describe('Regular expression; topics that match are read, also those created later.')
       .meta({ examples: ['^clicks_.*$'] }),
-    format: z.enum(['json', 'csv', 'raw']).default('json').describe('How values are encoded.'),
+    format: z
+      .enum(['json', 'csv', 'raw', ...CHANGE_FORMATS])
+      .default('json')
+      .describe(
+        `How values are encoded. ${CHANGE_FORMATS.join(', ')} are feeds of changes: their rows have the columns of the table and \`__op\` (0 upsert, 1 delete).`,
+      ),
+    table: identifier()
+      .optional()
+      .describe('Of a feed of changes: the one table to read, `database.table`. Default: the only one that there is.'),
+    tables: z
+      .array(z.string().refine(isPattern, 'is no regular expression'))
+      .min(1)
+      .optional()
+      .describe(
+        'Of a feed of changes: regular expressions over the whole of `database.table`. Rows of several tables go to a sink with `routes`.',
+      )
+      .meta({ examples: [['shop\\..*']] }),
     schema: z.record(z.string(), z.string()).optional().describe('Columns and their SQL types.'),
     start: z
       .union([z.enum(['earliest', 'latest']), time, offsetsByTopic])
@@ -68,6 +85,13 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
     if ((options.topics === undefined) === (options.topicPattern === undefined)) {
       context.addIssue({ code: 'custom', path: ['topics'], message: 'give either `topics` or `topicPattern`' })
     }
+    for (const name of ['table', 'tables'] as const) {
+      if (options[name] === undefined || isChangeFormat(options.format)) continue
+      context.addIssue({ code: 'custom', path: [name], message: 'needs a format of changes, such as debezium-json' })
+    }
+    if (options.table !== undefined && options.tables !== undefined) {
+      context.addIssue({ code: 'custom', path: ['table'], message: 'give either `table` or `tables`' })
+    }
     for (const key of Object.keys(options.properties)) {
       if (KNOWN_PROPERTIES.includes(key)) continue
       context.addIssue({
@@ -84,7 +108,9 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
 export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
-  readonly format: 'json' | 'csv' | 'raw'
+  readonly format: 'json' | 'csv' | 'raw' | ChangeFormatName
+  readonly table?: string | undefined
+  readonly tables?: readonly string[] | undefined
   readonly schema?: Readonly<Record<string, string>> | undefined
   readonly start: 'earliest' | 'latest' | string | number | OffsetsByTopic
   readonly end: 'never' | 'latest' | string | number | OffsetsByTopic
@@ -101,5 +127,13 @@ function checkPattern(pattern: string | undefined, complain: (message: string) =
     new RegExp(pattern)
   } catch (error) {
     complain((error as Error).message)
+  }
+}
+
+function isPattern(pattern: string): boolean {
+  try {
+    return new RegExp(pattern, 'u') instanceof RegExp
+  } catch {
+    return false
   }
 }

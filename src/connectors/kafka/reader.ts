@@ -1,6 +1,8 @@
+import { assert } from '../../core/assert.ts'
 import type { Batch, Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
+import { isChangeFormat } from '../../formats/changes/index.ts'
 import {
   BatchCursor,
   FetchSession,
@@ -10,6 +12,7 @@ import {
   type KafkaClient,
   type ValueTarget,
 } from '../../clients/kafka/index.ts'
+import { ChangeSplits } from './change-splits.ts'
 import { fetchOptionsOf } from './connect.ts'
 import { metadataOf } from './metadata.ts'
 import type { KafkaSourceOptions } from './options.ts'
@@ -30,6 +33,7 @@ export class KafkaReader implements SplitReader {
   readonly #client: KafkaClient
   readonly #session: FetchSession
   readonly #targets: TargetOptions
+  readonly #changes: ChangeSplits | undefined
   #metadata: readonly string[]
   #pool: TargetPool
   readonly #cursor = new BatchCursor()
@@ -43,12 +47,15 @@ export class KafkaReader implements SplitReader {
     this.#client = client
     this.#session = new FetchSession(client, fetchOptionsOf(options))
     this.#metadata = context.metadata
+    const { format } = options
+    this.#changes = isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined
     this.#targets = {
       separator: context.format.kind === 'bytes' ? context.format.separator : 0x0a,
-      isJson: options.format === 'json',
-      withKeys: context.metadata.includes('_key'),
+      isJson: format !== 'csv' && format !== 'raw',
+      withKeys: context.metadata.includes('_key') || this.#changes !== undefined,
       withHeaders: context.metadata.includes('_headers'),
-      withMetadata: context.metadata.length > 0,
+      withMetadata: context.metadata.length > 0 || this.#changes !== undefined,
+      keepsNulls: this.#changes !== undefined,
     }
     this.#pool = new TargetPool(this.#targets)
   }
@@ -63,6 +70,7 @@ export class KafkaReader implements SplitReader {
     for (const assignment of splits) {
       const until = assignment.until === undefined ? undefined : offsetFromJson(assignment.until)
       this.#splits.set(assignment.split, { assignment, until, next: offsetFromJson(assignment.at) })
+      this.#changes?.assign(assignment)
     }
     this.#restartSession()
   }
@@ -71,8 +79,7 @@ export class KafkaReader implements SplitReader {
     const ended = this.#takeEnded()
     if (ended.length > 0) return ended
     if (this.#current === undefined && !(await this.#loadNext(signal))) return []
-    const batch = this.#gather()
-    return batch === undefined ? this.#takeEnded() : [batch, ...this.#takeEnded()]
+    return [...this.#gather(), ...this.#takeEnded()]
   }
 
   async close(): Promise<void> {
@@ -105,10 +112,10 @@ export class KafkaReader implements SplitReader {
     return true
   }
 
-  #gather(): Batch | undefined {
+  #gather(): readonly Item[] {
     const partition = this.#current
     const split = partition === undefined ? undefined : this.#splits.get(splitIdOf(partition))
-    if (partition === undefined || split === undefined) return undefined
+    if (partition === undefined || split === undefined) return []
     const target = this.#fill()
     const from = split.next
     // Markers and rolled-back records leave gaps: the position moves on also where no record was gathered.
@@ -116,9 +123,13 @@ export class KafkaReader implements SplitReader {
     if (this.#cursor.isDone) this.#current = undefined
     if (target.rows === 0) {
       this.#pool.give(target)
-      return undefined
+      return []
     }
-    return this.#batchOf(split, partition.partition, from, target)
+    if (this.#changes === undefined) return [this.#batchOf(split, partition.partition, from, target)]
+    assert(target instanceof RecordTarget, 'changes are made of whole records')
+    const items = this.#changes.itemsOf(partition, split.assignment.split, { from, next: split.next }, target)
+    this.#pool.give(target)
+    return items
   }
 
   #fill(): ValueTarget {

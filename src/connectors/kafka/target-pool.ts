@@ -11,6 +11,8 @@ export interface TargetOptions {
   readonly withHeaders: boolean
   /** Any metadata at all: offsets and timestamps come in columns beside the values. */
   readonly withMetadata: boolean
+  /** Tombstones are wanted. */
+  readonly keepsNulls: boolean
 }
 
 /** Recycles the buffers that values are gathered into: a fresh one costs more than filling it. */
@@ -28,12 +30,13 @@ export class TargetPool {
 
   /** A target of its own for a value that is larger than the usual buffer. */
   make(bytes: number): ValueTarget {
-    const { separator, isJson, withKeys, withHeaders, withMetadata } = this.#options
+    const { separator, isJson, withKeys, withHeaders, withMetadata, keepsNulls } = this.#options
     const buffer = Buffer.allocUnsafeSlow(bytes)
     const basics = { buffer, rowsMax: ROWS_MAX, separator, isJson }
     if (!withMetadata) return new ValueTarget(basics)
     return new RecordTarget({
       ...basics,
+      keepsNulls,
       ...(withKeys ? { keyBytesMax: BUFFER_BYTES / 4 } : {}),
       ...(withHeaders ? { headerBytesMax: BUFFER_BYTES / 4 } : {}),
     })

@@ -1,0 +1,193 @@
+import { tableId, type SourceTable } from '../../core/changes.ts'
+import type { ChangeCollector } from './change-collector.ts'
+import type { ChangeFormat, ChangeMessage } from './change-format.ts'
+import { arrayElements, BadMessage, JsonMembers, scalarText } from './json-members.ts'
+import { isBinary, isNumeric, mysqlColumn } from './mysql-column.ts'
+import type { RowBuffer } from './row-buffer.ts'
+
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+interface Known {
+  readonly mysqlType: Buffer
+  readonly pkNames: Buffer
+  readonly table: SourceTable
+  readonly numeric: ReadonlySet<string>
+  readonly binary: ReadonlySet<string>
+}
+
+const NONE: Range = { from: 0, to: 0 }
+
+/**
+ * Canal's flat messages, as Canal and TiCDC (canal-json) send them: several rows of a statement in one message, all values
+ * as text, `old` with the columns that changed (Canal) or with all of them (TiCDC).
+ */
+export class CanalJson implements ChangeFormat {
+  readonly #known = new Map<string, Known>()
+  readonly #members = new JsonMembers()
+  readonly #row = new JsonMembers()
+  readonly #old = new JsonMembers()
+
+  decode(message: ChangeMessage, out: ChangeCollector): void {
+    if (message.isNull || message.from === message.to) return
+    const parts = this.#partsOf(message)
+    const { type, database, name, isDdl } = parts
+    const id = tableId(database, name)
+    if (type === 'TIDB_WATERMARK' || name === '' || !out.wants({ id, database, name })) return
+    if (isDdl) return this.#ddl(type, id, out)
+    const known = this.#tableOf(message.buffer, id, parts)
+    const rows = parts.data.to === 0 ? [] : arrayElements(message.buffer, parts.data.from, parts.data.to)
+    const old = parts.old.to === 0 ? [] : arrayElements(message.buffer, parts.old.from, parts.old.to)
+    for (let at = 0; at < rows.length; at += 2) {
+      const row = { from: rows[at] ?? 0, to: rows[at + 1] ?? 0 }
+      const was = old[at] === undefined ? undefined : { from: old[at] ?? 0, to: old[at + 1] ?? 0 }
+      this.#change(message.buffer, type, row, was, known, out)
+    }
+  }
+
+  #change(buffer: Buffer, type: string, row: Range, was: Range | undefined, known: Known, out: ChangeCollector): void {
+    const { table } = known
+    const rows = out.open(table)
+    if (type === 'DELETE') {
+      this.#write(rows, buffer, row, undefined, known)
+      return out.end(table, rows, true)
+    }
+    if (type !== 'INSERT' && type !== 'UPDATE') throw new BadMessage(`its type ${type} is unknown`)
+    if (type === 'UPDATE' && was !== undefined && this.#isOtherKey(buffer, row, was, table.key)) {
+      this.#write(rows, buffer, row, was, known)
+      out.end(table, rows, true)
+    }
+    this.#write(rows, buffer, row, undefined, known)
+    out.end(table, rows, false)
+  }
+
+  /** A row; with `was` laid over it, as it was before. */
+  #write(rows: RowBuffer, buffer: Buffer, row: Range, was: Range | undefined, known: Known): void {
+    const members = this.#row
+    members.open(buffer, row.from, row.to)
+    while (members.next()) {
+      const { key } = members
+      rows.name(buffer, members.keyFrom - 1, members.keyTo + 1)
+      const value = (was && this.#memberOf(buffer, was, members)) ?? { from: members.from, to: members.to }
+      this.#writeValue(rows, buffer, value, key, known)
+    }
+  }
+
+  #writeValue(rows: RowBuffer, buffer: Buffer, { from, to }: Range, key: string, { numeric, binary }: Known): void {
+    const isText = buffer[from] === QUOTE
+    if (isText && numeric.has(key)) rows.raw(buffer, from + 1, to - 1)
+    // Bytes are sent as characters of ISO 8859-1, one for each.
+    else if (isText && binary.has(key))
+      rows.ascii(`"${Buffer.from(scalarText(buffer, from, to), 'latin1').toString('base64')}"`)
+    else rows.raw(buffer, from, to)
+  }
+
+  #memberOf(buffer: Buffer, object: Range, { buffer: keyBuffer, keyFrom, keyTo }: JsonMembers): Range | undefined {
+    const members = this.#old
+    members.open(buffer, object.from, object.to)
+    while (members.next()) {
+      const isSame = keyBuffer.compare(buffer, members.keyFrom, members.keyTo, keyFrom, keyTo) === 0
+      if (isSame) return { from: members.from, to: members.to }
+    }
+    return undefined
+  }
+
+  #isOtherKey(buffer: Buffer, row: Range, was: Range, key: readonly string[]): boolean {
+    const members = this.#row
+    members.open(buffer, row.from, row.to)
+    while (members.next()) {
+      if (!key.includes(members.key)) continue
+      const before = this.#memberOf(buffer, was, members)
+      if (before !== undefined && buffer.compare(buffer, before.from, before.to, members.from, members.to) !== 0)
+        return true
+    }
+    return false
+  }
+
+  #tableOf(buffer: Buffer, id: string, { database, name, mysqlType, pkNames }: Parts): Known {
+    const known = this.#known.get(id)
+    if (known !== undefined && isAt(known.mysqlType, buffer, mysqlType) && isAt(known.pkNames, buffer, pkNames))
+      return known
+    if (mysqlType.to === 0) throw new BadMessage('it has no `mysqlType`')
+    const types = JSON.parse(buffer.toString('utf8', mysqlType.from, mysqlType.to)) as Record<string, string>
+    const columns = Object.entries(types).map(([column, type]) => mysqlColumn(column, type))
+    const key = pkNames.to === 0 ? [] : (JSON.parse(buffer.toString('utf8', pkNames.from, pkNames.to)) as string[])
+    const made: Known = {
+      mysqlType: Buffer.from(buffer.subarray(mysqlType.from, mysqlType.to)),
+      pkNames: Buffer.from(buffer.subarray(pkNames.from, pkNames.to)),
+      table: { id, database, name, columns, key },
+      numeric: new Set(columns.filter(isNumeric).map((column) => column.name)),
+      binary: new Set(columns.filter(isBinary).map((column) => column.name)),
+    }
+    this.#known.set(id, made)
+    return made
+  }
+
+  /** Rows bring their columns; of statements only those matter that leave no rows behind. */
+  #ddl(type: string, id: string, out: ChangeCollector): void {
+    const table = this.#known.get(id)?.table
+    if (table === undefined) return
+    if (type === 'TRUNCATE') out.event(table, { kind: 'truncate' })
+    if (type === 'ERASE') out.event(table, { kind: 'drop' })
+  }
+
+  #partsOf({ buffer, from, to }: ChangeMessage): Parts {
+    const members = this.#members
+    const parts = {
+      type: '',
+      database: '',
+      name: '',
+      isDdl: false,
+      data: NONE,
+      old: NONE,
+      mysqlType: NONE,
+      pkNames: NONE,
+    }
+    members.open(buffer, from, to)
+    while (members.next()) {
+      if (members.isNull) continue
+      const range = { from: members.from, to: members.to }
+      switch (members.key) {
+        case 'type':
+          parts.type = members.text
+          break
+        case 'database':
+          parts.database = members.text
+          break
+        case 'table':
+          parts.name = members.text
+          break
+        case 'isDdl':
+          parts.isDdl = members.text === 'true'
+          break
+        case 'data':
+        case 'old':
+        case 'mysqlType':
+        case 'pkNames':
+          parts[members.key as 'data'] = range
+          break
+      }
+    }
+    if (parts.type === '') throw new BadMessage('it has no `type`')
+    return parts
+  }
+}
+
+interface Parts {
+  readonly type: string
+  readonly database: string
+  readonly name: string
+  readonly isDdl: boolean
+  readonly data: Range
+  readonly old: Range
+  readonly mysqlType: Range
+  readonly pkNames: Range
+}
+
+const QUOTE = 0x22
+
+function isAt(bytes: Buffer, buffer: Buffer, { from, to }: Range): boolean {
+  return bytes.length === to - from && buffer.compare(bytes, 0, bytes.length, from, to) === 0
+}

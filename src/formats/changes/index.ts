@@ -1,0 +1,28 @@
+/**
+ * Change formats: messages of other systems as rows of tables. A format reads one message at a time out of a buffer and
+ * writes JSON rows with `__op`; where no value has to be converted a row's bytes go on as they are.
+ */
+import type { Schema } from '../../core/schema.ts'
+import { CanalJson } from './canal-json.ts'
+import type { ChangeFormat } from './change-format.ts'
+import { DebeziumJson } from './debezium-json.ts'
+import { MaxwellJson } from './maxwell-json.ts'
+import type { ChangeFormatName } from './names.ts'
+
+export { ChangeCollector, type CollectedItem } from './change-collector.ts'
+export type { ChangeFormat, ChangeMessage } from './change-format.ts'
+export { BadMessage } from './json-members.ts'
+
+export { CHANGE_FORMATS, isChangeFormat, type ChangeFormatName } from './names.ts'
+
+/** `declared` are the columns of the pipeline, where it names them. */
+export function openChangeFormat(name: ChangeFormatName, declared: Schema | undefined): ChangeFormat {
+  switch (name) {
+    case 'debezium-json':
+      return new DebeziumJson(declared)
+    case 'canal-json':
+      return new CanalJson()
+    case 'maxwell-json':
+      return new MaxwellJson(declared)
+  }
+}
