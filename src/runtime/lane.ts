@@ -252,7 +252,9 @@ export class Lane {
   async #handle(task: SourceTask, item: Item): Promise<void> {
     // After the last barrier, or in a rewind: what was polled is not part of any checkpoint.
     if (!this.#isReading || !task.reads(item.split)) return item.kind === 'batch' ? item.release() : undefined
-    if (item.kind === 'batch') {
+    // Records without rows for anybody still move the position.
+    if (item.kind === 'batch' && item.rows === 0) item.release()
+    else if (item.kind === 'batch') {
       const batch = await this.#handed.take(task.id, item)
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
     }
