@@ -19,6 +19,8 @@ export interface SlicedServer {
   readonly begin: string
   /** Makes the server guess the rows of a table anew. */
   readonly analyze: (table: string) => string
+  /** Behind the columns of a table: what makes its numbers rise. */
+  readonly tableOptions: string
   /** A type of texts. */
   readonly columnOfText: string
 }
@@ -42,7 +44,9 @@ export function sliceSuite<O>(server: SlicedServer, connector: SourceConnector<O
 }
 
 async function makeTable(tables: SliceDatabase, server: SlicedServer, rows: number): Promise<void> {
-  await tables.run(`CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText})`)
+  await tables.run(
+    `CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText}) ${server.tableOptions}`,
+  )
   await insert(tables, 1, rows)
   await tables.run(server.analyze('t'))
 }
@@ -76,7 +80,7 @@ function lateRowTests<O>(server: SlicedServer, connector: SourceConnector<O>): v
   test('with a clock for a key, a transaction that began before is waited for too', async () => {
     await using tables = await server.open()
     await tables.run(
-      `CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText}, at ${server.clock})`,
+      `CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText}, at ${server.clock}) ${server.tableOptions}`,
     )
     await using late = await tables.session()
     await late.run(server.begin)
@@ -94,7 +98,9 @@ function lateRowTests<O>(server: SlicedServer, connector: SourceConnector<O>): v
 
   test('rows that come below the bookmark against the rules are noticed by counting again', async () => {
     await using tables = await server.open()
-    await tables.run(`CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText})`)
+    await tables.run(
+      `CREATE TABLE t (id ${server.serial} PRIMARY KEY, name ${server.columnOfText}) ${server.tableOptions}`,
+    )
     await tables.run("INSERT INTO t (id, name) VALUES (10, 'a'), (20, 'b')")
     const options = { table: 't', column: 'id', interval: '10ms', auditAfter: '100ms' }
     const source = await sliceSource(connector, tables, options)
@@ -193,7 +199,7 @@ function refusalTests<O>(server: SlicedServer, connector: SourceConnector<O>): v
 
   test('a column that may be NULL, or that nobody numbers, is refused until it is asked for', async () => {
     await using tables = await server.open()
-    await tables.run(`CREATE TABLE t (id ${server.serial} PRIMARY KEY, n bigint)`)
+    await tables.run(`CREATE TABLE t (id ${server.serial} PRIMARY KEY, n bigint) ${server.tableOptions}`)
     const errors = (found: readonly Finding[]): unknown[] =>
       found.filter(({ severity }) => severity === 'error').map(({ path }) => path?.[0])
     assert.deepEqual(errors(await findings(tables, {})), ['nulls', 'assignedBy'])

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { MysqlConnection } from '../clients/mysql/index.ts'
+import { PostgresConnection } from '../clients/postgres/index.ts'
 import type { SourceConnector } from '../core/connector.ts'
 import type { LaneContext, SourceContext } from '../core/context.ts'
+import { Secret } from '../core/secret.ts'
 import type { Source, SplitAssignment } from '../core/source.ts'
 import { testLaneContext, testSourceContext } from './lane-context.ts'
 import { recordsOf } from './read-splits.ts'
@@ -20,10 +23,21 @@ export interface SqlSession extends AsyncDisposable {
   run(sql: string): Promise<readonly (readonly unknown[])[]>
 }
 
-export type OpenSession = (url: URL) => Promise<SqlSession>
+async function open({ protocol, hostname, port, username, password, pathname }: URL): Promise<SqlSession> {
+  const server = { host: hostname, port: Number(port), user: username, password: new Secret(password) }
+  const database = pathname.slice(1)
+  const connection =
+    protocol === 'postgres:'
+      ? await PostgresConnection.open({ ...server, database })
+      : await MysqlConnection.open({ ...server, ...(database === '' ? {} : { database }) })
+  return {
+    run: async (sql) => (await connection.query(sql)).rows,
+    [Symbol.asyncDispose]: async () => await connection.close(),
+  }
+}
 
-/** Makes a database of its own on a server, through `open` of the driver. */
-export async function makeDatabase(serverUrl: string, open: OpenSession): Promise<SliceDatabase> {
+/** Makes a database of its own on a server. */
+export async function makeDatabase(serverUrl: string): Promise<SliceDatabase> {
   const name = `slices_${randomBytes(6).toString('hex')}`
   const server = new URL(serverUrl)
   const isPostgres = server.protocol === 'postgres:'

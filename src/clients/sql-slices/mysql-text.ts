@@ -39,9 +39,9 @@ function quote(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``
 }
 
-/** By its bytes: what a backslash means depends on the server's settings. */
+/** Backslashes escape: sessions are set up without NO_BACKSLASH_ESCAPES. */
 function text(value: string): string {
-  return `_utf8mb4 X'${Buffer.from(value, 'utf8').toString('hex')}'`
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
 function literal({ nativeType }: KeyColumn, value: string): string {
