@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import type { Batch, Item } from '../../../core/batch.ts'
+import type { SchemaChange } from '../../../core/changes.ts'
+import type { JsonObject } from '../../../core/json.ts'
+import type { SplitAssignment, SplitReader } from '../../../core/source.ts'
+import { recordsOf } from '../../../testkit/read-splits.ts'
+import { testLaneContext, testSourceContext } from '../../../testkit/lane-context.ts'
+import { discoverSchema } from '../discover-schema.ts'
+import { mysqlCdcOptions, type MysqlCdcOptions } from '../options.ts'
+import { MysqlCdcSource } from '../source.ts'
+
+interface State {
+  readonly at: Map<string, { assignment: SplitAssignment; finished: boolean }>
+  /** Rows by table and key, each as sorted texts of its columns. */
+  readonly rows: Map<string, string>
+  readonly initial: Map<string, number>
+}
+
+/**
+ * Runs a source as the engine does, with two lanes and a sink that keeps the last row of each key. `publish` is a
+ * checkpoint; `crash` throws away what came since the last one, and the readers with it.
+ */
+export class Follower implements AsyncDisposable {
+  readonly options: MysqlCdcOptions
+  readonly changes: SchemaChange[] = []
+  readonly #source: MysqlCdcSource
+  readonly #job: string
+  #state: State = { at: new Map(), rows: new Map(), initial: new Map() }
+  #published: State = this.#state
+  #readers: SplitReader[] = []
+  #placed = new Map<string, number>()
+  batches = 0
+
+  constructor(job: string, options: object) {
+    this.options = mysqlCdcOptions.parse(options)
+    this.#job = job
+    this.#source = new MysqlCdcSource(this.options)
+  }
+
+  get rows(): ReadonlyMap<string, string> {
+    return this.#state.rows
+  }
+
+  get splits(): readonly string[] {
+    return [...this.#state.at.keys()]
+  }
+
+  get isFollowingLog(): boolean {
+    return this.#state.at.has('log')
+  }
+
+  get assignments(): readonly SplitAssignment[] {
+    return [...this.#state.at.values()].filter(({ finished }) => !finished).map(({ assignment }) => assignment)
+  }
+
+  /** Finds splits, as at a start or after a checkpoint. */
+  async discover(): Promise<void> {
+    const enumerator = this.#source.enumerator(testSourceContext({ job: this.#job }))
+    const { at } = this.#state
+    await enumerator.verify(this.assignments)
+    const ended = [...at].filter(([, { finished }]) => finished)
+    const ends = new Map<string, JsonObject>(ended.map(([split, { assignment }]) => [split, assignment.at]))
+    const first = at.size === 0
+    for (const split of await enumerator.discover(new Set(at.keys()), first, new Set(ends.keys()), ends)) {
+      at.set(split.split, { assignment: asStored(split), finished: false })
+      await this.#place(split.split)
+    }
+    await enumerator.close()
+    if (first) this.publish()
+  }
+
+  /** Polls each lane once; `between` is called after each item. */
+  async step(between: () => void = () => undefined): Promise<void> {
+    for (const reader of this.#readers) {
+      const items = await reader.poll(AbortSignal.timeout(20_000))
+      for (const item of items) {
+        this.#take(item)
+        between()
+      }
+    }
+  }
+
+  publish(): void {
+    this.#published = copy(this.#state)
+  }
+
+  async crash(): Promise<void> {
+    await this.#closeReaders()
+    this.#state = copy(this.#published)
+    for (const [split, { finished }] of this.#state.at) if (!finished) await this.#place(split)
+  }
+
+  /** Goes on, with checkpoints, until a row of this table and key is there. */
+  async until(isThere: () => boolean): Promise<void> {
+    const deadline = AbortSignal.timeout(60_000)
+    while (!isThere()) {
+      assert.ok(!deadline.aborted, 'the rows come within a minute')
+      await this.step()
+      this.publish()
+      await this.discoverMore()
+    }
+  }
+
+  async discoverMore(): Promise<void> {
+    if (!this.isFollowingLog && [...this.#state.at.values()].every(({ finished }) => finished)) await this.discover()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closeReaders()
+  }
+
+  async #place(split: string): Promise<void> {
+    const lane = this.#placed.size % 2
+    this.#placed.set(split, lane)
+    while (this.#readers.length <= lane) this.#readers.push(await this.#reader(this.#readers.length))
+    const assignment = this.#state.at.get(split)?.assignment
+    if (assignment !== undefined) this.#readers[lane]?.add([assignment])
+  }
+
+  async #reader(lane: number): Promise<SplitReader> {
+    const isOne = this.options.table !== undefined
+    const schema = isOne ? await discoverSchema(this.options) : undefined
+    const reader = this.#source.reader(
+      testLaneContext({ job: this.#job, lane, lanes: 2, tables: !isOne, ...(isOne ? { schema } : {}) }),
+    )
+    reader.assign([])
+    return reader
+  }
+
+  async #closeReaders(): Promise<void> {
+    const open = this.#readers
+    this.#readers = []
+    this.#placed = new Map()
+    for (const reader of open) await reader.close()
+  }
+
+  #take(item: Item): void {
+    const entry = this.#state.at.get(item.split)
+    assert.ok(entry !== undefined && !entry.finished, `${item.split} is read`)
+    if (item.kind === 'batch') this.#apply(item, entry.assignment)
+    if (item.kind === 'schema-change') this.changes.push(item)
+    const next = item.kind === 'split-end' ? item.at : item.kind === 'watermark' ? undefined : item.next
+    if (next !== undefined) entry.assignment = asStored({ ...entry.assignment, at: next })
+    if (item.kind === 'split-end') entry.finished = true
+  }
+
+  #apply(batch: Batch, { at }: SplitAssignment): void {
+    this.batches++
+    assert.deepEqual(JSON.parse(JSON.stringify(batch.from)), at, 'positions follow each other')
+    const table = batch.table?.id ?? this.options.table ?? ''
+    for (const line of recordsOf(batch)) {
+      const row = columnsOf(line)
+      const key = `${table} ${(batch.table?.key ?? ['id']).map((name) => row.get(name)).join(' ')}`
+      const operation = row.get('__op')
+      row.delete('__op')
+      if (batch.split !== 'log') {
+        const seen = (this.#state.initial.get(key) ?? 0) + 1
+        assert.equal(seen, 1, `the initial row ${key} comes once`)
+        this.#state.initial.set(key, seen)
+      }
+      if (row.get('_op') === '"c"') assert.ok(!this.#state.rows.has(key), `${key} is inserted once`)
+      row.delete('_op')
+      if (operation === '1') this.#state.rows.delete(key)
+      else
+        this.#state.rows.set(
+          key,
+          [...row]
+            .map(([name, text]) => `${name}=${text}`)
+            .toSorted()
+            .join('\n'),
+        )
+    }
+    batch.release()
+  }
+}
+
+/** Each column's value exactly as it stands in the text. */
+function columnsOf(line: string): Map<string, string> {
+  const columns = new Map<string, string>()
+  JSON.parse(line, function (key: string, value: unknown, context?: { source?: string }) {
+    if (key !== '') columns.set(key, context?.source ?? JSON.stringify(value))
+    return value
+  } as (key: string, value: unknown) => unknown)
+  return columns
+}
+
+function copy({ at, rows, initial }: State): State {
+  return {
+    at: new Map([...at].map(([split, entry]) => [split, { ...entry }])),
+    rows: new Map(rows),
+    initial: new Map(initial),
+  }
+}
+
+/** Manifests carry JSON. */
+function asStored(split: SplitAssignment): SplitAssignment {
+  return JSON.parse(JSON.stringify(split)) as SplitAssignment
+}
