@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { useDatabase } from '../../../scripts/services/databases.ts'
 import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
-import type { Follower } from './testing/follower.ts'
-import { MysqlWorld } from './testing/mysql-world.ts'
+import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
+import { MysqlWorld } from '../../testkit/mysql-cdc/mysql-world.ts'
 
 const SERVERS = ['mariadb', 'mysql', 'mysql80'] as const
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import type { Batch, Item } from '../../../core/batch.ts'
-import type { SchemaChange } from '../../../core/changes.ts'
-import type { JsonObject } from '../../../core/json.ts'
-import type { SplitAssignment, SplitReader } from '../../../core/source.ts'
-import { recordsOf } from '../../../testkit/read-splits.ts'
-import { testLaneContext, testSourceContext } from '../../../testkit/lane-context.ts'
-import { discoverSchema } from '../discover-schema.ts'
-import { mysqlCdcOptions, type MysqlCdcOptions } from '../options.ts'
-import { MysqlCdcSource } from '../source.ts'
+import type { Batch, Item } from '../../core/batch.ts'
+import type { SchemaChange } from '../../core/changes.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { SplitAssignment, SplitReader } from '../../core/source.ts'
+import { recordsOf } from '../read-splits.ts'
+import { testLaneContext, testSourceContext } from '../lane-context.ts'
+import { discoverSchema } from '../../connectors/mysql-cdc/discover-schema.ts'
+import { mysqlCdcOptions, type MysqlCdcOptions } from '../../connectors/mysql-cdc/options.ts'
+import { MysqlCdcSource } from '../../connectors/mysql-cdc/source.ts'
 
 interface State {
   readonly at: Map<string, { assignment: SplitAssignment; finished: boolean }>

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { MysqlConnection, type MysqlAddress } from '../../../clients/mysql-replication/index.ts'
-import { Secret } from '../../../core/secret.ts'
+import { MysqlConnection, type MysqlAddress } from '../../clients/mysql-replication/index.ts'
+import { Secret } from '../../core/secret.ts'
 import { Follower } from './follower.ts'
 
 /** A database of a test's own on a server that others use too. */
