@@ -82,9 +82,10 @@ export function isNumeric(type: number, hasYears: boolean): boolean {
   )
 }
 
-/** Types that have a collation of their own, binary among them; enums and sets are listed apart. */
-export function isCharacter(type: number): boolean {
+/** Types that have a collation in a table map; enums and sets are listed apart, and MariaDB counts geometries in. */
+export function isCharacter(type: number, hasGeometries: boolean): boolean {
   return (
+    (type === TYPE.geometry && hasGeometries) ||
     type === TYPE.string ||
     type === TYPE.varString ||
     type === TYPE.varchar ||

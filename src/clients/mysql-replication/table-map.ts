@@ -71,7 +71,9 @@ export function parseTableMap(body: Buffer, serverVersion: string): TableMap {
   const names = readNames(extra.get(META.columnName))
   if (names.length !== count) throw withoutNames(database, table)
   const indexes = [...types.keys()]
-  const texts = indexes.filter((index) => isCharacter(types[index] ?? 0) && !isChoice(metadata[index]?.type))
+  const texts = indexes.filter(
+    (index) => isCharacter(types[index] ?? 0, isMariadb(serverVersion)) && !isChoice(metadata[index]?.type),
+  )
   const choices = indexes.filter((index) => isChoice(metadata[index]?.type))
   const collations = new Map([
     ...collationsOf(texts, extra.get(META.defaultCharset), extra.get(META.columnCharset)),
@@ -147,7 +149,7 @@ function signsOf(types: Buffer, bits: Buffer | undefined, countsYears: () => boo
  * 8.0.15 and up to 8.0.29 (osheroff/mysql-binlog-connector-java#108); a wrong guess would give other columns a wrong sign.
  */
 function countsYears(serverVersion: string, database: string, table: string): boolean {
-  if (/mariadb/i.test(serverVersion)) return true
+  if (isMariadb(serverVersion)) return true
   const [major = 0, minor = 0, patch = 0] = serverVersion.split(/[.-]/).map(Number)
   const version = (major * 100 + minor) * 1000 + patch
   if (version >= 800_029) return true
@@ -157,6 +159,10 @@ function countsYears(serverVersion: string, database: string, table: string): bo
       'those in its binlog is not known. Upgrade the server to 8.0.29 or newer, or change the type to SMALLINT',
     { code: 'PREFLIGHT', detail: { database, table, serverVersion } },
   )
+}
+
+function isMariadb(serverVersion: string): boolean {
+  return /mariadb/i.test(serverVersion)
 }
 
 function readNames(bytes: Buffer | undefined): string[] {
