@@ -17,8 +17,11 @@ export interface OpenedSink extends AsyncDisposable {
   visible?(): Promise<readonly number[]>
 }
 
-/** Only the checkpoint log makes real ones; a sink never looks inside. */
-const permit = (checkpoint: number): CommitPermit => ({ checkpoint, epoch: 1 }) as CommitPermit
+/** Only the checkpoint log makes real ones. */
+const permit = (checkpoint: number, epoch: number): CommitPermit => ({ checkpoint, epoch }) as CommitPermit
+
+/** The epoch that each coordinator commits in. */
+const epochs = new WeakMap<SinkCoordinator, number>()
 
 /** One lane's life as the runtime drives it, and the coordinator beside it. */
 class Life implements AsyncDisposable {
@@ -33,6 +36,7 @@ class Life implements AsyncDisposable {
     this.#sink = sink
     this.epoch = epoch
     this.coordinator = sink.coordinator()
+    epochs.set(this.coordinator, epoch)
   }
 
   async writer(checkpoint: number, lane = 0): Promise<SinkWriter> {
@@ -88,7 +92,8 @@ async function commitAll(
   all: readonly GlobalCommittable[],
 ): Promise<string[]> {
   const outcomes: string[] = []
-  for (const { committable } of all) outcomes.push((await coordinator.commit(permit(checkpoint), committable)).outcome)
+  const own = permit(checkpoint, epochs.get(coordinator) ?? 1)
+  for (const { committable } of all) outcomes.push((await coordinator.commit(own, committable)).outcome)
   return outcomes
 }
 
@@ -248,6 +253,7 @@ function failureTests(open: () => Promise<OpenedSink>): void {
     await life.write(writer, 0, 5)
     await writer.rollback()
     const again = { checkpoint: 1, ticket: await life.coordinator.begin(1, 2) }
+    epochs.set(life.coordinator, 2)
     writer.begin(again.checkpoint, again.ticket)
     await life.write(writer, 0, 3)
     const { committables, counts } = await writer.cut({ checkpoint: 2, ticket: await life.coordinator.begin(2, 2) })

@@ -1,0 +1,137 @@
+import type { Clock, Meter } from '../../core/context.ts'
+import { MillraceError } from '../../core/errors.ts'
+import { failpoint } from '../../core/failpoints.ts'
+import type { ControlTable } from './control.ts'
+import type { PageTarget, SqlDialect } from './dialect.ts'
+import type { Page } from './page.ts'
+import { pauseBefore } from './pause.ts'
+import type { SqlSession } from './session.ts'
+
+export interface PageConnectionOptions {
+  readonly dialect: SqlDialect
+  readonly control: ControlTable
+  /** Number of this connection among all of the sink's writers. */
+  readonly slot: number
+  readonly clock: Clock
+  readonly meter: Meter
+}
+
+/** A page with everything that its transaction needs. */
+export interface PageOfTarget {
+  readonly page: Page
+  readonly target: PageTarget
+  readonly epoch: number
+}
+
+/** Attempts at one page before the checkpoint is thrown away: about ten seconds. */
+const ATTEMPTS = 8
+
+/** Writes pages in their order over one connection, each in a transaction that a newer instance makes impossible. */
+export class PageConnection {
+  readonly #options: PageConnectionOptions
+  #session: SqlSession | undefined
+  #registeredFor = 0
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+  #isAborted = false
+
+  constructor(options: PageConnectionOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when at most one page waits here. */
+  async room(): Promise<void> {
+    while (this.#waiting > 1) await this.#last.catch(() => undefined)
+  }
+
+  /** Resolves when the server has committed the page. */
+  write(work: PageOfTarget): Promise<void> {
+    this.#waiting++
+    const mine = this.#last
+      .catch(() => undefined)
+      .then(() => this.#write(work))
+      .finally(() => this.#waiting--)
+    this.#last = mine
+    // Who waits hears of it by `mine`.
+    mine.catch(() => undefined)
+    return mine
+  }
+
+  /** Gives up what is under way, as far as the server has not committed it. */
+  async abort(): Promise<void> {
+    this.#isAborted = true
+    this.#session?.destroy()
+    this.#session = undefined
+    await this.#last.catch(() => undefined)
+    this.#isAborted = false
+    this.#registeredFor = 0
+  }
+
+  async close(): Promise<void> {
+    await this.#last.catch(() => undefined)
+    await this.#session?.close()
+    this.#session = undefined
+  }
+
+  /** Any error: roll back and run the whole transaction again, never a single statement. */
+  async #write(work: PageOfTarget): Promise<void> {
+    const { clock, meter } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      this.#refuseIfAborted()
+      const started = performance.now()
+      try {
+        await this.#transaction(work)
+        meter.observe('load_seconds', (performance.now() - started) / 1000)
+        meter.count('loads', 1, { result: 'ok' })
+        return
+      } catch (thrown) {
+        // Rolls back also where the answer of COMMIT was lost: then the page is written a second time, which changes nothing.
+        this.#session?.destroy()
+        this.#session = undefined
+        meter.count('loads', 1, { result: 'error' })
+        this.#refuseIfAborted()
+        if (!(thrown instanceof MillraceError) || thrown.retry !== 'retry') throw thrown
+        if (attempt === ATTEMPTS) throw givenUp(thrown)
+      }
+      await clock.sleep(pauseBefore(attempt))
+    }
+  }
+
+  async #transaction({ page, target, epoch }: PageOfTarget): Promise<void> {
+    const { dialect, control, slot } = this.#options
+    const session = await this.#open(epoch)
+    const { puts, deletes } = page.sorted()
+    failpoint('sink.flush', 'before')
+    await control.hold(session, slot, epoch)
+    if (deletes.length > 0) await dialect.deleteRows(session, target, deletes)
+    if (puts.length > 0) await dialect.putRows(session, target, puts)
+    await dialect.commit(session)
+    failpoint('sink.flush', 'after')
+  }
+
+  async #open(epoch: number): Promise<SqlSession> {
+    const { dialect, control, slot } = this.#options
+    if (this.#session?.isUsable !== true) {
+      this.#session = await dialect.open()
+      this.#registeredFor = 0
+    }
+    if (this.#registeredFor !== epoch) {
+      await control.register(this.#session, slot, epoch)
+      this.#registeredFor = epoch
+    }
+    return this.#session
+  }
+
+  #refuseIfAborted(): void {
+    if (this.#isAborted) throw new MillraceError('the write was rolled back', { code: 'INTERRUPTED', retry: 'restart' })
+  }
+}
+
+function givenUp(last: MillraceError): MillraceError {
+  return new MillraceError(`${last.message} (${ATTEMPTS} attempts)`, {
+    code: last.code,
+    retry: 'restart',
+    detail: last.detail,
+    cause: last,
+  })
+}

@@ -1,0 +1,161 @@
+import { hash } from 'node:crypto'
+import type { Finding } from '../../core/checkpoint-types.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { Schema } from '../../core/schema.ts'
+import type { ApplyStage, PageTarget, SqlDialect } from './dialect.ts'
+import { describePostgresTable } from './postgres-describe.ts'
+import { postgresTypeOf } from './postgres-types.ts'
+import { textAt, type SqlSession, type SqlValues } from './session.ts'
+import type { TargetColumn, TargetTable } from './target.ts'
+
+export interface PostgresDialectOptions {
+  readonly schema: string
+  open(): Promise<SqlSession>
+  quote(name: string): string
+  text(value: string): string
+}
+
+/** PostgreSQL: a page is one array of row values, so that a statement has one parameter and one plan for any size. */
+export class PostgresDialect implements SqlDialect {
+  readonly #options: PostgresDialectOptions
+  readonly beginSql = 'BEGIN; '
+  readonly sessionIdSql = 'pg_backend_pid()'
+  readonly types = { int: 'integer', small: 'smallint', bigint: 'bigint', name: 'varchar(200) COLLATE "C"' } as const
+
+  constructor(options: PostgresDialectOptions) {
+    this.#options = options
+  }
+
+  quote(name: string): string {
+    return this.#options.quote(name)
+  }
+
+  text(value: string): string {
+    return this.#options.text(value)
+  }
+
+  qualified(table: string): string {
+    return `${this.quote(this.#options.schema)}.${this.quote(table)}`
+  }
+
+  open(): Promise<SqlSession> {
+    return this.#options.open()
+  }
+
+  /** A transaction that failed before answers COMMIT with ROLLBACK, and no error. */
+  async commit(session: SqlSession): Promise<void> {
+    const { command } = await session.query('COMMIT', 'committing')
+    if (command === 'COMMIT') return
+    throw new MillraceError(`committing: the server answered ${command ?? 'nothing'}, so nothing was committed`, {
+      code: 'UNAVAILABLE',
+      retry: 'retry',
+    })
+  }
+
+  /** Process ids are given again: only a client of this database that says it is one of ours is ended. */
+  killSql(sessionId: string): string {
+    return (
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${Number(sessionId)} ` +
+      `AND datname = current_database() AND application_name LIKE 'millrace%'`
+    )
+  }
+
+  async describe(session: SqlSession, table: string): Promise<TargetTable | undefined> {
+    return await describePostgresTable(session, this.text(this.qualified(table)))
+  }
+
+  async tables(session: SqlSession, prefix: string): Promise<readonly string[]> {
+    const { rows } = await session.query(
+      `SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace(${this.text(this.quote(this.#options.schema))}) ` +
+        `AND left(relname, ${prefix.length}) = ${this.text(prefix)}`,
+      'listing tables',
+    )
+    return rows.map((row) => textAt(row, 0))
+  }
+
+  async checkServer(session: SqlSession): Promise<readonly Finding[]> {
+    const { rows } = await session.query(
+      "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only'), current_setting('statement_timeout')",
+      'reading settings',
+    )
+    const [replica, readOnly, timeout] = [0, 1, 2].map((at) => textAt(rows[0] ?? [], at))
+    const findings: Finding[] = []
+    if (replica === 't' || readOnly === 'on') {
+      const message = 'the server is read-only (a replica?)'
+      findings.push({ severity: 'error', code: 'PREFLIGHT', message, hint: 'Give the address of the primary.' })
+    }
+    if (timeout !== '0') {
+      const message = `statement_timeout of the user is ${timeout}: a large checkpoint may not be applied in that time`
+      const hint = 'ALTER ROLE … SET statement_timeout = 0, or apply: chunks.'
+      findings.push({ severity: 'warning', code: 'PREFLIGHT', message, hint })
+    }
+    return findings
+  }
+
+  createTarget(table: string, schema: Schema, key: readonly string[]): string {
+    const columns = schema.map(({ name, type, nullable }) => {
+      const isNotNull = key.includes(name) || !nullable
+      return `${this.quote(name)} ${postgresTypeOf(type)}${isNotNull ? ' NOT NULL' : ''}`
+    })
+    const primary = key.length === 0 ? [] : [`PRIMARY KEY (${this.#names(key)})`]
+    return `CREATE TABLE IF NOT EXISTS ${this.qualified(table)} (${[...columns, ...primary].join(', ')})`
+  }
+
+  stageColumn({ name, type, more }: TargetColumn, isNullable: boolean): string {
+    return `${this.quote(name)} ${type}${more}${isNullable ? '' : ' NOT NULL'}`
+  }
+
+  ignoreDuplicate(): string {
+    return ' ON CONFLICT DO NOTHING'
+  }
+
+  async putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void> {
+    const { table, columns } = target
+    const list = this.#names(columns)
+    const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
+    const sql = `INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM unnest($1::${table}[])${end}`
+    await session.query(sql, `writing ${rows.length} rows to ${table}`, pageValues(sql, rows))
+  }
+
+  async deleteRows(session: SqlSession, target: PageTarget, keys: readonly string[]): Promise<void> {
+    const { table } = target
+    const match = target.key.map((name) => `t.${this.quote(name)} = k.${this.quote(name)}`).join(' AND ')
+    const sql = `DELETE FROM ${table} t USING unnest($1::${table}[]) k WHERE ${match}`
+    await session.query(sql, `deleting ${keys.length} rows from ${table}`, pageValues(sql, keys))
+  }
+
+  stagedRow(constants: readonly (string | number)[], row: string): string {
+    return `${constants.join(',')},${row}`
+  }
+
+  applyStage({ stage, table, columns, key, version, epoch, checkpoint, chunk }: ApplyStage): string[] {
+    const own = `s.__epoch = ${epoch} AND s.__checkpoint = ${checkpoint}${chunk === undefined ? '' : ` AND s.__chunk = ${chunk}`}`
+    const list = this.#names(columns)
+    const insert = `INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM ${stage} s WHERE ${own}`
+    if (key.length === 0) return [`${insert} ORDER BY s.__lane, s.__seq`]
+    const match = key.map((name) => `t.${this.quote(name)} = s.${this.quote(name)}`).join(' AND ')
+    return [
+      `DELETE FROM ${table} t USING ${stage} s WHERE ${match} AND ${own} AND s.__op = 1`,
+      `${insert} AND s.__op = 0${this.#updateClause({ columns, key, version }, 't')}`,
+    ]
+  }
+
+  #updateClause({ columns, key, version }: Pick<PageTarget, 'columns' | 'key' | 'version'>, alias: string): string {
+    const others = columns.filter((name) => !key.includes(name))
+    if (others.length === 0) return ` ON CONFLICT (${this.#names(key)}) DO NOTHING`
+    const set = others.map((name) => `${this.quote(name)} = EXCLUDED.${this.quote(name)}`).join(', ')
+    const guard = version === undefined ? undefined : this.quote(version)
+    const where =
+      guard === undefined ? '' : ` WHERE ${alias}.${guard} IS NULL OR EXCLUDED.${guard} >= ${alias}.${guard}`
+    return ` ON CONFLICT (${this.#names(key)}) DO UPDATE SET ${set}${where}`
+  }
+
+  #names(names: readonly string[]): string {
+    return names.map((name) => this.quote(name)).join(', ')
+  }
+}
+
+/** Rows as one array constant, for a statement that is planned once. */
+function pageValues(sql: string, rows: readonly string[]): SqlValues {
+  return { texts: [`{"(${rows.join(')","(')})"}`], name: `millrace ${hash('md5', sql)}` }
+}

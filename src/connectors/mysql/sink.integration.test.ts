@@ -1,0 +1,10 @@
+import { after } from 'node:test'
+import { useDatabase } from '../../../scripts/services/databases.ts'
+import { sqlSinkSuite } from '../../testkit/sql-sink-suite.ts'
+import { anySqlSink } from '../../testkit/sql-target.ts'
+import { mysqlSink } from './sink.ts'
+
+const server = await useDatabase('mariadb')
+after(() => server[Symbol.asyncDispose]())
+
+sqlSinkSuite('MariaDB', server.url, anySqlSink(mysqlSink))

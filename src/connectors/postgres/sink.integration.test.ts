@@ -1,0 +1,10 @@
+import { after } from 'node:test'
+import { useDatabase } from '../../../scripts/services/databases.ts'
+import { sqlSinkSuite } from '../../testkit/sql-sink-suite.ts'
+import { anySqlSink } from '../../testkit/sql-target.ts'
+import { postgresSink } from './sink.ts'
+
+const server = await useDatabase('postgres')
+after(() => server[Symbol.asyncDispose]())
+
+sqlSinkSuite('PostgreSQL', server.url, anySqlSink(postgresSink))
