@@ -2,6 +2,7 @@ import type { Finding } from '../../core/checkpoint-types.ts'
 import type { PreflightContext } from '../../core/context.ts'
 import type { DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
 import { reachabilityFindings, timeFindings } from '../../clients/stream-load/loader/check-load.ts'
+import { checkTables } from '../../clients/stream-load/tables/check-tables.ts'
 import type { DorisSinkOptions } from './options.ts'
 
 /** Is the FE there, does it take our password, does it know the database, and do timeouts and label history suffice? */
@@ -17,6 +18,10 @@ export async function checkDoris(
     labelKeepMs: serverLabelKeep,
     labelSetting: 'streaming_label_keep_max_second',
   }
-  const probe = await loads.state({ database, label: `${labelPrefix}_preflight` })
-  return [...timeFindings(times, limits, options.durableStaging), ...reachabilityFindings(probe)]
+  const tables = await checkTables(options)
+  // A database that is not there yet is made with its first table, and nobody can be asked about its labels.
+  const probe = tables.hasDatabase
+    ? reachabilityFindings(await loads.state({ database, label: `${labelPrefix}_preflight` }))
+    : []
+  return [...timeFindings(times, limits, options.durableStaging), ...tables.findings, ...probe]
 }

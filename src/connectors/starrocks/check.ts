@@ -4,6 +4,7 @@ import { formatDuration } from '../../core/options.ts'
 import { openTransactionMs } from '../../core/preflight-rules.ts'
 import type { StarRocksTransactions } from '../../clients/stream-load/index.ts'
 import { reachabilityFindings, timeFindings } from '../../clients/stream-load/loader/check-load.ts'
+import { checkTables } from '../../clients/stream-load/tables/check-tables.ts'
 import type { StarRocksSinkOptions } from './options.ts'
 
 /** The server allows an open transaction at most three days (stream_load timeout limits of the FE). */
@@ -22,11 +23,16 @@ export async function checkStarRocks(
     labelKeepMs: serverLabelKeep,
     labelSetting: 'label_keep_max_second',
   }
-  const probe = await transactions.state({ database, label: `${labelPrefix}_preflight` })
+  const tables = await checkTables(options)
+  // A database that is not there yet is made with its first table, and nobody can be asked about its labels.
+  const probe = tables.hasDatabase
+    ? reachabilityFindings(await transactions.state({ database, label: `${labelPrefix}_preflight` }))
+    : []
   return [
     ...openFindings(openTransactionMs(times)),
     ...timeFindings(times, limits, options.durableStaging),
-    ...reachabilityFindings(probe),
+    ...tables.findings,
+    ...probe,
   ]
 }
 

@@ -13,9 +13,8 @@ export function openKeeper(
   context: CoordinatorContext,
   dialect: TableDialect,
 ): { readonly keeper: TableKeeper; close(): Promise<void> } {
-  const { queryUrl, url, username, password, schemaChange, createTables, tableBuckets, tableProperties } = options
-  const urls = queryUrl.length > 0 ? queryUrl : url.map((one) => `mysql://${new URL(one).hostname}:${QUERY_PORT}`)
-  const sql = new FrontendSql({ urls, username, password })
+  const { schemaChange, createTables, tableBuckets, tableProperties } = options
+  const sql = openSql(options)
   const keeper = new TableKeeper({
     sql,
     router: routerOf(options),
@@ -30,4 +29,10 @@ export function openKeeper(
 
 export function routerOf({ routes = [], database }: LoadSinkOptions): Router {
   return new Router(routes, database)
+}
+
+/** Without `queryUrl` the FEs are asked at their usual port. */
+export function openSql({ queryUrl, url, username, password }: LoadSinkOptions): FrontendSql {
+  const urls = queryUrl.length > 0 ? queryUrl : url.map((one) => `mysql://${new URL(one).hostname}:${QUERY_PORT}`)
+  return new FrontendSql({ urls, username, password })
 }
