@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { SourceConnector } from '../core/connector.ts'
 import type { Finding } from '../core/checkpoint-types.ts'
-import type { Logger } from '../core/context.ts'
-import { silentLog, testSourceContext } from './lane-context.ts'
-import { boundedSlices, FollowedSlices, sliceSource, type SliceDatabase } from './slice-tables.ts'
+import { testSourceContext } from './lane-context.ts'
+import { boundedSlices, FollowedSlices, sliceSource, whenWaiting, type SliceDatabase } from './slice-tables.ts'
 import { sourceSuite } from './source-suite.ts'
 
 /** A server whose tables are sliced, and how its SQL says what the tests need. */
@@ -214,15 +213,6 @@ function refusalTests<O>(server: SlicedServer, connector: SourceConnector<O>): v
     await assert.rejects(findings(tables, { column: 'm' }), { code: 'CONFIG', message: /no column m\. It has n\./ })
     await assert.rejects(findings(tables, { table: 'u' }), { code: 'CONFIG', message: /no table u/ })
   })
-}
-
-/** Fulfilled when a source says that it waits for somebody. */
-function whenWaiting(): { readonly begun: Promise<void>; readonly context: { readonly log: Logger } } {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const debug = (message: string): void => {
-    if (message.includes('is not read further')) resolve()
-  }
-  return { begun: promise, context: { log: { ...silentLog, debug } } }
 }
 
 function names(from: number, to: number): string[] {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { MysqlConnection } from '../clients/mysql/index.ts'
 import { PostgresConnection } from '../clients/postgres/index.ts'
 import type { SourceConnector } from '../core/connector.ts'
-import type { LaneContext, SourceContext } from '../core/context.ts'
+import type { LaneContext, Logger, SourceContext } from '../core/context.ts'
 import { Secret } from '../core/secret.ts'
 import type { Source, SplitAssignment } from '../core/source.ts'
-import { testLaneContext, testSourceContext } from './lane-context.ts'
+import { silentLog, testLaneContext, testSourceContext } from './lane-context.ts'
 import { recordsOf } from './read-splits.ts'
 import type { OpenedSource } from './source-suite.ts'
 
@@ -159,6 +159,15 @@ export class FollowedSlices implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reader?.close()
   }
+}
+
+/** Fulfilled when a source says that it waits for somebody. */
+export function whenWaiting(): { readonly begun: Promise<void>; readonly context: { readonly log: Logger } } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const debug = (message: string): void => {
+    if (message.includes('is not read further')) resolve()
+  }
+  return { begun: promise, context: { log: { ...silentLog, debug } } }
 }
 
 /** Manifests carry JSON. */
