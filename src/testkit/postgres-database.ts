@@ -6,7 +6,7 @@ import { Secret } from '../core/secret.ts'
 export class PostgresDatabase implements AsyncDisposable {
   readonly name: string
   readonly #url: URL
-  readonly #connection: PgConnection
+  #connection: PgConnection
 
   /** `url` has user and password, and no database. */
   static async create(url: string): Promise<PostgresDatabase> {
@@ -30,6 +30,11 @@ export class PostgresDatabase implements AsyncDisposable {
 
   sql(text: string): Promise<PgRow[]> {
     return this.#connection.query(text, 'testing')
+  }
+
+  /** After a restart of the server. */
+  async reconnect(): Promise<void> {
+    this.#connection = await this.session()
   }
 
   /** Another session of the same database. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { MillraceError, toMillraceError } from '../../core/errors.ts'
+import { MillraceError, toMillraceError, wrapError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { PgAddress } from './address.ts'
 import { Inbox } from './inbox.ts'
@@ -111,7 +111,7 @@ export class PgConnection implements AsyncDisposable {
     const rows: PgRow[] = []
     let refused: MillraceError | undefined
     for (;;) {
-      await this.#message()
+      await this.#message(doing)
       const { type, bytes, at, end } = this.inbox
       if (type === MESSAGE.ready) break
       if (type === MESSAGE.error) refused ??= serverError(doing, readServerMessage(bytes, at, end))
@@ -130,7 +130,7 @@ export class PgConnection implements AsyncDisposable {
   async copyBoth(command: string, doing: string): Promise<void> {
     this.send('Q', text(command))
     for (;;) {
-      await this.#message()
+      await this.#message(doing)
       const { type, bytes, at, end } = this.inbox
       if (type === MESSAGE.copyBoth) return
       if (type === MESSAGE.error) throw serverError(doing, readServerMessage(bytes, at, end))
@@ -182,8 +182,12 @@ export class PgConnection implements AsyncDisposable {
     this.close()
   }
 
-  async #message(): Promise<void> {
-    while (!this.next()) await this.more()
+  async #message(doing: string): Promise<void> {
+    try {
+      while (!this.next()) await this.more()
+    } catch (error) {
+      throw wrapError(error, doing)
+    }
   }
 
   async #login(): Promise<void> {
@@ -199,7 +203,7 @@ export class PgConnection implements AsyncDisposable {
     this.#socket.write(startup(settings))
     let scram: Scram | undefined
     for (;;) {
-      await this.#message()
+      await this.#message(doing)
       const { type, bytes, at, end } = this.inbox
       if (type === MESSAGE.error) throw serverError(doing, readServerMessage(bytes, at, end))
       if (type === MESSAGE.backendKey) this.pid = bytes.readInt32BE(at)

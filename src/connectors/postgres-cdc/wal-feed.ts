@@ -75,7 +75,8 @@ export class WalFeed {
   #index = 0
   #need: Need | undefined
   #supplied: { readonly index: number; readonly values: Supplied | undefined } | undefined
-  #passedOverAt: number = performance.now()
+  /** Not yet: that the log has begun is worth a checkpoint. */
+  #passedOverAt: number = Number.NEGATIVE_INFINITY
 
   constructor(assignment: SplitAssignment, sources: WalSources, options: WalOptions) {
     const { table, catalog } = sources
