@@ -20,6 +20,8 @@ export interface SlicedServer {
   readonly analyze: (table: string) => string
   /** Behind the columns of a table: what makes its numbers rise. */
   readonly tableOptions: string
+  /** Ends all other connections to the database. */
+  readonly killOthers: (tables: SliceDatabase) => Promise<void>
   /** A type of texts. */
   readonly columnOfText: string
 }
@@ -153,6 +155,19 @@ function orderTests<O>(server: SlicedServer, connector: SourceConnector<O>): voi
     assert.deepEqual(job.records.slice(500).map(nameOf), names(501, 560))
   })
 
+  test('a server that ends connections is asked again, and nothing is lost or doubled', async () => {
+    await using tables = await server.open()
+    await makeTable(tables, server, 400)
+    const options = { table: 't', column: 'id', pageRows: 20, initialSlices: 2, end: 'latest' }
+    await using job = new FollowedSlices(await sliceSource(connector, tables, options))
+    await job.discover()
+    for (let turn = 0; job.records.length < 400; turn++) {
+      if (turn < 3) await server.killOthers(tables)
+      await job.readUntil(() => job.records.length >= 400, 2)
+    }
+    assert.deepEqual(job.records.map(nameOf).toSorted(), names(1, 400).toSorted())
+  })
+
   test('a read that begins at the latest row gives only what comes later', async () => {
     await using tables = await server.open()
     await makeTable(tables, server, 20)
@@ -204,6 +219,17 @@ function refusalTests<O>(server: SlicedServer, connector: SourceConnector<O>): v
     assert.deepEqual(errors(await findings(tables, {})), ['nulls', 'assignedBy'])
     assert.deepEqual(errors(await findings(tables, { nulls: 'ignore', assignedBy: 'application' })), [])
     assert.deepEqual(errors(await findings(tables, { column: 'id' })), [])
+  })
+
+  test('a condition that the server does not understand is told before anything is read', async () => {
+    await using tables = await server.open()
+    await tables.run(`CREATE TABLE t (id ${server.serial} PRIMARY KEY, n bigint NOT NULL) ${server.tableOptions}`)
+    const conditions = ['n > 1', 'n >', 'm = 1']
+    const found = await Promise.all(conditions.map(async (where) => await findings(tables, { column: 'id', where })))
+    assert.deepEqual(
+      found.map((one) => one.filter(({ severity }) => severity === 'error').map(({ path }) => path?.[0])),
+      [[], ['where'], ['where']],
+    )
   })
 
   test('a table without a unique key cannot be sliced, nor one without the column', async () => {

@@ -1,7 +1,9 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { SliceDialect, SliceSession } from './dialect.ts'
+import { toMillraceError } from '../../core/errors.ts'
 import type { SliceOptions } from './options.ts'
 import { shapeOf } from './shape-of.ts'
+import { SliceQuery } from './slice-query.ts'
 import { wantedSplits } from './split-list.ts'
 import type { TableShape } from './table-shape.ts'
 
@@ -21,6 +23,8 @@ export async function checkSlices(
   for (const table of [...new Set(splits.map((split) => split.table))].slice(0, TABLES_MAX)) {
     const shape = await shapeOf(dialect, session, options, table)
     findings.push(...(await tableFindings(session, dialect, options, shape)))
+    const [split] = splits.filter((one) => one.table === table)
+    findings.push(...(await conditionFindings(session, dialect, shape, split?.where)))
   }
   if (options.end === 'never' && options.safeLag === undefined) {
     const problem = await dialect.horizonProblem(session)
@@ -30,6 +34,26 @@ export async function checkSlices(
     }
   }
   return findings
+}
+
+async function conditionFindings(
+  session: SliceSession,
+  dialect: SliceDialect,
+  shape: TableShape,
+  where: string | undefined,
+): Promise<Finding[]> {
+  if (where === undefined) return []
+  const key = shape.key.map(({ name }) => name)
+  const spec = { name: '', table: shape.table, where, key, asOf: undefined, isFollowing: false }
+  try {
+    await new SliceQuery(dialect, shape, spec, 0x0a).probe(session)
+    return []
+  } catch (thrown) {
+    const { message, retry } = toMillraceError(thrown)
+    if (retry === 'retry' || !session.isUsable) throw thrown
+    const hint = 'It is a condition in the SQL of the server, over the columns of the table.'
+    return [{ ...error(`${dialect.label} refuses the condition: ${message}`, 'where', hint), code: 'CONFIG' }]
+  }
 }
 
 async function tableFindings(

@@ -18,7 +18,7 @@ export class SessionPool {
     if (this.#left > 0) this.#left--
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {
-      const session = this.#free.pop() ?? (await this.#dialect.connect())
+      const session = (await this.#idle()) ?? (await this.#dialect.connect())
       try {
         return await work(session)
       } finally {
@@ -30,6 +30,15 @@ export class SessionPool {
       if (next === undefined) this.#left++
       else next()
     }
+  }
+
+  /** One that was used before and is still whole. */
+  async #idle(): Promise<SliceSession | undefined> {
+    for (let session = this.#free.pop(); session !== undefined; session = this.#free.pop()) {
+      if (session.isUsable) return session
+      await session[Symbol.asyncDispose]()
+    }
+    return undefined
   }
 
   /** Ends the connections that nobody uses; the others end with their use. */

@@ -75,9 +75,20 @@ export class SliceEnumerator implements SplitEnumerator {
     })
   }
 
-  /** How many rows lie behind is not known without counting them. */
-  async lag(_positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>> {
-    return new Map()
+  /** By the numbers of the rows, of which some were never given; nobody can tell where the column holds none. */
+  async lag(positions: readonly SplitPosition[]): Promise<ReadonlyMap<SplitId, number>> {
+    const { table } = this.#options
+    if (table === undefined || this.#options.splitsFrom !== undefined) return new Map()
+    return await this.#pool.use(async (session) => {
+      const shape = await this.#shape(session, table)
+      if (shape.key[0]?.kind !== 'integer') return new Map<SplitId, number>()
+      const last = BigInt((await greatestKey(session, this.#dialect, shape))?.key[0] ?? 0)
+      return new Map(
+        positions
+          .filter(({ split }) => split === restId(table))
+          .map(({ split, next }) => [split, behind(cutFromJson(next), last)] as const),
+      )
+    })
   }
 
   /** Nothing is kept or forgotten for it. */
@@ -169,6 +180,11 @@ export class SliceEnumerator implements SplitEnumerator {
   async #shape(session: SliceSession, table: string): Promise<TableShape> {
     return await shapeOf(this.#dialect, session, this.#options, table)
   }
+}
+
+function behind(cut: Cut | undefined, last: bigint): number {
+  const at = BigInt(cut?.key[0] ?? 0)
+  return last > at ? Number(last - at) : 0
 }
 
 function otherKey(split: string, table: string, key: readonly string[], now: readonly string[]): MillraceError {

@@ -27,6 +27,11 @@ export class SliceQuery {
     )
   }
 
+  /** Gives no rows: the server says whether it understands the conditions. */
+  async probe(session: SliceSession): Promise<void> {
+    await session.rows(`SELECT 1 FROM ${this.#from()}${this.#where(undefined, undefined)} LIMIT 0`)
+  }
+
   async count(session: SliceSession, from: Cut | undefined, to: Cut): Promise<number> {
     const rows = await session.rows(`SELECT count(*) FROM ${this.#from()}${this.#where(from, to)}`)
     return Number(rows[0]?.[0] ?? 0)

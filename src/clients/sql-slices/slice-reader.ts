@@ -1,6 +1,6 @@
 import type { Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
-import { MillraceError, toMillraceError, wrapError } from '../../core/errors.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
 import type { SliceDialect } from './dialect.ts'
 import { FollowedTable } from './followed-table.ts'
@@ -205,12 +205,18 @@ export class SliceReader implements SplitReader {
         signal.throwIfAborted()
         const error = toMillraceError(thrown)
         if (error.retry !== 'retry') throw error
-        if (failures === FAILURES_MAX) throw wrapError(error, `reading ${this.#context.id}, after ${failures} tries`)
+        if (failures === FAILURES_MAX) throw givenUp(error, this.#context.id)
         this.#context.log.warn(`reading ${this.#context.id}: ${error.message}`)
         await this.#context.clock.sleep(BACKOFF_MS * 2 ** failures, signal)
       }
     }
   }
+}
+
+/** The job goes on from its last checkpoint: a rewind opens everything anew. */
+function givenUp({ message, code, detail }: MillraceError, id: string): MillraceError {
+  const cause = `reading ${id}, after ${FAILURES_MAX} tries: ${message}`
+  return new MillraceError(cause, { code, retry: 'restart', detail })
 }
 
 function isReached({ reached }: SliceFeed, to: NonNullable<SliceFeed['reached']>): boolean {

@@ -16,6 +16,10 @@ sliceSuite(
     columnOfText: 'text',
     clock: 'timestamptz NOT NULL DEFAULT now()',
     begin: 'BEGIN',
+    killOthers: async (tables) =>
+      void (await tables.run(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+      )),
     analyze: (table) => `ANALYZE ${table}`,
   },
   postgresSource,

@@ -15,6 +15,12 @@ if (url !== '') {
       columnOfText: 'varchar(100)',
       clock: 'datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)',
       begin: 'BEGIN',
+      killOthers: async (tables) => {
+        const others = await tables.run(
+          'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
+        )
+        for (const [id] of others) await tables.run(`KILL ${String(id)}`).catch(() => undefined)
+      },
       analyze: (table) => `ANALYZE TABLE ${table}`,
     },
     tidbSource,
