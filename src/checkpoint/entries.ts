@@ -3,6 +3,7 @@ import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpo
 import type { SplitAssignment } from '../core/source.ts'
 import type { JsonObject } from '../core/json.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { StateByStep } from './kept-state.ts'
 
 /**
  * The entries of the checkpoint log and their bytes. A file is the entry as JSON, then one line with the length of
@@ -69,6 +70,8 @@ export interface CheckpointEntry extends EntryHead {
   /** Identity of each sink's target. */
   readonly sinks: Readonly<Record<string, JsonObject>>
   readonly accounting: Accounting
+  /** Of steps that keep state; absent where there are none. */
+  readonly state?: StateByStep
   /** Milliseconds from trigger to publishing, for people. */
   readonly tookMs: number
   /** An operator went back: the positions are those of an older checkpoint, and nothing was read for this one. */

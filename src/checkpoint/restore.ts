@@ -1,5 +1,6 @@
 import type { Beginning, SplitState } from './entries.ts'
 import type { Examined } from './decision-case.ts'
+import type { StateByStep } from './kept-state.ts'
 import type { Lineage } from './lineage.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.ts'
@@ -8,6 +9,8 @@ import type { CheckpointId, PendingCommittable } from '../core/checkpoint-types.
 export interface PlanIdentity {
   readonly sources: readonly string[]
   readonly sinks: readonly string[]
+  /** Steps that keep state, and what their rows mean. */
+  readonly states?: Readonly<Record<string, string>>
 }
 
 export type RestoreDecision =
@@ -37,6 +40,7 @@ export function decideRestore(lineage: Lineage, plan: PlanIdentity): RestoreDeci
     plan.sinks,
     'sink',
   )
+  refuseOtherState(newest.state ?? {}, plan.states ?? {})
   return {
     kind: 'restore',
     next: lineage.nextCheckpoint,
@@ -103,6 +107,17 @@ export function goesOnAt(
   const begun: Beginning | undefined = beginnings[source]
   if (begun === undefined || publishedSources.has(source)) return begun?.splits
   return moment !== undefined && begun.moment === moment ? begun.splits : undefined
+}
+
+function refuseOtherState(kept: StateByStep, steps: Readonly<Record<string, string>>): void {
+  refuseOrphans(Object.keys(kept), Object.keys(steps), 'step')
+  const other = Object.keys(kept).find((step) => kept[step]?.definition !== steps[step])
+  if (other === undefined) return
+  throw new MillraceError(
+    `the last checkpoint holds state of the step "${other}" as it was defined before: its key, window, aggregates or the ` +
+      'types of its columns are others now. Put the definition back, or give the pipeline another name to begin anew',
+    { code: 'CONFIG', detail: { step: other } },
+  )
 }
 
 function refuseOrphans(needed: readonly string[], present: readonly string[], what: string): void {

@@ -1,6 +1,22 @@
 /** Batches and DuckDB: bytes in, SQL, bytes out, with exact values. */
 export { ColumnPage } from './column-page.ts'
-export { keyLane, keyLaneSql, keyTextSql } from './key-groups.ts'
+export {
+  END,
+  innerColumns,
+  MICROS,
+  START,
+  type AggregateWork,
+  type EventTimeWork,
+  type InnerColumn,
+  type Window,
+} from './aggregate-work.ts'
+export {
+  type AggregatesAsk,
+  type CompiledAggregates,
+  type NamedFinding,
+  type PartColumn,
+} from './compile-aggregates.ts'
+export { keyGroupSql, keyLane, keyLaneSql, keyTextSql } from './key-groups.ts'
 export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'
 export type { NonFinite, QueryOutput, ZoneText } from './output.ts'
 export { ParquetAppender } from './parquet-append.ts'

@@ -17,16 +17,27 @@ const SEPARATOR = '\x1f'
 /** The text of a key, from SQL expressions over the rows. */
 export function keyTextSql(expressions: readonly string[]): string {
   const texts = expressions.map((expression) => `coalesce(CAST(${expression} AS VARCHAR), '')`)
-  return texts.join(` || ${quoteText(SEPARATOR)} || `)
+  return texts.length === 0 ? `''` : texts.join(` || ${quoteText(SEPARATOR)} || `)
+}
+
+/** The group of a key, from SQL expressions over the rows. */
+export function keyGroupSql(expressions: readonly string[]): string {
+  return `(md5_number(${keyTextSql(expressions)}) & 127)::INTEGER`
 }
 
 /** The lane of a key, from SQL expressions over the rows. */
 export function keyLaneSql(expressions: readonly string[], lanes: number): string {
-  return `((md5_number(${keyTextSql(expressions)}) & 127)::INTEGER * ${lanes} // ${KEY_GROUPS})`
+  return `(${keyGroupSql(expressions)} * ${lanes} // ${KEY_GROUPS})`
 }
 
 /** The lane of a key, from its text. */
 export function keyLane(text: string, lanes: number): number {
   const group = Number.parseInt(hash('md5', text).slice(0, 2), 16) % KEY_GROUPS
   return Math.floor((group * lanes) / KEY_GROUPS)
+}
+
+/** The groups of a lane: from the first one up to the second one, which is not part of it. */
+export function keyGroupsOf(lane: number, lanes: number): readonly [from: number, to: number] {
+  const from = (of: number): number => Math.ceil((KEY_GROUPS * of) / lanes)
+  return [from(lane), from(lane + 1)]
 }

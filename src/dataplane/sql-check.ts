@@ -1,8 +1,9 @@
 import { describeSelect } from './describe.ts'
 import type { LaneDatabase } from './lane-database.ts'
+import { functionFactsOf } from './function-facts.ts'
 import { emptyRelationSql } from './relation.ts'
 import { quoteName, quoteText } from './sql-text.ts'
-import { TreeCheck, type FunctionFacts, type Node, type SqlFinding } from './sql-tree.ts'
+import { TreeCheck, type Node, type SqlFinding } from './sql-tree.ts'
 import type { Column } from './types.ts'
 
 export type { SqlFinding } from './sql-tree.ts'
@@ -26,8 +27,6 @@ export type SqlCheck =
       readonly uses: readonly string[]
     }
   | { readonly ok: false; readonly findings: readonly SqlFinding[] }
-
-const functionFacts = new WeakMap<LaneDatabase, Promise<ReadonlyMap<string, FunctionFacts>>>()
 
 /**
  * Plans a `sql` transform without rows: exactly one row-wise SELECT that reads only the given input, whose output
@@ -62,7 +61,7 @@ async function checkSelect(database: LaneDatabase, input: SqlCheckInput, select:
   const check = new TreeCheck({
     relations: new Set([input.name.toLowerCase()]),
     columns: new Set(all.map(({ name }) => name.toLowerCase())),
-    functions: await factsOf(database),
+    functions: await functionFactsOf(database),
   })
   check.select(select)
   const { findings, names, hasStar } = check.facts
@@ -108,30 +107,4 @@ function planFinding(error: unknown): SqlFinding {
     message: lines[0] ?? message,
     hint: hint?.trim() ?? 'compare with the columns that `millrace explain` prints',
   }
-}
-
-function factsOf(database: LaneDatabase): Promise<ReadonlyMap<string, FunctionFacts>> {
-  const known = functionFacts.get(database)
-  if (known !== undefined) return known
-  const loading = loadFacts(database)
-  functionFacts.set(database, loading)
-  return loading
-}
-
-async function loadFacts(database: LaneDatabase): Promise<ReadonlyMap<string, FunctionFacts>> {
-  const rows = await database.run(
-    `SELECT lower(function_name),
-       bool_or(function_type = 'aggregate'), bool_or(function_type = 'scalar'), bool_or(function_type = 'macro'),
-       bool_or(function_type = 'scalar' AND coalesce(stability, '') <> 'CONSISTENT')
-     FROM duckdb_functions() GROUP BY ALL`,
-  )
-  return new Map(
-    rows.map(([name, isAggregate, isScalar, isMacro, isVolatile]) => [
-      String(name),
-      {
-        kind: isAggregate === true ? 'aggregate' : isScalar === true ? 'scalar' : isMacro === true ? 'macro' : 'table',
-        isVolatile: isVolatile === true,
-      },
-    ]),
-  )
 }

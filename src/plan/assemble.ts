@@ -7,9 +7,10 @@ import type { Draft, DraftTransform } from './check-definition.ts'
 import { columnsRead } from './columns-read.ts'
 import { offeredMetadata, relationOf, type Flow } from './flow.ts'
 import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-steps.ts'
-import type { Graph } from './graph.ts'
+import { sourcesOf, type Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
+import { keyedSteps, type KeyedSteps } from './keyed-steps.ts'
 import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
@@ -63,6 +64,12 @@ export function assemble(input: AssemblyInput): {
   return new Assembly(input).run()
 }
 
+const ROWS: BodyFormat = { kind: 'rows' }
+
+function isQuery({ kind }: DraftTransform): boolean {
+  return kind !== 'module' && kind !== 'aggregate'
+}
+
 class Assembly {
   readonly #in: AssemblyInput
   readonly #queries = new Map<string, QueryDraft>()
@@ -72,6 +79,7 @@ class Assembly {
   readonly #metadata = new Map<string, Set<string>>()
   readonly #notes: EdgeNote[] = []
   readonly #exchanged: Exchanged[] = []
+  readonly #keyed: KeyedSteps[] = []
 
   constructor(input: AssemblyInput) {
     this.#in = input
@@ -79,13 +87,14 @@ class Assembly {
 
   run(): { steps: Step[]; notes: EdgeNote[] } {
     const { draft, graph } = this.#in
-    for (const transform of graph.transforms) if (transform.kind !== 'module') this.#addToQuery(transform)
+    for (const transform of graph.transforms) if (isQuery(transform)) this.#addToQuery(transform)
     for (const query of this.#queries.values()) query.id = query.transforms.join('+')
     this.#connectQueries()
     for (const transform of graph.transforms) {
       if (transform.kind === 'module')
         for (const port of transform.from) this.#connect(port, transform.id, { kind: 'rows' })
     }
+    for (const transform of graph.transforms) if (transform.kind === 'aggregate') this.#addKeyed(transform)
     for (const sink of draft.sinks) {
       const exchanged = this.#exchange(sink.id, sink.from)
       for (const port of sink.from) {
@@ -94,7 +103,9 @@ class Assembly {
       }
     }
     const exchanges = this.#exchanged.flatMap(({ steps }) => steps)
-    const steps = [...this.#sourceSteps(), ...this.#queryAndModuleSteps(), ...exchanges, ...this.#sinkSteps()]
+    const keyed = this.#keyed.map((make) => make((port) => this.#direct.get(port) ?? []))
+    const between = [...this.#queryAndModuleSteps(), ...keyed.flat(), ...exchanges]
+    const steps = [...this.#sourceSteps(), ...between, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
   }
 
@@ -106,6 +117,17 @@ class Assembly {
     query.selects.push(...selects)
     query.transforms.push(transform.id)
     for (const select of selects) this.#owners.set(select.name, query)
+  }
+
+  /** An aggregate takes tables; what reads its results finds tables, too. */
+  #addKeyed(transform: DraftTransform): void {
+    const work = this.#in.flow.aggregates.get(transform.id)
+    assert(work !== undefined, `${transform.id} was planned`)
+    const sources = sourcesOf(transform.id, this.#in.graph)
+    const { first, notes, steps } = keyedSteps(work, sources, this.#in.lanes)
+    for (const port of transform.from) this.#connect(port, first, TABLE)
+    this.#notes.push(...notes)
+    this.#keyed.push(steps)
   }
 
   /** The query step that decodes what this transform reads: shared with others that read the same port the same way. */
@@ -143,7 +165,7 @@ class Assembly {
     const schema = this.#schema(first)
     const inputs = from.map((port) => {
       const kind = this.#in.graph.ports.get(port)?.kind
-      if (kind === 'module') return { format: { kind: 'rows' } as const, encoding: 'json' as const }
+      if (kind === 'module') return { format: ROWS, encoding: 'json' as const }
       const format = kind === 'source' ? this.#in.bodies.gives.get(port) : undefined
       const encoding = this.#in.sources.get(port)?.format
       return format === undefined || encoding === undefined ? undefined : { format, encoding }
@@ -172,7 +194,7 @@ class Assembly {
       this.#note(owner.id, port, to, body, 'encoded once by the query, as the reader wants it')
       return
     }
-    const given = kind === 'source' ? this.#in.bodies.gives.get(port) : ({ kind: 'rows' } as const)
+    const given = kind === 'source' ? this.#in.bodies.gives.get(port) : kind === 'keyed' ? TABLE : ROWS
     assert(given !== undefined, `a body was chosen for ${port}`)
     if (isSameBody(given, body)) {
       const edges = this.#direct.get(port) ?? []
@@ -214,7 +236,9 @@ class Assembly {
 
   #whyDirect(port: string, to: string, body: BodyFormat): string {
     const isSink = this.#in.draft.sinks.some((sink) => sink.id === to)
-    if (this.#in.graph.ports.get(port)?.kind === 'module') return 'rows of the module'
+    const kind = this.#in.graph.ports.get(port)?.kind
+    if (kind === 'module') return 'rows of the module'
+    if (kind === 'keyed') return isSink ? 'taken as it is' : 'read there'
     if (!isSink) return body.kind === 'bytes' ? 'decoded there' : 'read there'
     return body.kind === 'bytes'
       ? 'passed through: the records’ bytes are what the sink takes, nothing is parsed'
@@ -229,6 +253,10 @@ class Assembly {
     const schema = this.#in.flow.schemas.get(port) ?? query?.input.schema
     assert(schema !== undefined, `the schema of ${port} is known where its values are needed`)
     return schema
+  }
+
+  get #hasEventTime(): boolean {
+    return [...this.#in.flow.aggregates.values()].some(({ time }) => time !== undefined)
   }
 
   #takes(sink: string): BodyFormat {
@@ -264,7 +292,8 @@ class Assembly {
         format: description.format,
         metadata: [...this.#metadataOf(source.id)],
         ...(reads && { reads }),
-        ...(description.rebalance === true && { rebalance: true }),
+        // A split that changes lanes would not hold event time back while it has none.
+        ...(description.rebalance === true && !this.#hasEventTime && { rebalance: true }),
         ...(description.tables === true && { tables: true }),
         delivery: description.delivery,
         outputs: this.#direct.get(source.id) ?? [],

@@ -138,8 +138,8 @@ test('ids, branches and lists that do not fit are named', async () => {
   )
   assert.match(await refused(pipeline({ transforms: route, sinks: `${rest}` })), /route\.a: nothing reads "kinds\.a"/)
   assert.match(
-    await refused(pipeline({ sinks: `${OUT}, b: {from: log.late, connector: nowhere}` })),
-    /"log\.late" is not available yet/,
+    await refused(pipeline({ sinks: `${OUT}, b: {from: log.errors, connector: nowhere}` })),
+    /"log\.errors" is not available yet/,
   )
   assert.match(await refused(pipeline({ sinks: 'LOG: {from: log, connector: nowhere}' })), /already used in sources/)
   assert.match(await refused(pipeline({ sinks: `out: {from: [log, log], connector: nowhere}` })), /listed twice/)

@@ -1,6 +1,7 @@
 import { z, type ZodType } from 'zod'
 import { DELIVERY_CLASSES, type DeliveryClass } from '../core/delivery.ts'
 import { duration, integer, oneOrMany, path, s3, type S3Options } from '../core/options.ts'
+import { aggregateOptions, type AggregateOptions } from './keyed-definition.ts'
 
 /*
  * Everything of a pipeline file that is not a connector's option. The JSON Schema of editors is made from these
@@ -99,6 +100,7 @@ interface TransformOptions {
     readonly module: string
     readonly schema?: Readonly<Record<string, string>> | undefined
   }
+  readonly aggregate: { readonly from: readonly string[]; readonly aggregate: AggregateOptions }
 }
 
 export type TransformKind = keyof TransformOptions
@@ -129,7 +131,13 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<Transfor
     module: path().describe('TypeScript file in the pipeline’s directory; its default export maps rows to rows.'),
     schema: columns.optional(),
   }),
+  aggregate: z.strictObject({
+    from,
+    aggregate: aggregateOptions.describe(
+      'Results by key and window, kept over restarts; late rows leave by `<id>.late`.',
+    ),
+  }),
 }
 
 /** Words of the pipeline file that this version refuses, because they do not work yet. */
-export const NOT_AVAILABLE: readonly string[] = ['aggregate', 'deduplicate', 'lookup', 'deadLetter']
+export const NOT_AVAILABLE: readonly string[] = ['deduplicate', 'lookup', 'deadLetter']

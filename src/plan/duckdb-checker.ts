@@ -3,7 +3,7 @@ import type { Schema } from '../core/schema.ts'
 import type { LaneDatabase } from '../dataplane/lane-database.ts'
 import { checkSql } from '../dataplane/sql-check.ts'
 import { formatColumnType, parseColumnType, type Column } from '../dataplane/types.ts'
-import type { CheckedSql, SqlChecker, SqlRelation } from './sql-checker.ts'
+import type { AggregatesQuestion, CheckedSql, SqlChecker, SqlRelation } from './sql-checker.ts'
 
 const MEMORY_BYTES = 128 * 1024 * 1024
 
@@ -18,11 +18,8 @@ export class DuckdbChecker implements SqlChecker, AsyncDisposable {
   ): Promise<CheckedSql | readonly Finding[]> {
     const [relation] = relations
     if (relation === undefined) return []
-    this.#database ??= import('../dataplane/lane-database.ts').then(({ openLaneDatabase }) =>
-      openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES }),
-    )
     const input = { name: relation.name, columns: typed(relation.schema), hidden: typed(metadata) }
-    const result = await checkSql(await this.#database, input, sql)
+    const result = await checkSql(await this.#open(), input, sql)
     if (!result.ok) return result.findings.map((finding) => ({ severity: 'error', code: 'CONFIG', ...finding }))
     const isMetadata = (name: string): boolean => metadata.some((column) => column.name === name)
     return {
@@ -30,6 +27,19 @@ export class DuckdbChecker implements SqlChecker, AsyncDisposable {
       reads: result.uses.filter((name) => !isMetadata(name)),
       metadata: result.uses.filter(isMetadata),
     }
+  }
+
+  async aggregates({ rows, groupBy, time, aggregates }: AggregatesQuestion): ReturnType<SqlChecker['aggregates']> {
+    const { compileAggregates } = await import('../dataplane/compile-aggregates.ts')
+    const ask = { columns: typed(rows), groupBy: typed(groupBy), time, aggregates }
+    return compileAggregates(await this.#open(), ask)
+  }
+
+  #open(): Promise<LaneDatabase> {
+    this.#database ??= import('../dataplane/lane-database.ts').then(({ openLaneDatabase }) =>
+      openLaneDatabase({ memoryLimitBytes: MEMORY_BYTES }),
+    )
+    return this.#database
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -50,8 +50,9 @@ export function explainDelivery({ plan, deliveryParts }: PlannedPipeline): Deliv
 }
 
 /**
- * Steps between sources and sinks keep nothing between two checkpoints: rows that are read again take the same way again,
- * and of the first time nothing is visible. So they never weaken a promise.
+ * Rows that are read again take the same way through the steps between sources and sinks again, and of the first time
+ * nothing is visible. What a step keeps is as old as the positions of its sources: both are in the same checkpoint. So
+ * they never weaken a promise.
  */
 function deliveryOf(step: Step): Delivery {
   switch (step.kind) {
@@ -62,6 +63,12 @@ function deliveryOf(step: Step): Delivery {
       return atomic('row by row, without state: what is read again is computed again')
     case 'module':
       return atomic('its rows count once; what else the functions do may be done again after a restart')
+    case 'partial':
+      return atomic('gathers each batch by itself, without state')
+    case 'aggregate':
+      return atomic(
+        'its state belongs to the checkpoint: a restart goes on from what was published, and counts nothing twice',
+      )
     case 'exchange':
       return atomic('a barrier passes when those of all lanes have come')
   }

@@ -1,5 +1,6 @@
 import { formatDuration, type S3Options } from '../core/options.ts'
 import type { Json, JsonObject } from '../core/json.ts'
+import type { AggregateWork } from '../dataplane/aggregate-work.ts'
 import type { PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
 import { formatSchema } from './flow.ts'
@@ -130,12 +131,16 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
         what: `functions of ${relativeTo(plan.baseDirectory, step.file)}`,
         facts: [['columns', formatSchema(step.schema)]],
       }
+    case 'partial':
+      return { what: 'gathers each batch by key', facts: aggregateFacts(step.work) }
+    case 'aggregate':
+      return { what: 'keeps results by key', facts: [['columns', formatSchema(step.work.output)]] }
     case 'exchange': {
       const { routing, schema } = step
       const facts = [
         ['key', routing.key.join(', ')],
         ['why', routing.why],
-        ['columns', formatSchema(schema)],
+        ['columns', step.inner === undefined ? formatSchema(schema) : 'partial results'],
       ] as const
       const how = routing.together === 'must' ? 'all rows of a key go to one lane' : 'by key, hot ones to several lanes'
       return { what: `between ${plan.parallelism} lanes, ${how}`, facts }
@@ -146,6 +151,19 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
       return { what: `${step.connector}, ${writers}`, facts: [['columns', formatSchema(step.schema)]] }
     }
   }
+}
+
+function aggregateFacts({ groupBy, window, time, parts }: AggregateWork): ExplainedStep['facts'] {
+  const { kind, ...lengths } = window ?? { kind: undefined }
+  const durations = Object.entries(lengths).filter(([name, micros]) => name !== 'offset' || micros !== 0)
+  const shown = durations.map(([name, micros]) => `${name} ${formatDuration(Number(micros) / 1000)}`)
+  const delay = time === undefined ? '' : `${time.column}, ${formatDuration(time.delay / 1000)} behind the newest`
+  return [
+    ['key', groupBy.join(', ') || 'one for all rows'],
+    ...(kind === undefined ? [] : [['window', `${kind}, ${shown.join(', ')}`] as const]),
+    ...(time === undefined ? [] : [['event time', delay] as const]),
+    ['keeps', parts.map(({ partial }) => oneLine(partial)).join(', ')],
+  ]
 }
 
 function relativeTo(directory: string, file: string): string {

@@ -3,7 +3,9 @@ import type { SourceDescription } from '../core/connector.ts'
 import type { Schema } from '../core/schema.ts'
 import { sameColumns, parseColumnType } from '../dataplane/types.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
-import type { Graph } from './graph.ts'
+import type { AggregateWork } from '../dataplane/aggregate-work.ts'
+import { planAggregate } from './aggregate.ts'
+import { lateOf, type Graph } from './graph.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
 import type { SqlChecker } from './sql-checker.ts'
@@ -13,6 +15,8 @@ export interface Flow {
   /** A port without an entry could not be resolved; `undefined` means rows that nobody has described. */
   readonly schemas: ReadonlyMap<string, Schema | undefined>
   readonly selects: ReadonlyMap<string, readonly CheckedSelect[]>
+  /** Of transforms that keep state. */
+  readonly aggregates: ReadonlyMap<string, AggregateWork>
 }
 
 /** The name under which SQL knows the input of a transform: the id it reads from, `input` for a list. */
@@ -29,6 +33,7 @@ export async function resolveFlow(
 ): Promise<Flow & { readonly findings: readonly Finding[] }> {
   const schemas = new Map<string, Schema | undefined>(draft.sources.map((source) => [source.id, source.schema]))
   const selects = new Map<string, readonly CheckedSelect[]>()
+  const aggregates = new Map<string, AggregateWork>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()
   for (const transform of graph.transforms) {
@@ -46,6 +51,17 @@ export async function resolveFlow(
       schemas.set(transform.id, transform.declared ?? input)
       continue
     }
+    if (transform.kind === 'aggregate') {
+      const work = await planAggregate(transform.id, transform.aggregate, input, checker)
+      if (!('parts' in work)) {
+        findings.push(...work)
+        continue
+      }
+      aggregates.set(transform.id, work)
+      schemas.set(transform.id, work.output)
+      if (work.window !== undefined) schemas.set(lateOf(transform.id), input)
+      continue
+    }
     const relation = relationOf(transform)
     const metadata = offeredMetadata(transform, described)
     const checked: CheckedSelect[] = []
@@ -57,7 +73,7 @@ export async function resolveFlow(
     for (const select of checked) schemas.set(select.name, select.schema)
     selects.set(transform.id, checked)
   }
-  return { schemas, selects, findings: withoutTwins(findings) }
+  return { schemas, selects, aggregates, findings: withoutTwins(findings) }
 }
 
 /** A finding of a route's first condition would come again with every later branch. */

@@ -8,7 +8,7 @@ export interface Port {
   readonly name: string
   /** Id of the source or transform that it belongs to. */
   readonly owner: string
-  readonly kind: 'source' | 'query' | 'module'
+  readonly kind: 'source' | 'query' | 'module' | 'keyed'
 }
 
 export interface Graph {
@@ -39,12 +39,21 @@ function collectPorts(draft: Draft): Map<string, Port> {
   const add = (name: string, owner: string, kind: Port['kind']): void => void ports.set(name, { name, owner, kind })
   for (const { id } of draft.sources) add(id, id, 'source')
   for (const transform of draft.transforms) {
-    if (transform.kind !== 'route') add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
+    if (transform.kind === 'aggregate') {
+      add(transform.id, transform.id, 'keyed')
+      if (transform.aggregate.window !== undefined) add(lateOf(transform.id), transform.id, 'keyed')
+    } else if (transform.kind !== 'route')
+      add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
     else
       for (const branch of [...Object.keys(transform.route), 'default'])
         add(`${transform.id}.${branch}`, transform.id, 'query')
   }
   return ports
+}
+
+/** Where rows go that come too late for a window. */
+export function lateOf(id: string): string {
+  return `${id}.late`
 }
 
 function* idFindings(draft: Draft): Generator<Finding> {
@@ -80,7 +89,7 @@ function fromFindings(from: readonly string[], at: Path, ports: ReadonlyMap<stri
       findings.push(
         configError(`${JSON.stringify(name)} is a route: read one of its branches`, path, branches.join(', ')),
       )
-    } else if (/\.(late|errors)$/.test(name)) {
+    } else if (name.endsWith('.errors')) {
       findings.push(configError(`the output ${JSON.stringify(name)} is not available yet`, path))
     } else if (draft.sinks.some((sink) => sink.id === name)) {
       findings.push(configError(`${JSON.stringify(name)} is a sink; nothing can read from it`, path))
@@ -127,14 +136,28 @@ function unreadFindings(ports: ReadonlyMap<string, Port>, read: ReadonlySet<stri
     if (read.has(port.name)) continue
     const section = port.kind === 'source' ? 'sources' : 'transforms'
     const isBranch = port.name !== port.owner
-    const path =
-      isBranch && !port.name.endsWith('.default')
-        ? ['transforms', port.owner, 'route', port.name.slice(port.owner.length + 1)]
-        : [section, port.owner]
+    const isNamed = isBranch && port.kind === 'query' && !port.name.endsWith('.default')
+    const branch = ['transforms', port.owner, 'route', port.name.slice(port.owner.length + 1)]
+    const path = isNamed ? branch : [section, port.owner]
     const hint = isBranch
       ? `to drop these rows, send them to a sink with connector: blackhole`
       : 'remove it, or read it'
     findings.push(configError(`nothing reads ${JSON.stringify(port.name)}: its rows would be lost`, path, hint))
   }
   return draft.sinks.length > 0 ? findings : []
+}
+
+/** The sources whose rows come to a transform, by whatever way. */
+export function sourcesOf(id: string, { ports, transforms }: Graph): string[] {
+  const found = new Set<string>()
+  const open = [id]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const transform = transforms.find((one) => one.id === at)
+    for (const name of transform?.from ?? []) {
+      const port = ports.get(name)
+      if (port?.kind === 'source') found.add(port.owner)
+      else if (port !== undefined) open.push(port.owner)
+    }
+  }
+  return [...found]
 }

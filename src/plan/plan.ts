@@ -6,6 +6,7 @@ import type { Delivery } from '../core/delivery.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
 import type { Schema } from '../core/schema.ts'
+import type { AggregateWork, InnerColumn } from '../dataplane/aggregate-work.ts'
 
 /**
  * A checked pipeline: what will run, with nothing left to decide. Plain data: it is printed by `explain` and handed to
@@ -34,7 +35,7 @@ export interface Plan {
   readonly findings: readonly Finding[]
 }
 
-export type Step = SourceStep | QueryStep | ModuleStep | ExchangeStep | SinkStep
+export type Step = SourceStep | QueryStep | ModuleStep | PartialStep | AggregateStep | ExchangeStep | SinkStep
 
 /** Where the batches of an output go. Several edges: each receives every batch. */
 export interface Edge {
@@ -116,6 +117,28 @@ export interface ExchangeStep {
   readonly id: string
   readonly routing: Routing
   readonly schema: Schema
+  /** Columns that never leave the lanes, of any of DuckDB's types, in place of those of the schema. */
+  readonly inner?: readonly InnerColumn[]
+  readonly outputs: readonly Edge[]
+}
+
+/** The first half of an `aggregate`: gathers rows by group and window in the lane that reads them. Takes and gives tables. */
+export interface PartialStep {
+  readonly kind: 'partial'
+  readonly id: string
+  readonly work: AggregateWork
+  /** Whose rows come here: what of them is still to come decides about event time. */
+  readonly sources: readonly string[]
+  readonly outputs: readonly Edge[]
+  /** Where rows go that no open window takes. */
+  readonly late: readonly Edge[]
+}
+
+/** The second half, in the lane that keeps the key. Gives results when a barrier comes. */
+export interface AggregateStep {
+  readonly kind: 'aggregate'
+  readonly id: string
+  readonly work: AggregateWork
   readonly outputs: readonly Edge[]
 }
 
@@ -130,4 +153,13 @@ export interface SinkStep {
   /** Its rows belong to several tables. */
   readonly tables?: boolean
   readonly delivery: Delivery
+}
+
+/** True where a step keeps something from one checkpoint to the next. */
+export function keepsState({ steps }: Plan): boolean {
+  return steps.some(isKeyed)
+}
+
+export function isKeyed(step: Step): step is AggregateStep {
+  return step.kind === 'aggregate'
 }

@@ -37,6 +37,7 @@ export function selectsOf(transform: Transform & { readonly id: string }, relati
         columns: names,
       }))
     case 'module':
+    case 'aggregate':
       return []
   }
 }
@@ -86,6 +87,7 @@ export function expressionsOf(transform: Transform): (readonly [path: Path, expr
       return Object.entries(transform.route).map(([name, text]) => [['route', name], text])
     case 'sql':
     case 'module':
+    case 'aggregate':
       return []
   }
 }

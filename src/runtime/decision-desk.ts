@@ -3,6 +3,7 @@ import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
 import type { CheckpointEntry } from '../checkpoint/entries.ts'
 import { foldLineage } from '../checkpoint/lineage.ts'
 import type { PlanIdentity } from '../checkpoint/restore.ts'
+import { stateDefinitions } from './state/state-side.ts'
 import type { Rollback } from '../checkpoint/rollback.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { Clock, Logger } from '../core/context.ts'
@@ -96,7 +97,7 @@ function isSame(one: DecisionCase, other: DecisionCase): boolean {
   )
 }
 
-function identityOf({ steps }: Plan): PlanIdentity {
-  const of = (kind: string): string[] => steps.filter((step) => step.kind === kind).map(({ id }) => id)
-  return { sources: of('source'), sinks: of('sink') }
+function identityOf(plan: Plan): PlanIdentity {
+  const of = (kind: string): string[] => plan.steps.filter((step) => step.kind === kind).map(({ id }) => id)
+  return { sources: of('source'), sinks: of('sink'), states: stateDefinitions(plan) }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Beginning } from '../checkpoint/entries.ts'
 import { backoffMs, RESTART_BACKOFF } from '../checkpoint/backoff.ts'
-import { decideRestore, refuseLostLog, refuseOlderSink } from '../checkpoint/restore.ts'
+import { decideRestore, refuseLostLog, refuseOlderSink, type PlanIdentity } from '../checkpoint/restore.ts'
 import { isWorthNoting, sweepScope } from '../checkpoint/lineage.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import type { SweepScope } from '../core/checkpoint-types.ts'
@@ -23,6 +23,7 @@ import { Run } from './run.ts'
 import { SinkSide } from './sink-side.ts'
 import { SourceSide } from './source-side.ts'
 import { openTables } from './table-changes.ts'
+import { stateDefinitions } from './state/state-side.ts'
 import { settleTrouble } from './trouble.ts'
 
 export interface JobOptions {
@@ -282,9 +283,9 @@ function isKnown(beginnings: Readonly<Record<string, Beginning>>, begun: Readonl
   return Object.entries(begun).every(([source, at]) => isDeepStrictEqual(beginnings[source], at))
 }
 
-function idsOf(plan: Plan): { sources: string[]; sinks: string[] } {
+function idsOf(plan: Plan): PlanIdentity {
   const of = (kind: string): string[] => plan.steps.filter((step) => step.kind === kind).map((step) => step.id)
-  return { sources: of('source'), sinks: of('sink') }
+  return { sources: of('source'), sinks: of('sink'), states: stateDefinitions(plan) }
 }
 
 async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {

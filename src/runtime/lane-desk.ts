@@ -14,6 +14,7 @@ export class LaneDesk {
   readonly #tap: Tap
   #attempt = 0
   #lane: Lane | undefined
+  #reportedAt: number | undefined
 
   constructor(services: LaneServices, tell: (message: FromLane) => void) {
     this.#services = services
@@ -50,7 +51,9 @@ export class LaneDesk {
   }
 
   reportProgress(): void {
-    this.#lane?.reportProgress()
+    const now = this.#services.clock.now()
+    this.#lane?.reportProgress(now - (this.#reportedAt ?? now))
+    this.#reportedAt = now
   }
 
   #fail(attempt: number, error: unknown): void {
@@ -77,7 +80,7 @@ export class LaneDesk {
         return this.#tap.open(message.step, message.limit)
       case 'close':
         // The last rows are counted too.
-        lane?.reportProgress()
+        this.reportProgress()
         // The database first: a running query is interrupted, and whoever waits for it lets go.
         await this.#services.close()
         return lane?.close()

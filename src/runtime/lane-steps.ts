@@ -2,14 +2,17 @@ import { assert } from '../core/assert.ts'
 import type { SinkWriter } from '../core/sink.ts'
 import type { Plan, SinkStep, Step } from '../plan/plan.ts'
 import { stagesOf } from '../plan/stages.ts'
-import type { LaneOperator, OperatorContext } from '../transforms/operator.ts'
+import { keyGroupsOf } from '../dataplane/key-groups.ts'
+import type { KeyedContext, LaneOperator } from '../transforms/operator.ts'
 import { openSink, openSource, type ConnectorModules } from './connectors.ts'
 import { openExchange, type ExchangeEnds } from './exchange/open-exchange.ts'
 import type { LaneServices } from './lane-context.ts'
 import type { LaneSteps } from './lane.ts'
 import type { LaneData, SharedSink } from './messages.ts'
 import { HostedWriter, RemoteWriter } from './shared-writer.ts'
+import { LaneEventTime } from './event-time/lane-event-time.ts'
 import { SourceTask } from './source-task.ts'
+import { StateChain } from './state/state-chain.ts'
 import { Stage, type StageSteps } from './stage.ts'
 import type { Tap } from './tap.ts'
 
@@ -29,6 +32,7 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
   const sources = new Map<string, LaneSteps['sources'] extends ReadonlyMap<string, infer T> ? T : never>()
   const spreaders = new Map<string, NonNullable<ExchangeEnds['spreader']>>()
   const stageOf = stagesOf(plan.steps)
+  const eventTime = new LaneEventTime(eventTimeSteps(plan.steps))
   const stages = Array.from({ length: Math.max(...stageOf.values()) + 1 }, emptyStage)
   for (const step of plan.steps) {
     const at = stageOf.get(step.id) ?? 0
@@ -47,9 +51,17 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       }
       case 'query':
       case 'module': {
-        const operator = await openOperator(step, plan, services)
+        const operator = await openOperator(step, plan, services, eventTime)
         const outputs = step.kind === 'query' ? step.outputs.map((output) => output.edges) : [step.outputs]
         stage.operators.set(step.id, { operator, outputs })
+        break
+      }
+      case 'partial':
+      case 'aggregate': {
+        const operator = await openOperator(step, plan, services, eventTime)
+        const outputs = step.kind === 'partial' ? [step.outputs, step.late] : [step.outputs]
+        const chain = openChain(step.id, operator, data, services)
+        stage.operators.set(step.id, { operator, outputs, timeOf: step.work.id, ...(chain && { chain }) })
         break
       }
       case 'exchange': {
@@ -69,7 +81,7 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     const { tablePart } = await import('../dataplane/table-part.ts')
     return await tablePart(await services.database(), batch, from, to)
   }
-  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders, cutTable }
+  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders, eventTime, cutTable }
 }
 
 function emptyStage(): Built {
@@ -82,18 +94,54 @@ function stageAt(stages: readonly Built[], at: number): Built {
   return stage
 }
 
+type OperatorStep = Step & { kind: 'query' | 'module' | 'partial' | 'aggregate' }
+
 async function openOperator(
-  step: Step & { kind: 'query' | 'module' },
+  step: OperatorStep,
   plan: Plan,
   services: LaneServices,
+  eventTime: LaneEventTime,
 ): Promise<LaneOperator> {
-  const context: OperatorContext = { baseDirectory: plan.baseDirectory, database: () => services.database() }
-  const operator =
-    step.kind === 'query'
-      ? (await import('../transforms/query.ts')).createQueryOperator(step, context)
-      : (await import('../transforms/module.ts')).createModuleOperator(step, context)
+  const context: KeyedContext = {
+    baseDirectory: plan.baseDirectory,
+    database: () => services.database(),
+    now: () => services.clock.now(),
+    sawEventTime: (of, micros) => eventTime.saw(of, micros),
+  }
+  const operator = await createOperator(step, context)
   await operator.open()
   return operator
+}
+
+async function createOperator(step: OperatorStep, context: KeyedContext): Promise<LaneOperator> {
+  switch (step.kind) {
+    case 'query':
+      return (await import('../transforms/query.ts')).createQueryOperator(step, context)
+    case 'module':
+      return (await import('../transforms/module.ts')).createModuleOperator(step, context)
+    case 'partial':
+      return (await import('../transforms/aggregate/partial.ts')).createPartialOperator(step.work, context)
+    case 'aggregate':
+      return (await import('../transforms/aggregate/aggregate.ts')).createAggregateOperator(step.work, context)
+  }
+}
+
+function openChain(
+  step: string,
+  { state }: LaneOperator,
+  { lane, lanes }: LaneData,
+  services: LaneServices,
+): StateChain | undefined {
+  if (state === undefined) return undefined
+  return new StateChain({ step, lane, groups: keyGroupsOf(lane, lanes), state, store: () => services.stateStore() })
+}
+
+function eventTimeSteps(steps: readonly Step[]): ConstructorParameters<typeof LaneEventTime>[0] {
+  return steps.flatMap((step) => {
+    if (step.kind !== 'partial' || step.work.time === undefined) return []
+    const { delay, idleMs } = step.work.time
+    return [{ step: step.work.id, sources: step.sources, delay: BigInt(delay), idleMs }]
+  })
 }
 
 function exchangeServices(

@@ -1,10 +1,12 @@
 import { addAccounting, NOTHING } from '../checkpoint/accounting.ts'
 import { assert } from '../core/assert.ts'
-import type { Item } from '../core/batch.ts'
+import type { StateByStep } from '../checkpoint/kept-state.ts'
+import type { Item, SplitId } from '../core/batch.ts'
 import type { SchemaChange } from '../core/changes.ts'
 import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Edge } from '../plan/plan.ts'
+import type { LaneEventTime } from './event-time/lane-event-time.ts'
 import type { Spreader } from './exchange/spreader.ts'
 import { HandedCounter, type CutTable, type HandedRecords } from './handed-records.ts'
 import { HeldChanges } from './held-changes.ts'
@@ -22,6 +24,7 @@ export interface LaneSteps {
   readonly stages: readonly Stage[]
   /** Of the exchanges whose rows may go to any lane. */
   readonly spreaders: ReadonlyMap<string, Spreader>
+  readonly eventTime: LaneEventTime
   /** Takes rows out of a table of this lane, for a search. */
   readonly cutTable: CutTable
 }
@@ -48,6 +51,12 @@ export class Lane {
   #isAtRest = true
   #dirty = false
   #drained = false
+  /** Calls of `start` and `halt`: a start that waited finds out whether it still counts. */
+  #turn = 0
+  /** A batch is on its way through the steps. */
+  #isHandling = false
+  /** While kept state is read back; never rejects. */
+  #restoring: Promise<void> | undefined
 
   constructor(steps: LaneSteps, tell: (message: FromLane) => void) {
     const [first] = steps.stages
@@ -62,30 +71,48 @@ export class Lane {
     const { attempt, checkpoint, tickets } = message
     this.#attempt = attempt
     if (!this.#isAtRest) await this.halt()
+    const turn = ++this.#turn
+    if (this.#hasState) await this.#restore(attempt, message.state)
     // A later start came in between.
-    if (this.#attempt !== attempt) return
+    if (this.#attempt !== attempt || this.#turn !== turn) return
     this.#isAtRest = false
     this.#handed.begin(checkpoint, message.trial)
     this.#filling = checkpoint
-    for (const [id, { task }] of this.#steps.sources) task.assign(message.assignments[id] ?? [])
+    this.#steps.eventTime.begin()
+    for (const [id, { task }] of this.#steps.sources) {
+      const splits = message.assignments[id] ?? []
+      task.assign(splits)
+      this.#steps.eventTime.add(
+        id,
+        splits.map(({ split }) => split),
+      )
+    }
     this.#dirty = false
     this.#drained = false
     this.#isRunning = true
     this.#isReading = true
+    this.#isHandling = false
     // The last stage first: rows of other lanes may be there already.
     for (const stage of this.#steps.stages.toReversed()) stage.begin(attempt, checkpoint, tickets)
     for (const { task } of this.#steps.sources.values()) this.#runSource(task)
     this.#checkDrained()
   }
 
-  add(message: Message<'add'>): void {
+  async add(message: Message<'add'>): Promise<void> {
+    if (this.#restoring !== undefined) await this.#restoring
+    this.#steps.eventTime.add(
+      message.source,
+      message.splits.map(({ split }) => split),
+    )
     this.#steps.sources.get(message.source)?.task.add(message.splits)
     if (message.splits.length > 0) this.#drained = false
   }
 
   /** Rest, and throw away what was not cut. Writers go first: an item may be stuck in one of them. */
   async halt(): Promise<void> {
+    this.#turn += 1
     this.#isRunning = false
+    if (this.#restoring !== undefined) await this.#restoring
     const resting = this.#stopReading()
     await Promise.all(this.#steps.stages.map((stage) => stage.rollback()))
     await resting
@@ -97,6 +124,7 @@ export class Lane {
   /** The barrier: cuts every stage between two items, then reports when everything is prepared. */
   async barrier(message: Message<'barrier'>): Promise<void> {
     const attempt = this.#attempt
+    if (this.#restoring !== undefined) await this.#restoring
     const revoked = [...this.#steps.sources.values()].filter(({ task }) => message.revoke?.[task.id] !== undefined)
     const [{ cut, positions }, ...later] = await Promise.all([
       this.#first.enter(() => this.#cutFirst(message)).then((first) => this.#readOn(attempt, revoked, first)),
@@ -113,6 +141,7 @@ export class Lane {
         ...cuts.map(({ counts }) => counts).reduce(addAccounting, NOTHING),
         written: sumWritten(cuts, message.checkpoint),
       },
+      ...(this.#hasState && { state: Object.fromEntries(cuts.flatMap((each) => each.state)) }),
     }
     failpoint('chk.ack', 'before')
     this.#tell({ kind: 'acked', attempt, ack })
@@ -128,7 +157,12 @@ export class Lane {
     return Object.fromEntries([...this.#steps.sources].map(([id, { task }]) => [id, task.positions()]))
   }
 
-  reportProgress(): void {
+  /** `elapsedMs` since the last call. */
+  reportProgress(elapsedMs: number): void {
+    // While an item waits for those behind it, nobody can tell a quiet split from one that has no turn.
+    if (!this.#isHandling && this.#isReading) this.#steps.eventTime.passed(elapsedMs)
+    const times = this.#steps.eventTime.report()
+    if (times.size > 0 && this.#isRunning) this.#tell({ kind: 'event-time', attempt: this.#attempt, times })
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
     for (const { task, rebalance } of this.#steps.sources.values()) {
@@ -182,8 +216,7 @@ export class Lane {
     if (message.last) void this.#stopReading()
     const cut = await this.#first.cut(message)
     const positions = this.positions()
-    for (const [source, splits] of Object.entries(message.revoke ?? {}))
-      this.#steps.sources.get(source)?.task.revoke(splits)
+    for (const [source, splits] of Object.entries(message.revoke ?? {})) this.#revoke(source, splits)
     this.#handed.cut(message.next.checkpoint)
     this.#filling = message.next.checkpoint
     this.#dirty = false
@@ -218,6 +251,30 @@ export class Lane {
     this.#isRunning = false
     void this.#stopReading()
     this.failed(attempt, error)
+  }
+
+  get #hasState(): boolean {
+    return this.#steps.stages.some((stage) => stage.hasState)
+  }
+
+  async #restore(attempt: number, state: StateByStep | undefined): Promise<void> {
+    const before = this.#restoring
+    const work = (async () => {
+      await before
+      for (const stage of this.#steps.stages) await stage.restore(attempt, state)
+    })()
+    const over = work.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#restoring = over
+    await work
+    if (this.#restoring === over) this.#restoring = undefined
+  }
+
+  #revoke(source: string, splits: readonly SplitId[]): void {
+    this.#steps.sources.get(source)?.task.revoke(splits)
+    for (const split of splits) this.#steps.eventTime.remove(source, split)
   }
 
   /** Sources come to rest; what they had polled is dropped by `#handle` and read again by whoever goes on. */
@@ -256,10 +313,16 @@ export class Lane {
     if (item.kind === 'batch' && item.rows === 0) item.release()
     else if (item.kind === 'batch') {
       const batch = await this.#handed.take(task.id, item)
+      this.#steps.eventTime.reading(task.id, item.split)
+      this.#isHandling = true
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
+      this.#isHandling = false
     }
     task.advance(item)
-    if (item.kind === 'split-end') this.#handed.splitEnded(task.id, item.split)
+    if (item.kind === 'split-end') {
+      this.#handed.splitEnded(task.id, item.split)
+      this.#steps.eventTime.remove(task.id, item.split)
+    }
     this.#noteRead()
     if (item.kind === 'split-end' || this.#handed.isTrialOver === true) this.#checkDrained()
     // Last: it may have to wait until rows are on their way, and the end of all input need not.
@@ -271,6 +334,8 @@ export class Lane {
     const isDrained = this.#handed.isTrialOver ?? [...this.#steps.sources.values()].every(({ task }) => task.isDrained)
     if (!isDrained) return
     this.#drained = true
+    // What is kept waits for the end of the input, also where nothing was read since the last checkpoint.
+    if (this.#hasState) this.#noteRead()
     this.#tell({ kind: 'drained', attempt: this.#attempt })
   }
 }

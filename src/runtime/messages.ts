@@ -6,6 +6,8 @@ import type { ErrorData } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { StatePart, StateByStep } from '../checkpoint/kept-state.ts'
+import type { LaneTime } from './event-time/lane-event-time.ts'
 import type { ExchangeLinks } from './exchange/link-exchanges.ts'
 import type { Routes, ValueBytes } from './exchange/spreader.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
@@ -42,6 +44,8 @@ export type ToLane =
       readonly checkpoint: CheckpointId
       readonly tickets: Tickets
       readonly assignments: Readonly<Record<string, readonly SplitAssignment[]>>
+      /** What the checkpoint holds that the lanes go on from: kept state, and event time with it. */
+      readonly state?: StateByStep | undefined
       /** Hand on only these records, by source, and report `drained` when that is done: nothing of it is published. */
       readonly trial?: Readonly<Record<string, TrialRanges>>
     }
@@ -52,6 +56,10 @@ export type ToLane =
       readonly checkpoint: CheckpointId
       readonly next: { readonly checkpoint: CheckpointId; readonly tickets: Tickets }
       readonly last: boolean
+      /** All input was read to its end. */
+      readonly isEnd?: boolean
+      /** Event time of each step from this barrier on. */
+      readonly eventTime?: ReadonlyMap<string, bigint>
       /** Splits of each source that this lane reads no further: another one goes on with them. */
       readonly revoke?: Readonly<Record<string, readonly SplitId[]>>
     }
@@ -70,6 +78,8 @@ export interface LaneAck {
   readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
   readonly committables: Readonly<Record<string, readonly JsonObject[]>>
   readonly accounting: Accounting
+  /** What steps with state keep in this lane. */
+  readonly state?: Readonly<Record<string, StatePart>>
 }
 
 export interface SplitProgress {
@@ -122,6 +132,8 @@ export type FromLane =
       readonly checkpoint: CheckpointId
       readonly change: SchemaChange
     }
+  /** Event time of steps in this lane, where it changed. */
+  | { readonly kind: 'event-time'; readonly attempt: number; readonly times: ReadonlyMap<string, LaneTime> }
   /** Every assigned split has ended. */
   | { readonly kind: 'drained'; readonly attempt: number }
   | { readonly kind: 'halted'; readonly handed: readonly HandedRecords[] }

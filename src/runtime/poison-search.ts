@@ -122,6 +122,7 @@ export class PoisonSearch {
       checkpoint,
       tickets,
       ...offer(ranges, sources.assignments(lane)),
+      state: ledger.lineage().newest?.state,
     }))
     const inTime = clock.after(Math.max(0, deadline - clock.now()), () => trial.giveUp())
     try {

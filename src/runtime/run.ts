@@ -21,6 +21,7 @@ import { Leftovers } from './leftovers.ts'
 import { isUnplaced, PoisonSearch } from './poison-search.ts'
 import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
+import { StateSide } from './state/state-side.ts'
 import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
 import { TableChanges } from './table-changes.ts'
@@ -48,6 +49,7 @@ export class Run {
   readonly #timer: CheckpointTimer
   readonly #rewinder: Rewinder
   readonly #leftovers: Leftovers
+  readonly #states: StateSide
   readonly #moves: SplitMoves
   readonly #changes: TableChanges
   #cycle: CycleState
@@ -83,10 +85,12 @@ export class Run {
     })
     this.#commits = new CommitQueue(options, (checkpoints, permit) => {
       this.#step({ kind: 'confirmed', checkpoints })
+      void this.#states.collect()
       if (this.#changes.confirmed(permit)) this.#step({ kind: 'due' })
     })
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
+    this.#states = new StateSide(options)
     this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
     this.#end.promise.catch(() => undefined)
   }
@@ -141,6 +145,7 @@ export class Run {
     this.#cancelDeadline()
     this.#cancelStopDeadline?.()
     await this.#publishing.catch(() => undefined)
+    await this.#states.rest()
   }
 
   laneSays(lane: number, message: FromLane): void {
@@ -157,6 +162,10 @@ export class Run {
         // Rows stand still until the sinks follow: nobody waits for the interval.
         if (this.#changes.ask({ lane, ...message })) this.#step({ kind: 'due' })
         return
+      case 'event-time':
+        if (!this.#states.hear(lane, message.times)) return
+        this.#step({ kind: 'read' })
+        return this.#timer.rowsArrived()
       case 'acked':
         this.#acks.push(message.ack)
         return this.#step({ kind: 'acked', lane })
@@ -183,7 +192,15 @@ export class Run {
     if (attempt !== this.#attempt) return
     this.#drained.clear()
     this.#acks = []
-    lanes.send((lane) => ({ kind: 'start', attempt, checkpoint, tickets, assignments: sources.assignments(lane) }))
+    const state = this.#states.begin()
+    lanes.send((lane) => ({
+      kind: 'start',
+      attempt,
+      checkpoint,
+      tickets,
+      assignments: sources.assignments(lane),
+      state,
+    }))
     void this.#ticketsFor(checkpoint + 1)
     observe({ kind: 'started', epoch: attempt })
   }
@@ -213,7 +230,7 @@ export class Run {
   #perform(effect: CycleEffect): void {
     switch (effect.kind) {
       case 'barrier':
-        return this.#inBackground(this.#barrier(effect.checkpoint, effect.last))
+        return this.#inBackground(this.#barrier(effect.checkpoint, effect.last, this.#cycle.wanted === 'finished'))
       case 'publish':
         this.#publishing = this.#publish(effect.checkpoint)
         return this.#inBackground(this.#publishing)
@@ -222,7 +239,7 @@ export class Run {
     }
   }
 
-  async #barrier(checkpoint: number, last: boolean): Promise<void> {
+  async #barrier(checkpoint: number, last: boolean, isEnd: boolean): Promise<void> {
     const { lanes, observe, clock, plan } = this.#options
     failpoint('chk.trigger', 'before')
     const attempt = this.#attempt
@@ -236,7 +253,8 @@ export class Run {
     observe({ kind: 'triggered', checkpoint })
     const next = { checkpoint: checkpoint + 1, tickets }
     const revoke = last ? () => ({}) : this.#moves.atBarrier()
-    lanes.send((lane) => ({ kind: 'barrier', checkpoint, next, last, revoke: revoke(lane) }))
+    const eventTime = this.#states.atBarrier()
+    lanes.send((lane) => ({ kind: 'barrier', checkpoint, next, last, isEnd, eventTime, revoke: revoke(lane) }))
     failpoint('chk.trigger', 'after')
     this.#cancelDeadline = clock.after(plan.times.timeoutMs, () => {
       const seconds = plan.times.timeoutMs / 1000
@@ -269,6 +287,7 @@ export class Run {
       pending: [...this.#commits.pending, ...items],
       sinks: fingerprints,
       accounting,
+      ...this.#states.combine(acks),
       tookMs,
     })
     if (this.#cycle.last) failpoint('final.publish', 'after')

@@ -5,7 +5,9 @@ import type { JsonObject } from '../core/json.ts'
 import type { CutResult, SinkWriter } from '../core/sink.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
 import type { Edge } from '../plan/plan.ts'
+import type { StateByStep, StatePart } from '../checkpoint/kept-state.ts'
 import type { LaneOperator } from '../transforms/operator.ts'
+import { eventTimesOf } from './event-time/event-time-desk.ts'
 import type { Mark } from './exchange/messages.ts'
 import type { ExchangeReceiver } from './exchange/receiver.ts'
 import type { ExchangeSender } from './exchange/sender.ts'
@@ -13,13 +15,20 @@ import { Gate } from './gate.ts'
 import type { StepTotals, Tickets, ToLane } from './messages.ts'
 import { shareBatch } from './shared-batch.ts'
 import { thrownAway } from './shared-blocks.ts'
+import type { StateChain } from './state/state-chain.ts'
 import { Tally } from './tally.ts'
 import type { Tap } from './tap.ts'
 
 export interface StageSteps {
   readonly operators: ReadonlyMap<
     string,
-    { readonly operator: LaneOperator; readonly outputs: readonly (readonly Edge[])[] }
+    {
+      readonly operator: LaneOperator
+      readonly outputs: readonly (readonly Edge[])[]
+      /** The step whose event time it goes by; its own unless it is a part of another. */
+      readonly timeOf?: string
+      readonly chain?: StateChain
+    }
   >
   readonly writers: ReadonlyMap<string, SinkWriter>
   /** Exchanges that rows leave by, and those that they come from. */
@@ -33,6 +42,7 @@ export interface StageCut {
   readonly counts: Accounting
   /** Rows that were given to each sink. */
   readonly given: ReadonlyMap<string, number>
+  readonly state: readonly (readonly [step: string, part: StatePart])[]
 }
 
 type Barrier = ToLane & { kind: 'barrier' }
@@ -65,6 +75,19 @@ export class Stage {
   /** Runs an action between two others. */
   enter<T>(action: () => Promise<T> | T): Promise<T> {
     return this.#gate.run(action)
+  }
+
+  get hasState(): boolean {
+    return [...this.#steps.operators.values()].some(({ operator }) => operator.begin !== undefined)
+  }
+
+  /** Before `begin`: operators forget what they did and go on from what a checkpoint holds. */
+  async restore(attempt: number, state: StateByStep | undefined): Promise<void> {
+    const times = eventTimesOf(state)
+    for (const [id, { operator, chain, timeOf = id }] of this.#steps.operators) {
+      await chain?.restore(attempt, state?.[id])
+      await operator.begin?.(times.get(timeOf))
+    }
   }
 
   begin(attempt: number, checkpoint: CheckpointId, tickets: Tickets): void {
@@ -102,6 +125,7 @@ export class Stage {
 
   /** The barrier, between two items: what is on its way to other lanes is sent, then everything is cut at once. */
   async cut(message: Barrier): Promise<() => Promise<StageCut>> {
+    const keeping = await this.#cutOperators(message)
     for (const sender of this.#steps.senders.values()) await sender.flush()
     if (!this.#isOpen) throw thrownAway()
     for (const sender of this.#steps.senders.values()) sender.cut(message.checkpoint)
@@ -114,7 +138,12 @@ export class Stage {
     const counts = this.#tally.cut()
     const given = this.#given
     this.#given = new Map()
-    return async () => ({ writers: await writers, counts, given })
+    return async () => ({
+      writers: await writers,
+      counts,
+      given,
+      state: await Promise.all(keeping.map((keep) => keep())),
+    })
   }
 
   /** The same behind an exchange: when the barriers of all lanes have come. */
@@ -156,6 +185,31 @@ export class Stage {
 
   async closeOperators(): Promise<void> {
     await Promise.allSettled([...this.#steps.operators.values()].map(({ operator }) => operator.close()))
+  }
+
+  /** In the order of the flow: what one of them gives with the barrier belongs before the cut of the next. */
+  async #cutOperators(message: Barrier): Promise<(() => Promise<readonly [string, StatePart]>)[]> {
+    const keeping: (() => Promise<readonly [string, StatePart]>)[] = []
+    const { checkpoint, isEnd = false, eventTime } = message
+    for (const [id, { operator, chain, outputs, timeOf = id }] of this.#steps.operators) {
+      if (operator.cut === undefined) continue
+      if (!this.#isOpen) throw thrownAway()
+      let rows = 0
+      await operator.cut(
+        { checkpoint, isEnd, eventTime: eventTime?.get(timeOf) },
+        {
+          emit: async (output, made) => {
+            rows += made.rows
+            await this.emit(id, outputs[output] ?? [], made)
+          },
+        },
+      )
+      this.#tally.step(id, 0, rows)
+      if (chain === undefined) continue
+      const kept = await chain.save(checkpoint, isEnd)
+      keeping.push(async () => [id, await kept()])
+    }
+    return keeping
   }
 
   async #deliver(to: string, batch: Batch): Promise<void> {

@@ -40,6 +40,11 @@ export function stagingAddressOf(settings: StateSettings, sink: string): string 
   return `${remote?.address ?? directory}/staged/${encodeURIComponent(sink)}`
 }
 
+/** Address of the store in which steps keep their state. */
+export function stateFilesOf({ directory, remote }: StatePlace): string {
+  return remote === undefined ? join(directory, 'state') : `${remote.address}/state`
+}
+
 /** Makes the directory on this machine if it is missing. Refused when others could control the job through it. */
 export function prepareStatePlace({ name, directory, remote }: StatePlace): void {
   if (remote === undefined) return void openStateDirectory(join(directory, '..'), name)

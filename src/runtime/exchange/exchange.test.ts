@@ -11,6 +11,7 @@ import type { SplitAssignment, SplitReader } from '../../core/source.ts'
 import { keyLane } from '../../dataplane/key-groups.ts'
 import { Lane } from '../lane.ts'
 import type { FromLane, LaneAck } from '../messages.ts'
+import { LaneEventTime } from '../event-time/lane-event-time.ts'
 import { SourceTask } from '../source-task.ts'
 import { Stage } from '../stage.ts'
 import { Tap } from '../tap.ts'
@@ -197,7 +198,13 @@ class World {
     const task = new SourceTask('in', new ListReader(rows))
     const sources = new Map([['in', { task, edges: [{ to: 'hop 0' }], rebalance: false }]])
     const made = new Lane(
-      { sources, stages, spreaders: new Map(), cutTable: (batch) => Promise.resolve(batch) },
+      {
+        sources,
+        stages,
+        spreaders: new Map(),
+        eventTime: new LaneEventTime([]),
+        cutTable: (batch) => Promise.resolve(batch),
+      },
       (message) => this.#hear(lane, message),
     )
     made.failed = (_attempt, error) => this.errors.push(error)

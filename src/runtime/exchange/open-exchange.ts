@@ -24,7 +24,7 @@ export interface ExchangeEnds {
 }
 
 export async function openExchange(step: ExchangeStep, services: ExchangeServices): Promise<ExchangeEnds> {
-  const { id, schema, routing } = step
+  const { id, schema, inner, routing } = step
   const { lane, lanes, links, failed } = services
   // DuckDB is loaded only by lanes that need it.
   const [{ TableBlocks }, { TableRouter }] = await Promise.all([
@@ -33,11 +33,11 @@ export async function openExchange(step: ExchangeStep, services: ExchangeService
   ])
   const database = (): Promise<LaneDatabase> => services.database()
   const spreader = routing.together === 'may' ? new Spreader(lanes) : undefined
-  const blocks = new TableBlocks(id, schema, database)
+  const blocks = new TableBlocks(id, schema, database, inner)
   const receiver = new ExchangeReceiver({ id, ports: links.in, unpack: (block) => blocks.unpack(block), failed })
   const outlets = links.out.map((port) =>
     port === undefined ? new LocalOutlet(receiver, lane) : new RemoteOutlet(port),
   )
-  const router = new TableRouter({ id, lane, lanes, key: routing.key, schema, database, spreader })
+  const router = new TableRouter({ id, lane, lanes, key: routing.key, schema, inner, database, spreader })
   return { sender: new ExchangeSender({ outlets, router, clock: services.clock, failed }), receiver, spreader }
 }

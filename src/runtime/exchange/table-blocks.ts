@@ -7,7 +7,7 @@ import {
   parseColumnType,
   quoteName,
   quoteText,
-  type ColumnType,
+  type InnerColumn,
   type LaneDatabase,
 } from '../../dataplane/index.ts'
 import { newTableName } from './table-names.ts'
@@ -24,19 +24,22 @@ const OPTIONS =
 export class TableBlocks {
   readonly #id: string
   readonly #schema: Schema
+  readonly #columns: readonly InnerColumn[]
   readonly #database: () => Promise<LaneDatabase>
   #buffer: Buffer | undefined
 
-  constructor(id: string, schema: Schema, database: () => Promise<LaneDatabase>) {
+  /** `inner` are the columns of rows that never leave the lanes, in place of those of the schema. */
+  constructor(id: string, schema: Schema, database: () => Promise<LaneDatabase>, inner?: readonly InnerColumn[]) {
     this.#id = id
     this.#schema = schema
+    this.#columns = inner ?? schema.map(({ name, type }) => ({ name, type: duckType(parseColumnType(type)) }))
     this.#database = database
   }
 
   /** The rows of a relation as bytes. They lie in memory that the next call uses. */
   async pack(relation: string, head: { readonly rows: number; readonly bytes: number }): Promise<Batch> {
     const database = await this.#database()
-    const values = this.#schema.map(({ name, type }) => `${packed(name, parseColumnType(type))} AS ${quoteName(name)}`)
+    const values = this.#columns.map(({ name, type }) => `${packed(name, type)} AS ${quoteName(name)}`)
     const copy = `COPY (SELECT ${values.join(', ')} FROM ${relation}) TO ${quoteText(database.output.path)} (${OPTIONS})`
     const { buffer, length } = await database.exclusive(async () => {
       await moving(() => database.connection.run(copy))
@@ -55,9 +58,7 @@ export class TableBlocks {
     assert(body.kind === 'bytes', 'rows travel as bytes')
     const database = await this.#database()
     const relation = newTableName(this.#id)
-    const values = this.#schema.map(({ name, type }) => {
-      return `CAST(${quoteName(name)} AS ${duckType(parseColumnType(type))}) AS ${quoteName(name)}`
-    })
+    const values = this.#columns.map(({ name, type }) => `CAST(${quoteName(name)} AS ${type}) AS ${quoteName(name)}`)
     await database.exclusive(async () => {
       database.input.write(body.buffer, body.length)
       const select = `SELECT ${values.join(', ')} FROM read_parquet(${quoteText(database.input.path)})`
@@ -74,7 +75,7 @@ export class TableBlocks {
   async keep(relation: string, head: { readonly rows: number; readonly bytes: number }): Promise<Batch> {
     const database = await this.#database()
     const table = newTableName(this.#id)
-    const columns = this.#schema.map(({ name }) => quoteName(name)).join(', ')
+    const columns = this.#columns.map(({ name }) => quoteName(name)).join(', ')
     await moving(() => database.run(`CREATE TEMP TABLE ${quoteName(table)} AS SELECT ${columns} FROM ${relation}`))
     const body = { kind: 'table', relation: table, schema: this.#schema } as const
     return { kind: 'batch', split: '', from: {}, next: {}, body, ...head, release: () => drop(database, table) }
@@ -82,9 +83,8 @@ export class TableBlocks {
 }
 
 /** Parquet has no integers of 128 bits, and DuckDB's JSON is text. */
-function packed(name: string, type: ColumnType): string {
-  const isHuge = type.kind === 'integer' && (type.name === 'hugeint' || type.name === 'uhugeint')
-  return isHuge || type.kind === 'json' ? `CAST(${quoteName(name)} AS VARCHAR)` : quoteName(name)
+function packed(name: string, type: string): string {
+  return /^U?HUGEINT$|^JSON$/.test(type) ? `CAST(${quoteName(name)} AS VARCHAR)` : quoteName(name)
 }
 
 /** Nobody waits for it: a table that stays because the lane is ending goes with the lane. */

@@ -1,7 +1,14 @@
 import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
-import { keyLaneSql, keyTextSql, quoteName, quoteText, type LaneDatabase } from '../../dataplane/index.ts'
+import {
+  keyLaneSql,
+  keyTextSql,
+  quoteName,
+  quoteText,
+  type InnerColumn,
+  type LaneDatabase,
+} from '../../dataplane/index.ts'
 import type { Parcel, Router } from './sender.ts'
 import type { Spreader } from './spreader.ts'
 import { moving, TableBlocks } from './table-blocks.ts'
@@ -13,6 +20,8 @@ export interface TableRouterOptions {
   /** SQL expressions over the rows. */
   readonly key: readonly string[]
   readonly schema: Schema
+  /** Of rows that never leave the lanes, in place of those of the schema. */
+  readonly inner?: readonly InnerColumn[] | undefined
   database(): Promise<LaneDatabase>
   /** Where the rows of a key may go anywhere: decides where they go. Without it each key has its one lane. */
   readonly spreader: Spreader | undefined
@@ -27,7 +36,7 @@ export class TableRouter implements Router {
 
   constructor(options: TableRouterOptions) {
     this.#options = options
-    this.#blocks = new TableBlocks(options.id, options.schema, options.database)
+    this.#blocks = new TableBlocks(options.id, options.schema, options.database, options.inner)
     this.#lanes = quoteName(`lanes of ${options.id}`)
   }
 
@@ -60,7 +69,7 @@ export class TableRouter implements Router {
 
   /** The rows of all batches, in order, as something to select from. */
   #union(batches: readonly Batch[]): string {
-    const columns = this.#options.schema.map(({ name }) => quoteName(name)).join(', ')
+    const columns = (this.#options.inner ?? this.#options.schema).map(({ name }) => quoteName(name)).join(', ')
     const selects = batches.map(({ body }) => {
       assert(body.kind === 'table', 'the plan gives tables to an exchange')
       return `SELECT ${columns} FROM ${quoteName(body.relation)}`

@@ -9,6 +9,7 @@ import { silentLog } from '../../testkit/lane-context.ts'
 import { modelPlan } from '../../testkit/model/model-plan.ts'
 import { Lane } from '../lane.ts'
 import type { FromLane, LaneAck } from '../messages.ts'
+import { LaneEventTime } from '../event-time/lane-event-time.ts'
 import { SourceTask } from '../source-task.ts'
 import { SplitBook } from '../split-book.ts'
 import { Stage } from '../stage.ts'
@@ -90,7 +91,13 @@ class World {
       const none = { operators: new Map(), writers: new Map(), senders: new Map(), receivers: new Map() }
       const stage = new Stage({ ...none, writers: new Map([['out', new Writer()]]) }, new Tap(() => undefined))
       const source = { task: new SourceTask('in', new Reader()), edges: [{ to: 'out' }], rebalance: true }
-      const steps = { sources: new Map([['in', source]]), stages: [stage], spreaders: new Map(), cutTable }
+      const steps = {
+        sources: new Map([['in', source]]),
+        stages: [stage],
+        spreaders: new Map(),
+        eventTime: new LaneEventTime([]),
+        cutTable,
+      }
       const lane = new Lane(steps, (message) => this.#hear(message))
       lane.failed = (_attempt, error) => this.errors.push(error)
       return lane
@@ -152,7 +159,7 @@ class World {
     this.book.settle(this.book.withProgress(this.#acks.flatMap(({ positions }) => positions['in'] ?? [])))
     for (const { committables } of this.#acks) this.published.push(...(committables['out']?.[0]?.['rows'] as string[]))
     for (const { split, to } of this.#moves) {
-      this.#lanes[to]?.add({ kind: 'add', source: 'in', splits: this.book.move(split, to) })
+      void this.#lanes[to]?.add({ kind: 'add', source: 'in', splits: this.book.move(split, to) })
     }
     this.#acks = []
     this.#moves = []
