@@ -16,8 +16,12 @@ export interface SqlTarget extends AsyncDisposable {
   readonly username: string
   readonly password: string
   /** Runs a statement; cells are the server's texts, bytes in hexadecimal. */
-  query(sql: string): Promise<readonly (readonly (string | null)[])[]>
+  query(sql: string): Promise<SqlTargetRows>
+  /** A connection of its own, for a transaction. */
+  session(): Promise<{ query(sql: string): Promise<SqlTargetRows> } & AsyncDisposable>
 }
+
+type SqlTargetRows = readonly (readonly (string | null)[])[]
 
 export async function openSqlTarget(serverUrl: string): Promise<SqlTarget> {
   await using stack = new AsyncDisposableStack()
@@ -50,6 +54,12 @@ async function makeDatabaseOn(
   await first.query(`CREATE DATABASE ${database}`)
   await first.close()
   stack.defer(drop)
+  const ask = async (connection: MysqlConnection | PostgresConnection, sql: string): Promise<SqlTargetRows> => {
+    const { rows } = await connection.query(sql)
+    return rows.map((row) =>
+      row.map((cell) => (cell === null || typeof cell === 'string' ? cell : cell.toString('hex'))),
+    )
+  }
   let connection: MysqlConnection | PostgresConnection | undefined
   stack.defer(async () => await connection?.close())
   return {
@@ -59,10 +69,11 @@ async function makeDatabaseOn(
     password,
     query: async (sql) => {
       if (connection?.isUsable !== true) connection = await open(database)
-      const { rows } = await connection.query(sql)
-      return rows.map((row) =>
-        row.map((cell) => (cell === null || typeof cell === 'string' ? cell : cell.toString('hex'))),
-      )
+      return await ask(connection, sql)
+    },
+    session: async () => {
+      const own = await open(database)
+      return { query: (sql) => ask(own, sql), [Symbol.asyncDispose]: () => own.close() }
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { createConnection, type Connection, type ConnectionOptions, type FieldPacket, type QueryError } from 'mysql2'
 import { toMillraceError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
-import { mysqlError } from './errors.ts'
+import { mysqlError, mysqlErrorNumber } from './errors.ts'
 import { takeRowPackets, type TakeRow } from './row-packets.ts'
 
 export interface MysqlAddress {
@@ -64,6 +64,8 @@ export class MysqlConnection implements AsyncDisposable {
     this.#connection = connection
     this.server = server
     this.#place = place
+    connection.on('error', () => (this.#isBroken = true))
+    connection.on('end', () => (this.#isBroken = true))
   }
 
   /**
@@ -99,8 +101,10 @@ export class MysqlConnection implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       this.#connection.query({ sql, rowsAsArray: true, typeCast: false }, (error, result, fields) => {
         if (error === null) return resolve(resultOf(result, fields))
-        this.#isBroken ||= (error as QueryError & { fatal?: boolean }).fatal === true
-        reject(mysqlError(`${doing} on ${this.#place}`, error))
+        const typed = mysqlError(`${doing} on ${this.#place}`, error)
+        // Without a number it is no answer of the server's.
+        this.#isBroken ||= (error as QueryError & { fatal?: boolean }).fatal === true || mysqlErrorNumber(typed) === 0
+        reject(typed)
       })
     })
   }

@@ -50,6 +50,8 @@ export interface SqlDialect {
   /** The server's name of this connection, and a statement that ends such a one of an earlier instance. */
   readonly sessionIdSql: string
   killSql(sessionId: string): string
+  /** Changes how long this connection waits for a lock. */
+  lockWaitSql(seconds: number): string
 
   describe(session: SqlSession, table: string): Promise<TargetTable | undefined>
   /** Names of tables that begin with `prefix`. */

@@ -67,6 +67,10 @@ export class MysqlDialect implements SqlDialect {
     return `KILL ${Number(sessionId)}`
   }
 
+  lockWaitSql(seconds: number): string {
+    return `SET SESSION innodb_lock_wait_timeout = ${seconds}`
+  }
+
   async describe(session: SqlSession, table: string): Promise<TargetTable | undefined> {
     return await describeMysqlTable(session, this.text(this.#options.database), this.text(table))
   }

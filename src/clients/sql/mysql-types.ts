@@ -3,13 +3,18 @@ import { MillraceError } from '../../core/errors.ts'
 /** Of texts that are a key: what an index of InnoDB takes of four bytes each, with room for other columns. */
 const KEY_TEXT = 'VARCHAR(255)'
 
+/** Digits behind the point of a DECIMAL. */
+const SCALE_MAX = 30
+
 /** The type of a new column for values of a type of ours, without loss. */
 export function mysqlTypeOf(type: string, isKey: boolean): string {
   const lower = type.toLowerCase()
   const fraction = /^timestamp(?:\((\d)\))?$/.exec(lower)
   if (fraction !== null) return `DATETIME(${Math.min(6, Number(fraction[1] ?? 6))})`
-  if (lower.startsWith('decimal') || lower.startsWith('numeric'))
-    return lower.replace('numeric', 'decimal').toUpperCase()
+  const decimal = /^(?:decimal|numeric)(?:\((\d+)(?:,\s*(\d+))?\))?$/.exec(lower)
+  if (decimal !== null && Number(decimal[2] ?? 0) <= SCALE_MAX) {
+    return `DECIMAL(${decimal[1] ?? 18},${decimal[2] ?? (decimal[1] === undefined ? 3 : 0)})`
+  }
   const found = TYPES.get(lower.replace(/\(.*\)$/, ''))
   if (found === undefined) {
     throw new MillraceError(`creating a table: there is no type for ${type}; create the table by hand`, {

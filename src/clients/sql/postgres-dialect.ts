@@ -60,6 +60,10 @@ export class PostgresDialect implements SqlDialect {
     )
   }
 
+  lockWaitSql(seconds: number): string {
+    return `SET lock_timeout = ${seconds * 1000}`
+  }
+
   async describe(session: SqlSession, table: string): Promise<TargetTable | undefined> {
     return await describePostgresTable(session, this.text(this.qualified(table)))
   }

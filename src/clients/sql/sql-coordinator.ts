@@ -26,6 +26,9 @@ import { countStaged, deleteStaged, stagedCheckpoints } from './staged-rows.ts'
 
 /** How often a start tries to become the only writer while an older instance holds locks. */
 const RAISE_ATTEMPTS = 6
+/** Pages hold their lock for milliseconds: who holds it longer stands still. */
+const FENCE_WAIT_S = 1
+const LOCK_WAIT_S = 10
 
 /** Fences older instances, applies staged checkpoints, and knows by the control row which ones were applied. */
 export class SqlCoordinator implements SinkCoordinator {
@@ -192,7 +195,11 @@ export class SqlCoordinator implements SinkCoordinator {
   async #fence(epoch: RunEpoch): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#withSession((session) => this.#control.raise(session, epoch))
+        return await this.#withSession(async (session) => {
+          await session.query(this.#dialect.lockWaitSql(FENCE_WAIT_S))
+          await this.#control.raise(session, epoch)
+          await session.query(this.#dialect.lockWaitSql(LOCK_WAIT_S))
+        })
       } catch (thrown) {
         const error = toMillraceError(thrown)
         if (error.retry !== 'retry' || attempt === RAISE_ATTEMPTS) throw thrown

@@ -1,5 +1,6 @@
 import { after } from 'node:test'
 import { useDatabase } from '../../../scripts/services/databases.ts'
+import { sqlSinkCases } from '../../testkit/sql-sink-cases.ts'
 import { sqlSinkSuite } from '../../testkit/sql-sink-suite.ts'
 import { anySqlSink } from '../../testkit/sql-target.ts'
 import { postgresSink } from './sink.ts'
@@ -8,3 +9,4 @@ const server = await useDatabase('postgres')
 after(() => server[Symbol.asyncDispose]())
 
 sqlSinkSuite('PostgreSQL', server.url, anySqlSink(postgresSink))
+sqlSinkCases('PostgreSQL', server.url, anySqlSink(postgresSink))
