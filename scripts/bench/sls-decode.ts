@@ -2,8 +2,7 @@
  * Decodes log groups as the source does, without any server: `node sls-decode.ts <rows>`. Prints a line of JSON for each
  * way: what it was, rows, raw bytes, seconds, CPU-seconds.
  */
-import { decompressLz4Block } from '../../src/core/lz4-block.ts'
-import { LogLines, LogReader } from '../../src/clients/sls/index.ts'
+import { AnswerMemory, LogLines, LogReader, unpack } from '../../src/clients/sls/index.ts'
 import { encodeLogGroupList } from '../../src/testkit/emulators/sls/log-group.ts'
 import { compressLz4Block } from '../../src/testkit/emulators/sls/lz4-compress.ts'
 import { logGroupsOf } from './log-groups.ts'
@@ -27,9 +26,20 @@ const target = {
   length: 0,
 }
 list.copy(raw)
+const quick = AnswerMemory.open()
+const pulled = {
+  cursor: '',
+  next: '',
+  groups: groups.length,
+  rawBytes: list.length,
+  codec: 'lz4',
+  body: packed,
+  first: undefined,
+  isEnd: true,
+}
 
-function decode(): void {
-  reader.load(raw, list.length, groups.length)
+function decode(counted = quick?.count(list)): void {
+  reader.load(raw, list.length, groups.length, counted)
   while (reader.hasLog) {
     target.rows = 0
     target.length = 0
@@ -38,8 +48,8 @@ function decode(): void {
 }
 
 function unpackAndDecode(): void {
-  decompressLz4Block(packed, raw.subarray(0, list.length), 0)
-  decode()
+  const { counted } = unpack(pulled, raw, quick)
+  decode(counted)
 }
 
 function measure(what: string, work: () => void): void {
@@ -61,5 +71,5 @@ function measure(what: string, work: () => void): void {
   console.log(JSON.stringify(told))
 }
 
-measure('log groups → JSON lines', decode)
+measure('log groups → JSON lines', () => decode())
 measure('LZ4 → log groups → JSON lines', unpackAndDecode)

@@ -5,19 +5,21 @@ import { repository } from '../testing/stage.ts'
 
 interface WasmModule {
   readonly name: string
+  /** The files that it is compiled from. */
+  readonly sources: readonly string[]
   /** The TypeScript file that holds the compiled module. */
   readonly target: string
 }
 
 export const WASM_MODULES: readonly WasmModule[] = [
-  { name: 'json-rows', target: 'src/dataplane/json-rows-module.ts' },
-  { name: 'log-rows', target: 'src/connectors/sls/log-rows-module.ts' },
+  { name: 'json-rows', sources: ['json-rows', 'values'], target: 'src/dataplane/json-rows-module.ts' },
+  { name: 'log-answers', sources: ['log-answers'], target: 'src/clients/sls/log-answers-module.ts' },
+  { name: 'log-rows', sources: ['log-rows', 'values'], target: 'src/connectors/sls/log-rows-module.ts' },
 ]
 
-/** What a module is compiled from: its own file and the values that all share. */
-export function sourceHash({ name }: WasmModule): string {
+export function sourceHash({ sources }: WasmModule): string {
   const hash = createHash('sha256')
-  for (const file of [`${name}.ts`, 'values.ts']) hash.update(readFileSync(path.join(repository, 'wasm', file)))
+  for (const source of sources) hash.update(readFileSync(path.join(repository, 'wasm', `${source}.ts`)))
   return hash.digest('hex')
 }
 

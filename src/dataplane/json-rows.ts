@@ -7,7 +7,7 @@ import { templateOf, type JsonTemplate } from './json-template.ts'
 import type { PlainPage } from './parquet-plain.ts'
 import type { Column } from './types.ts'
 import { SLACK, WasmColumns } from './wasm-columns.ts'
-import { webAssembly, type WasmNumber } from './web-assembly.ts'
+import { webAssembly, type WasmNumber } from '../core/web-assembly.ts'
 
 const STEP_BYTES = 28
 const TEMPLATES_MAX = 8

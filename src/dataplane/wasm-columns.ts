@@ -3,7 +3,7 @@ import type { ColumnPage } from './column-page.ts'
 import { definitionLevels } from './definition-levels.ts'
 import { areAll, isFixed, type Taking } from './json-takings.ts'
 import type { TextPage } from './text-columns.ts'
-import { webAssembly, type WasmMemory } from './web-assembly.ts'
+import { webAssembly, type WasmMemory } from '../core/web-assembly.ts'
 
 const COLUMN_BYTES = 16
 /** Room behind everything that is read or written 16 bytes at a time. */

@@ -49,7 +49,7 @@ const pull = async (client: SlsClient, codec: 'lz4' | 'zstd' | 'none' = 'lz4'): 
 
 function read(pulled: PulledLogs): number {
   const reader = new LogReader()
-  reader.load(unpack(pulled, undefined), pulled.rawBytes, pulled.groups)
+  reader.load(unpack(pulled, undefined).memory, pulled.rawBytes, pulled.groups)
   let logs = 0
   for (; reader.hasLog; reader.next()) logs++
   return logs

@@ -1,4 +1,5 @@
 /** A client of Alibaba Cloud Log Service (SLS) for reading, and the decoding of its log groups. */
+export { AnswerMemory } from './answer-memory.ts'
 export { SlsClient, type PullRequest, type SlsClientOptions } from './client.ts'
 export { fixedCredentials, type CredentialsProvider, type SlsCredentials } from './credentials.ts'
 export { cursorPosition } from './cursor.ts'

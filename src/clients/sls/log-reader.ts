@@ -55,16 +55,17 @@ export class LogReader {
   readonly #wire = new WireReader()
 
   /**
-   * Begins with the first log of an answer of `groups` groups in the first `length` bytes.
+   * Begins with the first log of an answer of `groups` groups in the first `length` bytes. `counted` are the groups that
+   * were found in them, if they were looked over already.
    *
    * @throws RangeError when the bytes are no whole list of so many groups.
    */
-  load(bytes: Buffer, length: number, groups: number): void {
+  load(bytes: Buffer, length: number, groups: number, counted?: number): void {
     this.bytes = bytes
     this.#wire.bytes = bytes
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#length = length
-    const found = countGroups(this.#wire, length)
+    const found = counted ?? countGroups(this.#wire, length)
     if (found !== groups) throw new RangeError(`${found} groups where ${groups} were announced`)
     this.#at = 0
     this.#groupEnd = 0

@@ -1,5 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib'
 import { decompressLz4Block } from '../../core/lz4-block.ts'
+import type { AnswerMemory } from './answer-memory.ts'
 import { cursorPosition } from './cursor.ts'
 import type { HttpReply } from './http.ts'
 
@@ -50,19 +51,31 @@ function wholeNumber(text: string, name: string): number {
   return Number(text)
 }
 
+/** The raw bytes of an answer. */
+export interface RawLogs {
+  /** Has `SLACK_BYTES` line feeds behind the raw bytes. */
+  readonly memory: Buffer
+  /** Groups in it, where somebody has counted them and found nothing odd. */
+  readonly counted: number | undefined
+}
+
 /**
- * Unpacks the body to exactly the size that was announced. `target` is used when it is large enough; what comes back has
- * `SLACK_BYTES` line feeds behind its raw bytes.
+ * Unpacks the body to exactly the size that was announced. `target` is used when it is large enough.
  *
  * @throws DamagedAnswer when the body is anything else.
  */
-export function unpack({ body, codec, rawBytes }: PulledLogs, target: Buffer | undefined): Buffer {
+export function unpack(pulled: PulledLogs, target: Buffer | undefined, quick?: AnswerMemory): RawLogs {
+  const { body, codec, rawBytes } = pulled
   const room = rawBytes + SLACK_BYTES
-  const whole = target !== undefined && target.length >= room ? target : Buffer.allocUnsafeSlow(Math.ceil(room * 1.25))
-  const raw = whole.subarray(0, rawBytes)
-  whole.fill(LINE_FEED, rawBytes, room)
+  const memory = target !== undefined && target.length >= room ? target : Buffer.allocUnsafeSlow(Math.ceil(room * 1.25))
+  const raw = memory.subarray(0, rawBytes)
+  memory.fill(LINE_FEED, rawBytes, room)
+  if (codec === 'lz4') {
+    const counted = quick?.unpackLz4(body, raw)
+    if (counted !== undefined) return { memory, counted }
+  }
   if (unpackInto(raw, body, codec) !== rawBytes) throw new DamagedAnswer(`it does not unpack to ${rawBytes} bytes`)
-  return whole
+  return { memory, counted: codec === 'lz4' ? undefined : quick?.count(raw) }
 }
 
 function unpackInto(raw: Buffer, body: Buffer, codec: string): number {

@@ -1,11 +1,18 @@
 import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { DamagedAnswer, LogReader, unpack, type PulledLogs } from '../../clients/sls/index.ts'
+import { DamagedAnswer, LogReader, unpack, type AnswerMemory, type PulledLogs } from '../../clients/sls/index.ts'
 import { expired } from './lost.ts'
 import type { LogPlace } from './poison.ts'
 import type { ShardFeed } from './shard-feed.ts'
 import { positionAt, positionToJson } from './split.ts'
+
+/** What one answer after the other is read with. */
+export interface AnswerTools {
+  readonly logs: LogReader
+  readonly memory: Buffer | undefined
+  readonly quick: AnswerMemory | undefined
+}
 
 /**
  * An answer with groups that was unpacked and checked, while it is given out log by log. The service skips what has
@@ -29,7 +36,7 @@ export class OpenAnswer {
    *
    * @throws DamagedAnswer when the answer cannot be used, MillraceError POSITION_LOST when logs expired before it.
    */
-  constructor(feed: ShardFeed, pulled: PulledLogs, logs: LogReader, memory: Buffer | undefined) {
+  constructor(feed: ShardFeed, pulled: PulledLogs, { logs, memory, quick }: AnswerTools) {
     const { cursorNumber, wanted, untilNumber } = feed
     const { first } = pulled
     if (first !== undefined && wanted !== undefined && first > wanted) throw expired(feed.split, { wanted, first })
@@ -38,9 +45,10 @@ export class OpenAnswer {
     this.feed = feed
     this.#pulled = pulled
     this.#logs = logs
-    this.memory = unpack(pulled, memory)
+    const raw = unpack(pulled, memory, quick)
+    this.memory = raw.memory
     try {
-      logs.load(this.memory, pulled.rawBytes, pulled.groups)
+      logs.load(this.memory, pulled.rawBytes, pulled.groups, raw.counted)
     } catch (cause) {
       throw new DamagedAnswer(`it is no list of log groups: ${(cause as Error).message}`, { cause })
     }

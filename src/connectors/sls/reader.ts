@@ -4,7 +4,14 @@ import type { Batch, Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
 import { LaneDatabase } from '../../dataplane/index.ts'
-import { DamagedAnswer, LogLines, LogReader, type LineTarget, type SlsClient } from '../../clients/sls/index.ts'
+import {
+  AnswerMemory,
+  DamagedAnswer,
+  LogLines,
+  LogReader,
+  type LineTarget,
+  type SlsClient,
+} from '../../clients/sls/index.ts'
 import { LinePool } from './line-pool.ts'
 import { LogTables, assertReadable } from './log-tables.ts'
 import { OpenAnswer } from './open-answer.ts'
@@ -25,6 +32,7 @@ export class SlsReader implements SplitReader {
   readonly #context: LaneContext
   readonly #feeds: ShardFeeds
   readonly #logs = new LogReader()
+  readonly #quick = AnswerMemory.open()
   readonly #lines = new LogLines()
   readonly #pool: LinePool
   readonly #tables: LogTables | undefined
@@ -82,7 +90,7 @@ export class SlsReader implements SplitReader {
       return undefined
     }
     try {
-      const answer = new OpenAnswer(feed, pulled, this.#logs, this.#memory)
+      const answer = new OpenAnswer(feed, pulled, { logs: this.#logs, memory: this.#memory, quick: this.#quick })
       this.#memory = answer.memory
       this.#feeds.opened(answer, pulled)
       this.#feeds.pullMore()

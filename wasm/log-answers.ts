@@ -1,0 +1,140 @@
+/*
+ * AssemblyScript: answers of SLS are unpacked and looked over as a whole before anything of them is used. What is damaged
+ * or unusual is looked at again in TypeScript (src/core/lz4-block.ts, src/clients/sls/count-groups.ts), which says what is
+ * wrong with it.
+ *
+ * All places are addresses, and behind all bytes there is room for 32 more.
+ */
+
+/** Unpacks one LZ4 block (lz4/lz4 doc/lz4_Block_format.md); returns the place behind what was written, or 0. */
+export function decompress(from: usize, fromEnd: usize, to: usize, toEnd: usize): usize {
+  const start = to
+  while (from < fromEnd) {
+    const token = <usize>load<u8>(from++)
+    let literals = token >>> 4
+    if (literals == 15) {
+      let byte: usize = 255
+      while (byte == 255) {
+        if (from >= fromEnd) return 0
+        byte = <usize>load<u8>(from++)
+        literals += byte
+      }
+    }
+    if (literals > fromEnd - from || literals > toEnd - to) return 0
+    for (let done: usize = 0; done < literals; done += 16) v128.store(to + done, v128.load(from + done))
+    to += literals
+    from += literals
+    if (from == fromEnd) return to
+    if (fromEnd - from < 2) return 0
+    const distance = <usize>load<u16>(from)
+    from += 2
+    let match = (token & 15) + 4
+    if (match == 19) {
+      let byte: usize = 255
+      while (byte == 255) {
+        if (from >= fromEnd) return 0
+        byte = <usize>load<u8>(from++)
+        match += byte
+      }
+    }
+    // The last sequence of a block is literals alone.
+    if (from >= fromEnd || distance == 0 || distance > to - start || match > toEnd - to) return 0
+    const end = to + match
+    let back = to - distance
+    if (distance >= 16) {
+      for (; to < end; to += 16, back += 16) v128.store(to, v128.load(back))
+    } else if (distance >= 8) {
+      for (; to < end; to += 8, back += 8) store<u64>(to, load<u64>(back))
+    } else {
+      for (; to < end; to++, back++) store<u8>(to, load<u8>(back))
+    }
+    to = end
+  }
+  return 0
+}
+
+/** Place behind the number that `varint` read, or 0 when it has more than five bytes. */
+let behind: usize = 0
+
+/** Groups of a LogGroupList of which nothing is odd, or -1. */
+export function count(from: usize, end: usize): i32 {
+  let groups = 0
+  let at = from
+  while (at < end) {
+    if (load<u8>(at) != 0x0a) return -1
+    const size = varint(at + 1)
+    if (behind == 0 || behind > end || size > end - behind) return -1
+    at = behind + size
+    if (!isGroup(behind, at)) return -1
+    groups++
+  }
+  return groups
+}
+
+function isGroup(from: usize, end: usize): bool {
+  let at = from
+  while (at < end) {
+    const tag = load<u8>(at)
+    // Logs, category, topic, source, machine and tags: all have a length.
+    if (tag > 0x32 || (tag & 7) != 2 || tag < 8) return false
+    const size = varint(at + 1)
+    const start = behind
+    if (start == 0 || start > end || size > end - start) return false
+    at = start + size
+    if (tag == 0x0a && !isLog(start, at)) return false
+    if (tag == 0x32 && !isContent(start, at)) return false
+  }
+  return true
+}
+
+function isLog(from: usize, end: usize): bool {
+  let hasTime = false
+  let at = from
+  while (at < end) {
+    const tag = load<u8>(at)
+    if (tag == 0x12) {
+      const size = varint(at + 1)
+      const start = behind
+      if (start == 0 || start > end || size > end - start) return false
+      at = start + size
+      if (!isContent(start, at)) return false
+    } else if (tag == 0x08) {
+      varint(at + 1)
+      if (behind == 0 || behind > end) return false
+      at = behind
+      hasTime = true
+    } else if (tag == 0x25) {
+      at += 5
+      if (at > end) return false
+    } else return false
+  }
+  return hasTime
+}
+
+/** A key and behind it a value, and nothing else. */
+function isContent(from: usize, end: usize): bool {
+  if (end - from < 4 || load<u8>(from) != 0x0a) return false
+  const keySize = varint(from + 1)
+  if (behind == 0 || behind > end || keySize > end - behind) return false
+  const value = behind + keySize
+  if (end - value < 2 || load<u8>(value) != 0x12) return false
+  const size = varint(value + 1)
+  return behind != 0 && behind <= end && size == end - behind
+}
+
+function varint(at: usize): usize {
+  let value: usize = 0
+  let shift: usize = 0
+  for (let place = at; place < at + 5; place++) {
+    const byte = <usize>load<u8>(place)
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) {
+      // Of the fifth byte four bits are left.
+      behind = place == at + 4 && byte > 15 ? 0 : place + 1
+      return value
+    }
+    shift += 7
+  }
+  behind = 0
+  return 0
+}
