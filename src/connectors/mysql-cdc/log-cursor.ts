@@ -47,7 +47,8 @@ export class LogCursor {
   #tables: LogTables | undefined
   #isInside = false
   #isXa = false
-  #toldAt: number
+  /** When a position was told last; at first none was, so that the hand-over to the log is soon in a checkpoint. */
+  #toldAt = Number.NEGATIVE_INFINITY
   #isClosed = false
 
   constructor(assignment: SplitAssignment, settings: LogSettings) {
@@ -58,7 +59,6 @@ export class LogCursor {
     this.#until = until === undefined ? undefined : { file: String(until['file']), position: Number(until['position']) }
     this.#span = new LogSpan(this.#start, { split, separator: settings.separator, hasTables: settings.hasTables })
     this.#extras = new ChangeExtras(settings.options.metadata)
-    this.#toldAt = settings.clock.now()
   }
 
   /** The next items: none when there is nothing now, or `signal` was aborted. */
@@ -218,11 +218,12 @@ export class LogCursor {
   /** A log in which only others write moves on too: a place that stood still would be purged some day. */
   #progress(stream: BinlogStream, tables: LogTables): Item[] {
     const now = this.#settings.clock.now()
+    const isFirst = this.#toldAt === Number.NEGATIVE_INFINITY
     if (this.#isInside || now - this.#toldAt < PROGRESS_MS) return []
     this.#toldAt = now
     const before = this.#span.from.place
     const { place } = stream
-    if (place.file === before.file && place.position === before.position) return []
+    if (!isFirst && place.file === before.file && place.position === before.position) return []
     this.#span.cut(this.#at(stream, tables))
     return [{ kind: 'idle', split: this.split, next: toJson(this.#span.from) }]
   }
