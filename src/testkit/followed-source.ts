@@ -2,6 +2,7 @@ import type { Batch } from '../core/batch.ts'
 import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
 import { assert } from '../core/assert.ts'
 import type { JsonObject } from '../core/json.ts'
+import type { Schema } from '../core/schema.ts'
 import type { Source, SplitAssignment, SplitEnumerator, SplitReader } from '../core/source.ts'
 import { recordsOf } from './read-splits.ts'
 import { testLaneContext, testSourceContext } from './lane-context.ts'
@@ -18,6 +19,7 @@ interface State {
  */
 export class FollowedSource implements AsyncDisposable {
   readonly #source: Source
+  readonly #schema: Schema | undefined
   #published = new Map<string, State>()
   #live = new Map<string, State>()
   #enumerator: SplitEnumerator | undefined
@@ -25,8 +27,10 @@ export class FollowedSource implements AsyncDisposable {
   readonly #kept: string[] = []
   #unpublished: string[] = []
 
-  constructor(source: Source) {
+  /** `schema`: what the pipeline was planned with. */
+  constructor(source: Source, schema?: Schema) {
     this.#source = source
+    this.#schema = schema
   }
 
   /** Everything that was read and not lost in a crash, in its order, as text. */
@@ -50,9 +54,8 @@ export class FollowedSource implements AsyncDisposable {
     this.#enumerator = this.#source.enumerator(
       testSourceContext({ times: { ...testSourceContext().times, retained: 1 } }),
     )
-    this.#reader = this.#source.reader(testLaneContext())
-    const open = [...this.#published.values()].filter(({ isFinished }) => !isFinished)
-    const restored = open.map(({ assignment, at }) => ({ ...assignment, at }))
+    this.#reader = this.#source.reader(testLaneContext({ schema: this.#schema }))
+    const restored = this.assignments()
     await this.#enumerator.verify(restored)
     this.#live = new Map([...this.#published].map(([id, state]) => [id, { ...state }]))
     this.#reader.assign(restored)
@@ -98,11 +101,10 @@ export class FollowedSource implements AsyncDisposable {
     return new Map([...this.#published].map(([id, { at }]) => [id, at]))
   }
 
-  /** Puts another position into the last checkpoint. */
-  rewrite(split: string, at: JsonObject): void {
-    const state = this.#published.get(split)
-    assert(state !== undefined, 'the split was published')
-    state.at = at
+  /** What a start would go on with. */
+  assignments(): SplitAssignment[] {
+    const open = [...this.#published.values()].filter(({ isFinished }) => !isFinished)
+    return open.map(({ assignment, at }) => ({ ...assignment, at }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,24 +35,29 @@ export class ReplicationStream implements AsyncDisposable {
   /** The server had told everything that it is to tell, up to this place, at the last keepalive. */
   caughtUp: Lsn = 0n
 
+  /** The history of the server that the places belong to. */
+  readonly timeline: number
+
   static async open(options: PgConnectionOptions, stream: StreamOptions): Promise<ReplicationStream> {
     const connection = await PgConnection.open({ ...options, isReplication: true })
     const { slot, publication, from } = stream
     const doing = `streaming from replication slot ${slot}`
     try {
+      const [row] = await connection.query('IDENTIFY_SYSTEM', 'asking the server who it is')
       await connection.copyBoth(
         `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${formatLsn(from)} ` +
           `(proto_version '1', publication_names ${quoteText(quoteName(publication))})`,
         doing,
       )
-      return new ReplicationStream(connection, doing)
+      return new ReplicationStream(connection, doing, Number(row?.[1]))
     } catch (error) {
       connection.close()
       throw error
     }
   }
 
-  private constructor(connection: PgConnection, doing: string) {
+  private constructor(connection: PgConnection, doing: string, timeline: number) {
+    this.timeline = timeline
     this.#connection = connection
     this.#doing = doing
   }

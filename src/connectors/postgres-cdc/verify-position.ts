@@ -67,6 +67,7 @@ async function verifyWal(
 /** Where the history ends that a position belongs to: on an older timeline, where the server left it. */
 async function endOfHistory(connection: PgConnection, server: ServerIdentity, { timeline }: WalPosition): Promise<Lsn> {
   if (timeline === server.timeline) return server.end
+  if (timeline > server.timeline) return 0n
   const [row] = await connection.query(`TIMELINE_HISTORY ${server.timeline}`, 'reading the history of timelines')
   return leftAt(row?.[1] ?? '', timeline) ?? 0n
 }

@@ -83,7 +83,7 @@ export class WalFeed {
     this.split = assignment.split
     this.#sources = sources
     this.#options = options
-    this.#position = walPositionFromJson(assignment.at)
+    this.#position = { ...walPositionFromJson(assignment.at), timeline: sources.stream.timeline }
     this.#emitted = assignment.at
     this.#alreadyRead = new AlreadyRead(walSpecFromJson(assignment.spec), keyOrder(table.key))
     this.#followed = new FollowedTable(table, catalog, options.schema, options.log)
