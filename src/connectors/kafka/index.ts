@@ -1,5 +1,5 @@
 import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
-import { isChangeFormat } from '../../formats/changes/names.ts'
+import { tellsChanges } from '../../formats/changes/names.ts'
 import { sink } from './sink/index.ts'
 import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 
@@ -29,6 +29,7 @@ const UNVERIFIED = {
 } as const
 
 function describe(options: KafkaSourceOptions): SourceDescription {
+  const { format } = options
   const committed = options.properties['isolation.level'] !== 'read_uncommitted'
   return {
     delivery: {
@@ -41,9 +42,9 @@ function describe(options: KafkaSourceOptions): SourceDescription {
     },
     bounded: options.end !== 'never',
     gives: ['bytes'],
-    format: isChangeFormat(options.format) ? 'json' : options.format,
+    format: tellsChanges(format) ? 'json' : format,
     ...(options.tables !== undefined && { tables: true }),
-    metadata: isChangeFormat(options.format)
+    metadata: tellsChanges(format)
       ? []
       : [
           { name: '_key', type: 'blob', nullable: true },

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { duration, identifier, properties } from '../../core/options.ts'
-import { CHANGE_FORMATS, isChangeFormat, type ChangeFormatName } from '../../formats/changes/names.ts'
+import {
+  CHANGE_FORMATS,
+  FEED_FORMATS,
+  tellsChanges,
+  type ChangeFormatName,
+  type FeedFormatName,
+} from '../../formats/changes/names.ts'
 import { connectionOptions, type KafkaConnectionOptions } from './connection-options.ts'
 
 const offsetsByTopic = z.record(
@@ -41,10 +47,10 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       .describe('Regular expression; topics that match are read, also those created later.')
       .meta({ examples: ['^clicks_.*$'] }),
     format: z
-      .enum(['json', 'csv', 'raw', ...CHANGE_FORMATS])
+      .enum(['json', 'csv', 'raw', ...CHANGE_FORMATS, ...FEED_FORMATS])
       .default('json')
       .describe(
-        `How values are encoded. ${CHANGE_FORMATS.join(', ')} are feeds of changes: their rows have the columns of the table and \`__op\` (0 upsert, 1 delete).`,
+        `How values are encoded. ${[...CHANGE_FORMATS, ...FEED_FORMATS].join(', ')} are feeds of changes: their rows have the columns of the table and \`__op\` (0 upsert, 1 delete).`,
       ),
     table: identifier()
       .optional()
@@ -86,7 +92,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       context.addIssue({ code: 'custom', path: ['topics'], message: 'give either `topics` or `topicPattern`' })
     }
     for (const name of ['table', 'tables'] as const) {
-      if (options[name] === undefined || isChangeFormat(options.format)) continue
+      if (options[name] === undefined || tellsChanges(options.format)) continue
       context.addIssue({ code: 'custom', path: [name], message: 'needs a format of changes, such as debezium-json' })
     }
     if (options.table !== undefined && options.tables !== undefined) {
@@ -108,7 +114,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
 export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
-  readonly format: 'json' | 'csv' | 'raw' | ChangeFormatName
+  readonly format: 'json' | 'csv' | 'raw' | ChangeFormatName | FeedFormatName
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
   readonly schema?: Readonly<Record<string, string>> | undefined

@@ -16,8 +16,21 @@ import { ChangeSplits } from './change-splits.ts'
 import { fetchOptionsOf } from './connect.ts'
 import { metadataOf } from './metadata.ts'
 import type { KafkaSourceOptions } from './options.ts'
-import { fetchPosition, offsetFromJson, offsetToJson, splitIdOf } from './split.ts'
+import { fetchPosition, offsetFromJson, offsetToJson, splitIdOf, type KafkaSplit } from './split.ts'
 import { TargetPool, type TargetOptions } from './target-pool.ts'
+
+/** Makes items of a partition's records. */
+export interface RecordConsumer {
+  /** The positions that reading begins at. */
+  placed?(split: SplitAssignment): void
+  /** The target is used again afterwards. */
+  itemsOf(
+    place: Pick<KafkaSplit, 'topic' | 'partition'>,
+    split: string,
+    range: { readonly from: bigint; readonly next: bigint },
+    target: RecordTarget,
+  ): Item[]
+}
 
 interface OpenSplit {
   readonly assignment: SplitAssignment
@@ -33,7 +46,7 @@ export class KafkaReader implements SplitReader {
   readonly #client: KafkaClient
   readonly #session: FetchSession
   readonly #targets: TargetOptions
-  readonly #changes: ChangeSplits | undefined
+  readonly #changes: RecordConsumer | undefined
   #metadata: readonly string[]
   #pool: TargetPool
   readonly #cursor = new BatchCursor()
@@ -43,14 +56,16 @@ export class KafkaReader implements SplitReader {
   /** The partition whose bytes the cursor holds. */
   #current: FetchedPartition | undefined
 
-  constructor(options: KafkaSourceOptions, client: KafkaClient, context: LaneContext) {
+  /** `consumer` takes the records; without one they go on as they are, or as the changes that they tell of. */
+  constructor(options: KafkaSourceOptions, client: KafkaClient, context: LaneContext, consumer?: RecordConsumer) {
     this.#client = client
     this.#session = new FetchSession(client, fetchOptionsOf(options))
     this.#metadata = context.metadata
     const { format } = options
-    this.#changes = isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined
+    this.#changes = consumer ?? (isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined)
     this.#targets = {
-      separator: context.format.kind === 'bytes' ? context.format.separator : 0x0a,
+      // Changes are made of lines: JSON loses its line feeds there.
+      separator: this.#changes === undefined && context.format.kind === 'bytes' ? context.format.separator : 0x0a,
       isJson: format !== 'csv' && format !== 'raw',
       withKeys: context.metadata.includes('_key') || this.#changes !== undefined,
       withHeaders: context.metadata.includes('_headers'),
@@ -70,7 +85,7 @@ export class KafkaReader implements SplitReader {
     for (const assignment of splits) {
       const until = assignment.until === undefined ? undefined : offsetFromJson(assignment.until)
       this.#splits.set(assignment.split, { assignment, until, next: offsetFromJson(assignment.at) })
-      this.#changes?.assign(assignment)
+      this.#changes?.placed?.(assignment)
     }
     this.#restartSession()
   }

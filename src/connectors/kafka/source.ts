@@ -1,9 +1,12 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Source, SplitEnumerator, SplitReader } from '../../core/source.ts'
+import { isFeedFormat } from '../../formats/changes/names.ts'
 import { checkKafka } from './check.ts'
 import { IMPATIENT, openClient } from './connect.ts'
 import { KafkaEnumerator } from './enumerator.ts'
+import { FeedEnumerator } from './feed-enumerator.ts'
+import { FeedReader } from './feed-reader.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { KafkaReader } from './reader.ts'
 
@@ -21,10 +24,16 @@ export class KafkaSource implements Source {
   }
 
   enumerator(): SplitEnumerator {
-    return new KafkaEnumerator(this.#options, openClient(this.#options, IMPATIENT))
+    const partitions = new KafkaEnumerator(this.#options, openClient(this.#options, IMPATIENT))
+    return isFeedFormat(this.#options.format) ? new FeedEnumerator(partitions) : partitions
   }
 
   reader(context: LaneContext): SplitReader {
-    return new KafkaReader(this.#options, openClient(this.#options), context)
+    const options = this.#options
+    const client = openClient(options)
+    const { format } = options
+    return isFeedFormat(format)
+      ? new FeedReader(options, format, client, context)
+      : new KafkaReader(options, client, context)
   }
 }

@@ -1,6 +1,9 @@
 import { compareTables, type SourceTable, type TableEvent, type TableId } from '../../core/changes.ts'
 import { RowBuffer } from './row-buffer.ts'
 
+/** Rows go on in pieces of about this size. */
+const BATCH_BYTES = 4 * 1024 * 1024
+
 /** Rows of one table in one shape, or a change of it, in the order of the log. */
 export type CollectedItem =
   | {
@@ -17,6 +20,8 @@ export interface ChangeCollectorOptions {
   readonly wants: (table: { readonly database: string; readonly name: string; readonly id: TableId }) => boolean
   /** Changes of shape are told. */
   readonly tellsChanges: boolean
+  /** Events of whole tables are told; default: where changes of shape are. */
+  readonly tellsEvents?: boolean
 }
 
 /**
@@ -65,7 +70,13 @@ export class ChangeCollector {
     this.#see(table)
     const items = this.#itemsOf(table.id)
     const last = items.at(-1)
-    if (last?.kind === 'rows' && last.table === table && isSame(last.partial, partial)) return last.rows
+    if (
+      last?.kind === 'rows' &&
+      last.table === table &&
+      isSame(last.partial, partial) &&
+      last.rows.length < BATCH_BYTES
+    )
+      return last.rows
     const rows = this.#free.pop() ?? new RowBuffer(this.#options.separator)
     items.push({ kind: 'rows', table, partial, rows })
     return rows
@@ -74,6 +85,19 @@ export class ChangeCollector {
   end(table: SourceTable, rows: RowBuffer, isDelete: boolean): void {
     const from = rows.rowFrom
     rows.end(isDelete)
+    this.#passOver(table, rows, from)
+  }
+
+  /** A row that is written already. */
+  whole(table: SourceTable, text: Buffer): void {
+    const rows = this.open(table)
+    const from = rows.rowFrom
+    rows.whole(text)
+    this.#passOver(table, rows, from)
+  }
+
+  /** Takes the row back that was handed on before. */
+  #passOver(table: SourceTable, rows: RowBuffer, from: number): void {
     const left = this.#skip.get(table.id)
     if (left === undefined) return
     rows.takeBack(from)
@@ -83,7 +107,8 @@ export class ChangeCollector {
 
   /** Something happened to a whole table. */
   event(table: SourceTable, event: TableEvent): void {
-    if (!this.#options.tellsChanges) return
+    const { tellsChanges, tellsEvents = tellsChanges } = this.#options
+    if (!tellsEvents) return
     this.#see(table)
     this.#itemsOf(table.id).push({ kind: 'change', table, events: [event] })
   }

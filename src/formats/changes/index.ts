@@ -13,7 +13,7 @@ export { ChangeCollector, type CollectedItem } from './change-collector.ts'
 export type { ChangeFormat, ChangeMessage } from './change-format.ts'
 export { BadMessage } from './json-members.ts'
 
-export { CHANGE_FORMATS, isChangeFormat, type ChangeFormatName } from './names.ts'
+export { isChangeFormat, type ChangeFormatName } from './names.ts'
 
 /** `declared` are the columns of the pipeline, where it names them. */
 export function openChangeFormat(name: ChangeFormatName, declared: Schema | undefined): ChangeFormat {

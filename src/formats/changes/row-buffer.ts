@@ -72,9 +72,13 @@ export class RowBuffer {
     this.#rowFrom = this.length
   }
 
-  /** Takes back the row that is being written. */
-  undo(): void {
-    this.length = this.#rowFrom
+  /** A row that is written already. */
+  whole(text: Buffer): void {
+    this.raw(text, 0, text.length)
+    this.#room(1)
+    this.buffer[this.length++] = this.#separator
+    this.rows++
+    this.#rowFrom = this.length
   }
 
   /** Takes back the row that was ended last, whose start was `from`. */

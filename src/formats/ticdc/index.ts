@@ -1,0 +1,17 @@
+/**
+ * Feeds of TiCDC: every change at least once, in partitions that go ahead each in its own time, with watermarks that say how
+ * far each is complete.
+ */
+import type { FeedFormatName } from '../changes/names.ts'
+import { CanalFeed } from './canal-feed.ts'
+import type { FeedFormat } from './feed-format.ts'
+
+export { FeedBuffer, type SettledTable } from './feed-buffer.ts'
+export type { FeedFormat, FeedSink } from './feed-format.ts'
+
+export function openFeedFormat(name: FeedFormatName): FeedFormat {
+  switch (name) {
+    case 'ticdc-canal-json':
+      return new CanalFeed()
+  }
+}
