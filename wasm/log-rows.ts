@@ -51,7 +51,7 @@ export function take(
   times: usize,
   count: i32,
 ): usize {
-  const fieldsEnd = fields + (<usize>fieldCount) * FIELD
+  const fieldsEnd = fields + <usize>fieldCount * FIELD
   let at = from
   let timeAt = times
   for (let taken = 0; taken < count && at < end; taken++) {

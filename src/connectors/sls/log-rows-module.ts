@@ -1,5 +1,5 @@
 /** Compiled from wasm/log-rows.ts by `npm run build:wasm`; do not change it by hand. */
-export const LOG_ROWS_SOURCE_SHA256 = 'fb1c1cc0b8f2884469a0ff6d3e71b9642f1c3ee12ad6316e78fef1afd758e726'
+export const LOG_ROWS_SOURCE_SHA256 = '72bdaf680dad740e7062b7d3038fa4e20a5bc4335c0ab879ff4de3dea5fd6c35'
 
 export const LOG_ROWS_MODULE: string =
   'AGFzbQEAAAABIwRgBX9/f39/AX9gAn9/AX9gBH9/f38Bf2AHf39/f39/fwF/Ag8BA2VudgZtZW1vcnkCAAADBgUBAgAAAwYfBn4B' +
