@@ -1,0 +1,119 @@
+/** Aggregates over several lanes against a plain model: rows in any order, late rows, crashes, other numbers of lanes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { StateByStep } from '../../checkpoint/kept-state.ts'
+import { openLaneDatabase, type LaneDatabase } from '../../dataplane/lane-database.ts'
+import type { Window } from '../../dataplane/index.ts'
+import { outcomeOf, type Happening, type Row } from '../../testkit/keyed/aggregate-model.ts'
+import { AggregateWorld } from '../../testkit/keyed/aggregate-world.ts'
+import { MemoryFileStore } from '../../testkit/memory-file-store.ts'
+
+const MINUTE = 60_000_000
+const WINDOWS: readonly (readonly [name: string, window: Window | undefined, lateness: number])[] = [
+  ['no windows', undefined, 0],
+  ['tumbling windows', { kind: 'tumbling', size: 10 * MINUTE, offset: 3 * MINUTE }, 0],
+  ['tumbling windows that take late rows', { kind: 'tumbling', size: 10 * MINUTE, offset: 0 }, 5 * MINUTE],
+  ['hopping windows', { kind: 'hopping', size: 10 * MINUTE, every: 4 * MINUTE, offset: 0 }, 0],
+  ['cumulative windows', { kind: 'cumulative', size: 12 * MINUTE, every: 4 * MINUTE, offset: 0 }, 0],
+  ['sessions', { kind: 'session', gap: 2 * MINUTE }, 0],
+]
+
+type Act =
+  | { readonly kind: 'rows'; readonly lane: number; readonly rows: readonly Row[] }
+  /** Event time goes on by so many microseconds. */
+  | { readonly kind: 'barrier'; readonly by: number | undefined }
+  /** What was not published is lost, and read again by so many lanes. */
+  | { readonly kind: 'crash'; readonly lanes: number }
+
+const moment = fc.oneof(
+  { weight: 12, arbitrary: fc.integer({ min: -30 * 60, max: 60 * 60 }).map((seconds) => seconds * 1_000_000) },
+  { weight: 1, arbitrary: fc.constant(null) },
+)
+const row: fc.Arbitrary<Row> = fc.record({
+  key: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.constant(null) }),
+  at: moment,
+  amount: fc.integer({ min: -500, max: 500 }),
+})
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('rows'),
+      lane: fc.nat(3),
+      rows: fc.array(row, { minLength: 1, maxLength: 12 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('barrier'),
+      by: fc.option(fc.integer({ min: 0, max: 20 * MINUTE }), { nil: undefined }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash'), lanes: fc.integer({ min: 1, max: 3 }) }) },
+)
+
+for (const [name, window, lateness] of WINDOWS) {
+  test(`${name}: what stands in the end is what a plain model says, over crashes and other numbers of lanes`, async () => {
+    await using database = await openLaneDatabase({ memoryLimitBytes: 256 * 1024 * 1024 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 14 }), (acts) =>
+        play(database, acts, window, lateness),
+      ),
+      { numRuns: RUNS },
+    )
+  })
+}
+
+const RUNS = process.env['MILLRACE_FULL'] === '1' ? 300 : 10
+
+async function play(
+  database: LaneDatabase,
+  acts: readonly Act[],
+  window: Window | undefined,
+  lateness: number,
+): Promise<void> {
+  const plan = await AggregateWorld.plan(database, window, lateness)
+  const store = new MemoryFileStore()
+  const visible = new Map<string, string>()
+  const happened: Happening[] = []
+  let late = 0
+  let epoch = 1
+  let checkpoint = 1
+  let eventTime: bigint | undefined
+  let published: { readonly state: StateByStep; readonly happened: number } | undefined
+  let world = await AggregateWorld.start(database, plan, 2, epoch, store, undefined)
+  const publish = async (isEnd: boolean): Promise<void> => {
+    happened.push({ kind: 'barrier', eventTime: eventTime === undefined ? undefined : Number(eventTime), isEnd })
+    const parts = await world.barrier(checkpoint++, eventTime, isEnd)
+    const time = eventTime === undefined ? {} : { eventTime: String(eventTime) }
+    published = { state: { agg: { definition: 'd', ...time, parts } }, happened: happened.length }
+    for (const [key, result] of world.results) visible.set(key, result)
+    late += world.late
+    world.results = []
+    world.late = 0
+  }
+  for (const act of acts) {
+    if (act.kind === 'rows') {
+      happened.push(act)
+      await world.read(act.lane, act.rows)
+    } else if (act.kind === 'barrier') {
+      if (act.by !== undefined) eventTime = (eventTime ?? BigInt(-30 * MINUTE)) + BigInt(act.by)
+      await publish(false)
+    } else {
+      const settled = published?.state['agg']?.eventTime
+      eventTime = settled === undefined ? undefined : BigInt(settled)
+      const again = happened.splice(published?.happened ?? 0)
+      world = await AggregateWorld.start(database, plan, act.lanes, ++epoch, store, published?.state)
+      for (const one of again) {
+        happened.push(one)
+        if (one.kind === 'rows') await world.read(0, one.rows)
+      }
+    }
+  }
+  await publish(true)
+  const expected = outcomeOf(happened, window, lateness)
+  assert.deepEqual([...visible.values()].sort(), expected.results)
+  assert.equal(late, expected.late)
+}

@@ -1,0 +1,144 @@
+/** Results by key and window through kills, starts with other numbers of lanes, and rows out of order around window ends. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { filesOf } from '../../src/checkpoint/kept-state.ts'
+import { sinkOf, startWarehouse } from './faults-kit/warehouse.ts'
+import { armed, CELLS, cellText, type Cell } from './kit/cells.ts'
+import { Chance } from './kit/chance.ts'
+import { endedWell } from './kit/kills.ts'
+import { assertBalanced, PipelineHome } from './kit/pipeline-home.ts'
+
+const isFull = process.env['MILLRACE_FULL'] === '1'
+const KILLS = isFull ? 40 : 6
+const ROWS = 40_000
+const KEYS = 60
+const WINDOW = 600
+/** A row may be so many seconds older than one before it. */
+const DISORDER = 45
+const FILES = [0, 1]
+
+interface Row {
+  readonly k: number
+  readonly seq: number
+  readonly second: number
+}
+
+function rowsOf(file: number): Row[] {
+  return Array.from({ length: ROWS }, (_, seq) => ({
+    k: (seq * 7 + file) % KEYS,
+    seq,
+    second: 100 + seq - ((seq * 7919) % DISORDER),
+  }))
+}
+
+/** Steps that this job comes by: nothing goes wrong in its sinks, nobody stops it, and nothing leaves over a network. */
+const DEATHS = CELLS.filter(
+  ({ name, position }) =>
+    position !== 'sent' &&
+    /^(chk|sink|store|commit|confirm|ack|gc|restore|final)\b/.test(name) &&
+    name !== 'commit.nth',
+)
+
+test('every result is there once and exact, wherever the job is killed and however many lanes go on', async (t) => {
+  const chance = Chance.ofThisRun()
+  t.diagnostic(`MILLRACE_SEED=${chance.seed}`)
+  const columns = ['k', 'n', 'total', 'newest'].map((name) => ({ name, type: 'BIGINT' }))
+  const table = { database: 'demo', table: 'totals', model: 'primary', keys: ['k'], columns } as const
+  await using server = await startWarehouse('starrocks', { tables: [table] })
+  await using home = await PipelineHome.create()
+  mkdirSync(path.join(home.directory, 'in'))
+  for (const file of FILES) writeRows(path.join(home.directory, 'in', `${file}.ndjson`), rowsOf(file))
+  // Otherwise everything is read before the second checkpoint.
+  const slow = `export default (row) => row.seq % 1000n === 0n ? new Promise((go) => setTimeout(() => go(row), 25)) : row\n`
+  writeFileSync(path.join(home.directory, 'slow.ts'), slow)
+  const write = (parallelism: number): void =>
+    home.write({
+      parallelism,
+      sources: 'rows: {connector: file, path: ./in, format: json, schema: {k: bigint, seq: bigint, at: timestamp(0)}}',
+      transforms:
+        'slow: {from: rows, module: ./slow.ts}, totals: {from: slow, aggregate: {groupBy: k, aggregates: {n: count(*), total: sum(seq)::bigint, newest: max(seq)}}}, ' +
+        `windows: {from: slow, aggregate: {groupBy: k, window: {tumbling: ${WINDOW}s}, ` +
+        `watermark: {column: at, delay: ${DISORDER}s}, aggregates: {n: count(*), total: sum(seq)::bigint}}}`,
+      sinks:
+        `keyed: {from: totals, ${sinkOf('starrocks', server).replace('events', 'totals')}, key: [k], writers: 2}, ` +
+        'appended: {from: windows, connector: files, path: ./windows, format: ndjson}, ' +
+        'late: {from: windows.late, connector: files, path: ./late, format: ndjson}',
+    })
+  const played: string[] = []
+  for (let kill = 0; kill < KILLS; kill++) {
+    const [found] = chance.sample(DEATHS, 1)
+    assert.ok(found !== undefined)
+    const isOften = /^(chk|sink|store|commit|confirm)\b/.test(found.name)
+    const cell: Cell = { ...found, nth: 1 + chance.below(isOften ? 4 : 1) }
+    write(1 + chance.below(3))
+    await using run = home.start(armed(cell, 'kill'))
+    const { code, signal } = await run.ended()
+    played.push(`${cellText(cell)} ${signal ?? code}`)
+    // A fast machine is through before the last ones.
+    if (signal !== 'SIGKILL') {
+      assert.equal(code, 0, run.out + run.err)
+      break
+    }
+  }
+  t.diagnostic(played.join(', '))
+  write(2)
+  await using run = home.start()
+  await endedWell(run)
+
+  const all = FILES.flatMap(rowsOf)
+  const totals = server.rows('demo', 'totals').map(({ k, n, total, newest }) => [k, n, total, newest].map(Number))
+  assert.deepEqual(totals.sort(byNumbers), expectedTotals(all))
+  assert.deepEqual(linesOf(path.join(home.directory, 'late')), [], 'no row is older than the delay allows')
+  const windows = linesOf(path.join(home.directory, 'windows')).map(({ k, window_start, window_end, n, total }) => {
+    assert.equal(secondOf(window_end) - secondOf(window_start), WINDOW)
+    return [k, secondOf(window_start), n, total].map(Number)
+  })
+  assert.deepEqual(windows.sort(byNumbers), expectedWindows(all))
+  const entries = await home.entries()
+  assertBalanced(entries)
+  const named = new Set(entries.flatMap((entry) => (entry.kind === 'checkpoint' ? filesOf(entry.state) : [])))
+  for (const name of named) assert.ok(existsSync(path.join(home.directory, 'state', 'kills', 'state', name)), name)
+})
+
+function writeRows(file: string, rows: readonly Row[]): void {
+  const at = (second: number): string => new Date(second * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  writeFileSync(file, rows.map(({ k, seq, second }) => `{"k":${k},"seq":${seq},"at":"${at(second)}"}\n`).join(''))
+}
+
+function linesOf(directory: string): Record<string, unknown>[] {
+  if (!existsSync(directory)) return []
+  const names = readdirSync(directory).filter((name) => /^[^._].*\.ndjson$/.test(name))
+  return names.flatMap((name) =>
+    readFileSync(path.join(directory, name), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>),
+  )
+}
+
+function secondOf(text: unknown): number {
+  return Date.parse(`${String(text).replace(' ', 'T')}Z`) / 1000
+}
+
+function expectedTotals(rows: readonly Row[]): number[][] {
+  const byKey = Map.groupBy(rows, ({ k }) => k)
+  const totals = [...byKey].map(([k, of]) => [k, of.length, sumOf(of), Math.max(...of.map(({ seq }) => seq))])
+  return totals.sort(byNumbers)
+}
+
+function expectedWindows(rows: readonly Row[]): number[][] {
+  const start = ({ second }: Row): number => Math.floor(second / WINDOW) * WINDOW
+  const byWindow = Map.groupBy(rows, (row) => `${row.k} ${start(row)}`)
+  return [...byWindow.values()].map((of) => [of[0]?.k ?? -1, start(of[0] as Row), of.length, sumOf(of)]).sort(byNumbers)
+}
+
+function sumOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, { seq }) => sum + seq, 0)
+}
+
+function byNumbers(left: readonly number[], right: readonly number[]): number {
+  const index = left.findIndex((value, at) => value !== right[at])
+  return index < 0 ? 0 : (left[index] ?? 0) - (right[index] ?? 0)
+}
