@@ -118,6 +118,7 @@ export class FeedReader implements SplitReader, RecordConsumer {
           wants: (table) => this.#collector.wants(table),
           row: (found) => this.#buffer.add(id, offset, { kind: 'row', ...found }),
           event: (found) => this.#buffer.add(id, offset, { kind: 'event', ...found }),
+          hold: (commitTs, read) => this.#buffer.hold({ partition: id, offset, commitTs, read }),
           watermark: (watermark) => this.#buffer.watermarked(id, watermark),
         })
       } catch (error) {

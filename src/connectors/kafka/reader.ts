@@ -6,6 +6,7 @@ import { isChangeFormat } from '../../formats/changes/index.ts'
 import {
   BatchCursor,
   FetchSession,
+  LINE_FEED,
   RecordTarget,
   type FetchedPartition,
   type FetchedResponse,
@@ -64,8 +65,7 @@ export class KafkaReader implements SplitReader {
     const { format } = options
     this.#changes = consumer ?? (isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined)
     this.#targets = {
-      // Changes are made of lines: JSON loses its line feeds there.
-      separator: this.#changes === undefined && context.format.kind === 'bytes' ? context.format.separator : 0x0a,
+      separator: this.#changes === undefined ? separatorOf(context) : separatorFor(format),
       isJson: format !== 'csv' && format !== 'raw',
       withKeys: context.metadata.includes('_key') || this.#changes !== undefined,
       withHeaders: context.metadata.includes('_headers'),
@@ -223,4 +223,13 @@ function pause(signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, 20)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+function separatorOf({ format }: LaneContext): number {
+  return format.kind === 'bytes' ? format.separator : LINE_FEED
+}
+
+/** Changes are made of lines, so JSON loses its line feeds; messages that are no JSON are left as they are. */
+function separatorFor(format: KafkaSourceOptions['format']): number {
+  return format === 'ticdc-open-protocol' ? 0 : LINE_FEED
 }

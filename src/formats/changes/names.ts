@@ -7,7 +7,7 @@ export function isChangeFormat(name: string): name is ChangeFormatName {
 }
 
 /** Formats of feeds that say by watermarks how far they are complete. */
-export const FEED_FORMATS = ['ticdc-canal-json'] as const
+export const FEED_FORMATS = ['ticdc-canal-json', 'ticdc-open-protocol', 'ticdc-simple'] as const
 export type FeedFormatName = (typeof FEED_FORMATS)[number]
 
 export function isFeedFormat(name: string): name is FeedFormatName {

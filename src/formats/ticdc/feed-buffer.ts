@@ -18,6 +18,14 @@ export interface FeedEvent {
 
 type Entry = (FeedRow & { readonly kind: 'row' }) | (FeedEvent & { readonly kind: 'event' })
 
+/** Changes of a message that cannot be read yet. */
+interface Held {
+  readonly partition: string
+  readonly offset: bigint
+  readonly commitTs: bigint
+  readonly read: () => readonly FeedRow[] | undefined
+}
+
 /** What may be handed on: changes of one table, in their order. */
 export interface SettledTable {
   readonly id: TableId
@@ -40,6 +48,7 @@ interface Partition {
 export class FeedBuffer {
   readonly #partitions = new Map<string, Partition>()
   #covered: bigint
+  #held: readonly Held[] = []
   bytes = 0
 
   /** Everything below `covered` was handed on before. */
@@ -73,6 +82,10 @@ export class FeedBuffer {
     if (entry.kind === 'row') this.bytes += entry.text.length
   }
 
+  hold(held: Held): void {
+    if (held.commitTs >= this.#covered) this.#held = [...this.#held, held]
+  }
+
   /** After a failover older watermarks come again: what was promised before stays promised. */
   watermarked(partition: string, watermark: bigint): void {
     const found = this.#partitions.get(partition)
@@ -90,14 +103,18 @@ export class FeedBuffer {
     return new Map(
       [...this.#partitions].map(([id, { next, entries }]) => [
         id,
-        entries.reduce((lowest, { offset }) => (offset < lowest ? offset : lowest), next),
+        [...entries, ...this.#held.filter(({ partition }) => partition === id)].reduce(
+          (lowest, { offset }) => (offset < lowest ? offset : lowest),
+          next,
+        ),
       ]),
     )
   }
 
   /** Takes out what is complete by now. */
   settle(): SettledTable[] {
-    const watermark = this.watermark
+    this.#readHeld()
+    const watermark = this.#held.reduce((low, { commitTs }) => (commitTs < low ? commitTs : low), this.watermark)
     if (watermark <= this.#covered) return []
     const tables = new Map<TableId, Entry[]>()
     for (const partition of this.#partitions.values()) {
@@ -119,6 +136,17 @@ export class FeedBuffer {
     return [...tables]
       .toSorted(([left], [right]) => (left < right ? -1 : 1))
       .map(([id, entries]) => ({ id, entries: withoutTwins(entries.toSorted(byCommit)) }))
+  }
+
+  #readHeld(): void {
+    if (this.#held.length === 0) return
+    const left: Held[] = []
+    for (const held of this.#held) {
+      const rows = held.read()
+      if (rows === undefined) left.push(held)
+      for (const row of rows ?? []) this.add(held.partition, held.offset, { kind: 'row', ...row })
+    }
+    this.#held = left
   }
 }
 

@@ -6,6 +6,8 @@ export interface FeedSink {
   wants(table: { readonly database: string; readonly name: string; readonly id: string }): boolean
   row(row: FeedRow): void
   event(event: FeedEvent): void
+  /** Changes that cannot be read yet. `read` is asked again until it can; nothing from `commitTs` on is complete before. */
+  hold(commitTs: bigint, read: () => readonly FeedRow[] | undefined): void
   /** Every change below `watermark` is in this partition, before this message. */
   watermark(watermark: bigint): void
 }
