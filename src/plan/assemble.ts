@@ -11,7 +11,7 @@ import { sourcesOf, type Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
 import { keyedSteps, type KeyedSteps } from './keyed-steps.ts'
-import type { Edge, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import type { Edge, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
 export interface EdgeNote {
@@ -67,7 +67,7 @@ export function assemble(input: AssemblyInput): {
 const ROWS: BodyFormat = { kind: 'rows' }
 
 function isQuery({ kind }: DraftTransform): boolean {
-  return kind !== 'module' && kind !== 'aggregate'
+  return kind !== 'module' && kind !== 'aggregate' && kind !== 'lookup'
 }
 
 class Assembly {
@@ -94,7 +94,10 @@ class Assembly {
       if (transform.kind === 'module')
         for (const port of transform.from) this.#connect(port, transform.id, { kind: 'rows' })
     }
-    for (const transform of graph.transforms) if (transform.kind === 'aggregate') this.#addKeyed(transform)
+    for (const transform of graph.transforms) {
+      if (transform.kind === 'aggregate') this.#addKeyed(transform)
+      if (transform.kind === 'lookup') for (const port of transform.from) this.#connect(port, transform.id, TABLE)
+    }
     for (const sink of draft.sinks) {
       const exchanged = this.#exchange(sink.id, sink.from)
       for (const port of sink.from) {
@@ -104,7 +107,12 @@ class Assembly {
     }
     const exchanges = this.#exchanged.flatMap(({ steps }) => steps)
     const keyed = this.#keyed.map((make) => make((port) => this.#direct.get(port) ?? []))
-    const between = [...this.#queryAndModuleSteps(), ...keyed.flat(), ...exchanges]
+    const lookups = [...this.#in.flow.lookups.values()].map((lookup): LookupStep => ({
+      kind: 'lookup',
+      ...lookup,
+      outputs: this.#direct.get(lookup.id) ?? [],
+    }))
+    const between = [...this.#queryAndModuleSteps(), ...lookups, ...keyed.flat(), ...exchanges]
     const steps = [...this.#sourceSteps(), ...between, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
   }

@@ -98,7 +98,8 @@ function unchanged(source: SourceDescription, wanted: BodyFormat): BodyFormat | 
   return wanted.format === source.format && wanted.format === 'json' ? wanted : undefined
 }
 
-function decodable(source: SourceDescription): BodyFormat | undefined {
+/** What a source gives for somebody who needs its values; `undefined`: its records have none. */
+export function decodable(source: SourceDescription): BodyFormat | undefined {
   for (const kind of source.gives) {
     if (kind === 'table' || kind === 'rows') return { kind }
     if (kind === 'bytes' && (source.format === 'json' || source.format === 'csv'))

@@ -46,7 +46,12 @@ export interface DraftSink {
   readonly from: readonly string[]
 }
 
-export type DraftTransform = Transform & { readonly id: string; readonly declared: Schema | undefined }
+export type DraftTransform = Transform & {
+  readonly id: string
+  readonly declared: Schema | undefined
+  /** The table of a `lookup`. */
+  readonly lookedUp?: DraftSource | undefined
+}
 
 /** Every part checked by itself; how the parts fit together is decided later. */
 export interface Draft {
@@ -122,8 +127,7 @@ class DefinitionChecker {
     return found
   }
 
-  async #source(id: string, component: JsonObject): Promise<DraftSource | undefined> {
-    const at = ['sources', id]
+  async #source(id: string, component: JsonObject, at: Path = ['sources', id]): Promise<DraftSource | undefined> {
     const connector = await this.#connector(component, at)
     const options = connector?.source?.options
     const { frame, rest } = this.#split(
@@ -161,7 +165,7 @@ class DefinitionChecker {
     return { id, connectorName: connector.name, connector: connector.sink, ...own, from: checked.value.from }
   }
 
-  #transform(id: string, component: JsonObject): DraftTransform | undefined {
+  async #transform(id: string, component: JsonObject): Promise<DraftTransform | undefined> {
     const at = ['transforms', id]
     const kinds = Object.keys(transformSchemas) as TransformKind[]
     const rest = this.#withoutUnavailable(component, at, [])
@@ -183,7 +187,10 @@ class DefinitionChecker {
     const transform = { kind, ...checked.value } as Transform
     if (this.#hasForeignBracket(transform, at)) return undefined
     const declared = transform.kind === 'module' ? this.#schema(transform.schema, at) : undefined
-    return { ...transform, id, declared }
+    if (transform.kind !== 'lookup') return { ...transform, id, declared }
+    const table = transform.lookup.table as JsonObject
+    const lookedUp = await this.#source(id, table, [...at, 'lookup', 'table'])
+    return lookedUp === undefined ? undefined : { ...transform, id, declared, lookedUp }
   }
 
   #hasForeignBracket(transform: Transform, at: Path): boolean {

@@ -1,7 +1,13 @@
 import { z, type ZodType } from 'zod'
 import { DELIVERY_CLASSES, type DeliveryClass } from '../core/delivery.ts'
 import { duration, integer, oneOrMany, path, s3, type S3Options } from '../core/options.ts'
-import { aggregateOptions, type AggregateOptions } from './keyed-definition.ts'
+import {
+  aggregateOptions,
+  deduplicateOptions,
+  type AggregateOptions,
+  type DeduplicateOptions,
+} from './keyed-definition.ts'
+import { lookupOptions, type LookupOptions } from './lookup-definition.ts'
 
 /*
  * Everything of a pipeline file that is not a connector's option. The JSON Schema of editors is made from these
@@ -101,6 +107,8 @@ interface TransformOptions {
     readonly schema?: Readonly<Record<string, string>> | undefined
   }
   readonly aggregate: { readonly from: readonly string[]; readonly aggregate: AggregateOptions }
+  readonly deduplicate: { readonly from: readonly string[]; readonly deduplicate: DeduplicateOptions }
+  readonly lookup: { readonly from: readonly string[]; readonly lookup: LookupOptions }
 }
 
 export type TransformKind = keyof TransformOptions
@@ -137,7 +145,12 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<Transfor
       'Results by key and window, kept over restarts; late rows leave by `<id>.late`.',
     ),
   }),
+  deduplicate: z.strictObject({
+    from,
+    deduplicate: deduplicateOptions.describe('The first row of each key; with a watermark, late rows leave by `<id>.late`.'),
+  }),
+  lookup: z.strictObject({ from, lookup: lookupOptions.describe('Columns of a table for rows that have its key.') }),
 }
 
 /** Words of the pipeline file that this version refuses, because they do not work yet. */
-export const NOT_AVAILABLE: readonly string[] = ['deduplicate', 'lookup', 'deadLetter']
+export const NOT_AVAILABLE: readonly string[] = ['deadLetter']

@@ -63,6 +63,11 @@ function deliveryOf(step: Step): Delivery {
       return atomic('row by row, without state: what is read again is computed again')
     case 'module':
       return atomic('its rows count once; what else the functions do may be done again after a restart')
+    case 'lookup':
+      return atomic(
+        'each row is completed once by a table that counts from one checkpoint to another; what is read again after a ' +
+          'restart is completed by the table of then, and of the first time nothing is visible',
+      )
     case 'partial':
       return atomic('gathers each batch by itself, without state')
     case 'aggregate':

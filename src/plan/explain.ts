@@ -131,6 +131,16 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
         what: `functions of ${relativeTo(plan.baseDirectory, step.file)}`,
         facts: [['columns', formatSchema(step.schema)]],
       }
+    case 'lookup': {
+      const on = step.on.map(({ row, column }) => `${row} = ${column}`).join(', ')
+      const age = step.refreshMs === undefined ? 'read at the start' : `at most ${formatDuration(step.refreshMs)} old`
+      const facts = [
+        ['on', on],
+        ['table', `${age}, ${formatSchema(step.table.schema)}`],
+        ['columns', formatSchema(step.schema)],
+      ] as const
+      return { what: `looks up in ${step.table.connector}, ${step.missing} where there is nothing`, facts }
+    }
     case 'partial':
       return { what: 'gathers each batch by key', facts: aggregateFacts(step.work) }
     case 'aggregate':

@@ -6,6 +6,7 @@ import type { Draft, DraftTransform } from './check-definition.ts'
 import type { AggregateWork } from '../dataplane/aggregate-work.ts'
 import { planAggregate } from './aggregate.ts'
 import { lateOf, type Graph } from './graph.ts'
+import { planLookup, type PlannedLookup } from './lookup.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
 import type { SqlChecker } from './sql-checker.ts'
@@ -17,6 +18,7 @@ export interface Flow {
   readonly selects: ReadonlyMap<string, readonly CheckedSelect[]>
   /** Of transforms that keep state. */
   readonly aggregates: ReadonlyMap<string, AggregateWork>
+  readonly lookups: ReadonlyMap<string, PlannedLookup>
 }
 
 /** The name under which SQL knows the input of a transform: the id it reads from, `input` for a list. */
@@ -34,6 +36,7 @@ export async function resolveFlow(
   const schemas = new Map<string, Schema | undefined>(draft.sources.map((source) => [source.id, source.schema]))
   const selects = new Map<string, readonly CheckedSelect[]>()
   const aggregates = new Map<string, AggregateWork>()
+  const lookups = new Map<string, PlannedLookup>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()
   for (const transform of graph.transforms) {
@@ -62,6 +65,17 @@ export async function resolveFlow(
       if (work.window !== undefined) schemas.set(lateOf(transform.id), input)
       continue
     }
+    if (transform.kind === 'lookup') {
+      const { id, lookup, lookedUp } = transform
+      const planned = lookedUp === undefined ? [] : planLookup(id, lookup, lookedUp, input)
+      if (!('schema' in planned)) {
+        findings.push(...planned)
+        continue
+      }
+      lookups.set(id, planned)
+      schemas.set(id, planned.schema)
+      continue
+    }
     const relation = relationOf(transform)
     const metadata = offeredMetadata(transform, described)
     const checked: CheckedSelect[] = []
@@ -73,7 +87,7 @@ export async function resolveFlow(
     for (const select of checked) schemas.set(select.name, select.schema)
     selects.set(transform.id, checked)
   }
-  return { schemas, selects, aggregates, findings: withoutTwins(findings) }
+  return { schemas, selects, aggregates, lookups, findings: withoutTwins(findings) }
 }
 
 /** A finding of a route's first condition would come again with every later branch. */

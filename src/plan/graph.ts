@@ -42,7 +42,8 @@ function collectPorts(draft: Draft): Map<string, Port> {
     if (transform.kind === 'aggregate') {
       add(transform.id, transform.id, 'keyed')
       if (transform.aggregate.window !== undefined) add(lateOf(transform.id), transform.id, 'keyed')
-    } else if (transform.kind !== 'route')
+    } else if (transform.kind === 'lookup') add(transform.id, transform.id, 'keyed')
+    else if (transform.kind !== 'route')
       add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
     else
       for (const branch of [...Object.keys(transform.route), 'default'])

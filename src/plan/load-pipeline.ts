@@ -10,7 +10,7 @@ import { DuckdbChecker } from './duckdb-checker.ts'
 import { interpolate, type Environment } from './interpolate.ts'
 import { parseFile } from './parse-file.ts'
 import { locate, type LocatedFinding } from './parsed-file.ts'
-import type { Plan, Step } from './plan.ts'
+import type { LookupStep, Plan, Step } from './plan.ts'
 import { resolveSecrets } from './resolve-secrets.ts'
 
 export interface LoadOptions {
@@ -80,6 +80,7 @@ async function withStepSecrets(
   plan: Plan,
   connectors: ConnectorLookup,
 ): Promise<{ readonly step: Step; readonly findings: readonly Finding[] }> {
+  if (step.kind === 'lookup') return await withTableSecrets(step, plan, connectors)
   if (step.kind !== 'source' && step.kind !== 'sink') return { step, findings: [] }
   const connector = await connectors.load(step.connector)
   const schema = (step.kind === 'source' ? connector?.source : connector?.sink)?.options
@@ -87,4 +88,16 @@ async function withStepSecrets(
   const at = [step.kind === 'source' ? 'sources' : 'sinks', step.id]
   const { options, findings } = await resolveSecrets(schema, step.options, at, plan.baseDirectory)
   return { step: { ...step, options }, findings }
+}
+
+async function withTableSecrets(
+  step: LookupStep,
+  plan: Plan,
+  connectors: ConnectorLookup,
+): Promise<{ readonly step: Step; readonly findings: readonly Finding[] }> {
+  const schema = (await connectors.load(step.table.connector))?.source?.options
+  if (schema === undefined) return { step, findings: [] }
+  const at = ['transforms', step.id, 'lookup', 'table']
+  const { options, findings } = await resolveSecrets(schema, step.table.options, at, plan.baseDirectory)
+  return { step: { ...step, table: { ...step.table, options } }, findings }
 }

@@ -35,7 +35,15 @@ export interface Plan {
   readonly findings: readonly Finding[]
 }
 
-export type Step = SourceStep | QueryStep | ModuleStep | PartialStep | AggregateStep | ExchangeStep | SinkStep
+export type Step =
+  | SourceStep
+  | QueryStep
+  | ModuleStep
+  | LookupStep
+  | PartialStep
+  | AggregateStep
+  | ExchangeStep
+  | SinkStep
 
 /** Where the batches of an output go. Several edges: each receives every batch. */
 export interface Edge {
@@ -105,6 +113,23 @@ export interface ModuleStep {
   readonly input: Schema
   readonly schema: Schema
   /** Rows leave as objects or encoded for the consumer. */
+  readonly outputs: readonly Edge[]
+}
+
+/** Adds columns of a table, which every lane reads whole. Takes and gives tables. */
+export interface LookupStep {
+  readonly kind: 'lookup'
+  readonly id: string
+  readonly input: Schema
+  readonly schema: Schema
+  /** Column of the rows, and the column of the table that it has to be equal to. */
+  readonly on: readonly { readonly row: string; readonly column: string }[]
+  /** What the rows get, under which name. */
+  readonly columns: readonly { readonly name: string; readonly column: string }[]
+  readonly missing: 'null' | 'drop' | 'fail'
+  /** The table may get so old; absent: it is read at the start only. */
+  readonly refreshMs?: number
+  readonly table: Pick<SourceStep, 'connector' | 'options' | 'gives' | 'format'> & { readonly schema: Schema }
   readonly outputs: readonly Edge[]
 }
 

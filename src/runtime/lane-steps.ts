@@ -8,6 +8,7 @@ import { openSink, openSource, type ConnectorModules } from './connectors.ts'
 import { openExchange, type ExchangeEnds } from './exchange/open-exchange.ts'
 import type { LaneServices } from './lane-context.ts'
 import type { LaneSteps } from './lane.ts'
+import { openLookup } from './open-lookup.ts'
 import type { LaneData, SharedSink } from './messages.ts'
 import { HostedWriter, RemoteWriter } from './shared-writer.ts'
 import { LaneEventTime } from './event-time/lane-event-time.ts'
@@ -56,6 +57,12 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         stage.operators.set(step.id, { operator, outputs })
         break
       }
+      case 'lookup': {
+        const context = contextOf(plan, services, eventTime)
+        const operator = await openLookup(step, plan, modules, services, context)
+        stage.operators.set(step.id, { operator, outputs: [step.outputs] })
+        break
+      }
       case 'partial':
       case 'aggregate': {
         const operator = await openOperator(step, plan, services, eventTime)
@@ -102,15 +109,18 @@ async function openOperator(
   services: LaneServices,
   eventTime: LaneEventTime,
 ): Promise<LaneOperator> {
-  const context: KeyedContext = {
+  const operator = await createOperator(step, contextOf(plan, services, eventTime))
+  await operator.open()
+  return operator
+}
+
+function contextOf(plan: Plan, services: LaneServices, eventTime: LaneEventTime): KeyedContext {
+  return {
     baseDirectory: plan.baseDirectory,
     database: () => services.database(),
     now: () => services.clock.now(),
     sawEventTime: (of, micros) => eventTime.saw(of, micros),
   }
-  const operator = await createOperator(step, context)
-  await operator.open()
-  return operator
 }
 
 async function createOperator(step: OperatorStep, context: KeyedContext): Promise<LaneOperator> {
