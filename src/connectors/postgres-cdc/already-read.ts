@@ -1,6 +1,6 @@
 import { Snapshot, type Lsn } from '../../clients/postgres-replication/index.ts'
 import type { CompareKeys } from './key-order.ts'
-import type { KeyText, WalSpec } from './split.ts'
+import type { KeyText, WalTable } from './split.ts'
 
 interface Part {
   readonly lo: KeyText | undefined
@@ -16,7 +16,7 @@ export class AlreadyRead {
   readonly #parts: readonly Part[]
   readonly #compare: CompareKeys | undefined
 
-  constructor({ chunks, high }: WalSpec, compare: CompareKeys | undefined) {
+  constructor({ chunks, high }: Pick<WalTable, 'chunks' | 'high'>, compare: CompareKeys | undefined) {
     this.#high = high
     this.#compare = compare
     this.#parts = chunks.map(({ lo, seen }) => ({

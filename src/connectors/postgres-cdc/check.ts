@@ -4,8 +4,6 @@ import { toMillraceError } from '../../core/errors.ts'
 import {
   readPublication,
   readSlot,
-  readTable,
-  tableNameOf,
   TypeCatalog,
   type PgConnection,
   type PgTable,
@@ -13,6 +11,7 @@ import {
 import { connect } from './connect.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
+import { wantedTables } from './wanted-tables.ts'
 import { publicationProblem } from './prepare.ts'
 
 const GIB = 1024 ** 3
@@ -25,10 +24,11 @@ export async function checkPostgres(
   const names = namesOf(options, context)
   try {
     await using connection = await connect(options, names.application)
-    const table = await readTable(connection, new TypeCatalog(), tableNameOf(options.table))
-    const findings = [...(await readable(connection, table)), ...identityFindings(table)]
+    const tables = await wantedTables(connection, new TypeCatalog(), options)
+    const findings: Finding[] = []
+    for (const table of tables) findings.push(...(await readable(connection, table)), ...identityFindings(table))
     if (options.end === 'snapshot') return findings
-    return [...findings, ...(await serverFindings(connection)), ...(await slotFindings(connection, names, table))]
+    return [...findings, ...(await serverFindings(connection)), ...(await slotFindings(connection, names, tables))]
   } catch (thrown) {
     const error = toMillraceError(thrown)
     return [{ severity: 'error', code: error.code, message: error.message, hint: error.remedy, path: ['url'] }]
@@ -85,11 +85,12 @@ async function serverFindings(connection: PgConnection): Promise<Finding[]> {
   return findings
 }
 
-async function slotFindings(connection: PgConnection, names: Names, table: PgTable): Promise<Finding[]> {
+async function slotFindings(connection: PgConnection, names: Names, tables: readonly PgTable[]): Promise<Finding[]> {
   const findings: Finding[] = []
   const publication = await readPublication(connection, names.publication)
-  const isContained = publication?.tables.some(({ schema, name }) => schema === table.schema && name === table.name)
-  if (publication !== undefined && (isContained === true || publication.missing.length > 0)) {
+  for (const table of publication === undefined ? [] : tables) {
+    const isContained = publication?.tables.some(({ schema, name }) => schema === table.schema && name === table.name)
+    if (publication === undefined || (isContained !== true && publication.missing.length === 0)) continue
     const message = publicationProblem(names.publication, publication, table)
     if (message !== undefined) findings.push({ severity: 'error', code: 'CONFIG', message, path: ['publication'] })
   }

@@ -1,5 +1,6 @@
 import { assert } from '../../core/assert.ts'
 import type { Batch, Item } from '../../core/batch.ts'
+import type { SourceTable } from '../../core/changes.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment } from '../../core/source.ts'
 import {
@@ -19,6 +20,7 @@ import {
   type RowShape,
 } from '../../clients/postgres-replication/index.ts'
 import { changeTail, microsText, type TailOptions } from './change-tail.ts'
+import { sourceTableOf } from './followed-table.ts'
 import { keyOrder } from './key-order.ts'
 import { hasRoom, type LinePool } from './line-pool.ts'
 import { poisoned } from './poison.ts'
@@ -36,6 +38,8 @@ export interface FeedOptions {
   readonly pool: LinePool
   readonly tail: TailOptions
   readonly unspeakable: 'fail' | 'null'
+  /** Rows of several tables: batches name theirs. */
+  readonly isSeveral: boolean
 }
 
 /** A small batch waits so long for more rows. */
@@ -53,6 +57,7 @@ export class ChunkFeed {
   readonly #options: FeedOptions
   readonly #shape: RowShape
   readonly #isOrdered: boolean
+  readonly #named: { readonly table?: SourceTable }
   readonly #tuple = new Tuple()
   readonly #tail: Buffer
   #position: ChunkPosition
@@ -96,8 +101,9 @@ export class ChunkFeed {
     this.#shape = rowShape({
       columns: table.columns,
       key: table.key.map(({ name }) => name),
-      hasQuotedJson: false,
+      hasQuotedJson: options.isSeveral,
     })
+    this.#named = options.isSeveral ? { table: sourceTableOf(table, options.tail.columns) } : {}
     this.#isOrdered = keyOrder(table.key) !== undefined
     const { start, after, seen } = chunkPositionFromJson(assignment.at)
     // Without an order it begins again at the first row, and the log repeats everything since the first snapshot.
@@ -202,6 +208,7 @@ export class ChunkFeed {
         separator: target.separator,
         ends: target.ends,
       },
+      ...this.#named,
       rows: target.rows,
       bytes: target.length,
       release: () => pool.give(target),

@@ -6,7 +6,7 @@ import { postgresCdcOptions } from './options.ts'
 import { PostgresCdcSource } from './source.ts'
 import { PostgresDatabase } from '../../testkit/postgres-database.ts'
 
-const ROWS = 2000
+const ROWS = 1200
 
 let server: Awaited<ReturnType<typeof useDatabase>>
 

@@ -1,16 +1,22 @@
 import {
-  formOf,
   quoteName,
   quoteText,
   UNSPEAKABLE,
   writeValue,
   type PgConnection,
   type PgTable,
-  type SourceColumn,
+  type RowShape,
   type Supplied,
 } from '../../clients/postgres-replication/index.ts'
-import { lost } from './lost.ts'
+import { assert } from '../../core/assert.ts'
 import type { KeyText } from './split.ts'
+
+type Form = RowShape['columns'][number]['form']
+
+export interface WantedValues {
+  readonly key: KeyText
+  readonly columns: readonly { readonly index: number; readonly name: string; readonly form: Form }[]
+}
 
 /**
  * Values that an update left out, from the table as it is now. They may be newer than the update; then the change that
@@ -19,26 +25,24 @@ import type { KeyText } from './split.ts'
 export async function currentValues(
   connection: PgConnection,
   table: PgTable,
-  wanted: { readonly key: KeyText; readonly columns: readonly (readonly [index: number, column: SourceColumn])[] },
+  { key, columns }: WantedValues,
 ): Promise<Supplied | undefined> {
-  const what = `${table.schema}.${table.name}`
-  const conditions = table.key.map(({ name }, index) => `${quoteName(name)} = ${quoteText(wanted.key[index] ?? '')}`)
-  if (conditions.length === 0) throw lost(what, 'without a primary key no row can be looked up')
-  const rows = await connection.query(
-    `SELECT ${wanted.columns.map(([, { name }]) => quoteName(name)).join(', ')}
+  assert(table.key.length > 0, 'a table without a primary key has its whole rows in the log')
+  const conditions = table.key.map(({ name }, index) => `${quoteName(name)} = ${quoteText(key[index] ?? '')}`)
+  const [row] = await connection.query(
+    `SELECT ${columns.map(({ name }) => quoteName(name)).join(', ')}
      FROM ${quoteName(table.schema)}.${quoteName(table.name)} WHERE ${conditions.join(' AND ')}`,
-    `looking up values of ${what} that an update left out`,
+    `looking up values of ${table.schema}.${table.name} that an update left out`,
   )
-  const [row] = rows
   if (row === undefined) return undefined
-  return new Map(wanted.columns.map(([index, column], place) => [index, jsonOf(column, row[place] ?? null)]))
+  return new Map(columns.map(({ index, form }, place) => [index, jsonOf(form, row[place] ?? null)]))
 }
 
-function jsonOf({ type, modifier }: SourceColumn, text: string | null): Buffer {
+function jsonOf(form: Form, text: string | null): Buffer {
   if (text === null) return Buffer.from('null')
   const bytes = Buffer.from(text)
-  const target = Buffer.allocUnsafe(6 * bytes.length + 16)
-  const length = writeValue(formOf(type, modifier), bytes, 0, bytes.length, target, 0)
+  const target = Buffer.allocUnsafe(12 * bytes.length + 16)
+  const length = writeValue(form, bytes, 0, bytes.length, target, 0)
   // What is large enough to be left out is text, bytes, a document or an array.
   return length === UNSPEAKABLE ? Buffer.from('null') : target.subarray(0, length)
 }

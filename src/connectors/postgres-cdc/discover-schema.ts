@@ -5,9 +5,10 @@ import { connect } from './connect.ts'
 import type { PostgresCdcOptions } from './options.ts'
 
 /**
- * The table's columns and those of the change. Only columns of the key are never NULL: a delete has no others.
+ * The table's columns and those of the change; of several tables nothing can be said. Only columns of the key are never NULL: a delete has no others.
  */
-export async function discoverSchema(options: PostgresCdcOptions): Promise<Schema> {
+export async function discoverSchema(options: PostgresCdcOptions): Promise<Schema | undefined> {
+  if (options.table === undefined) return undefined
   await using connection = await connect(options, 'millrace')
   const table = await readTable(connection, new TypeCatalog(), tableNameOf(options.table))
   const key = new Set(table.key.map(({ name }) => name))

@@ -1,19 +1,14 @@
 import type { SplitId, SplitPosition } from '../../core/batch.ts'
+import type { SourceTable } from '../../core/changes.ts'
 import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import type { SourceContext } from '../../core/context.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
-import {
-  PgConnection,
-  readTable,
-  tableNameOf,
-  TypeCatalog,
-  type Lsn,
-  type PgTable,
-} from '../../clients/postgres-replication/index.ts'
+import { PgConnection, TypeCatalog, type Lsn, type PgTable } from '../../clients/postgres-replication/index.ts'
 import { Confirmations } from './confirmations.ts'
 import { planChunks } from './chunk-plan.ts'
 import { connect, connectionOptions } from './connect.ts'
+import { sourceTableOf } from './followed-table.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
 import { ensurePublication, ensureSlot, settle } from './prepare.ts'
@@ -29,6 +24,7 @@ import {
   walSpecToJson,
   type TableSpec,
 } from './split.ts'
+import { wantedTables } from './wanted-tables.ts'
 import { identify, verifyPositions } from './verify-position.ts'
 
 const LOOK_MS = 1000
@@ -88,42 +84,51 @@ export class PostgresEnumerator implements SplitEnumerator {
     this.#confirmations.close()
   }
 
+  async tables(): Promise<readonly SourceTable[]> {
+    const { tables, changeColumns } = this.#options
+    if (tables === undefined) return []
+    await using connection = await connect(this.#options, this.#names.application)
+    const found = await wantedTables(connection, new TypeCatalog(), this.#options)
+    return found.map((table) => sourceTableOf(table, changeColumns))
+  }
+
   async #begin(): Promise<readonly SplitAssignment[]> {
     const options = this.#options
     await using connection = await connect(options, this.#names.application)
-    const table = await readTable(connection, new TypeCatalog(), tableNameOf(options.table))
+    const tables = await wantedTables(connection, new TypeCatalog(), options)
     const { system, timeline } = await this.#identify()
-    const spec: TableSpec = { system, schema: table.schema, name: table.name, oid: table.oid }
-    if (options.end === 'snapshot') return await this.#chunks(connection, table, spec, 0n)
-    await ensurePublication(connection, this.#names.publication, table)
+    if (options.end === 'snapshot') return await this.#chunks(connection, tables, { system, start: 0n })
+    await ensurePublication(connection, this.#names.publication, tables)
     const start = await ensureSlot(connection, this.#names, this.#context.log)
     if (options.start === 'latest') {
-      const json = walSpecToJson({ ...spec, chunks: [], high: 0n })
-      return [{ split: WAL, spec: json, at: walPositionToJson({ lsn: start, row: 0, timeline }) }]
+      const followed = tables.map(({ schema, name }) => ({ schema, name, chunks: [], high: 0n }))
+      return [walSplit({ start, spec: { system, tables: followed } }, timeline)]
     }
     await settle(connection, this.#context.clock)
-    return await this.#chunks(connection, table, spec, start)
+    return await this.#chunks(connection, tables, { system, start })
   }
 
   async #chunks(
     connection: PgConnection,
-    table: PgTable,
-    spec: TableSpec,
-    start: Lsn,
+    tables: readonly PgTable[],
+    { system, start }: { readonly system: string; readonly start: Lsn },
   ): Promise<readonly SplitAssignment[]> {
-    const chunks = await planChunks(connection, table, this.#options.chunkRows)
-    return chunks.map((bounds, index) => ({
-      split: chunkId(spec, index),
-      spec: chunkSpecToJson({ ...spec, ...bounds }),
-      at: chunkPositionToJson({ start, after: undefined, seen: [], high: undefined }),
-    }))
+    const splits: SplitAssignment[] = []
+    for (const table of tables) {
+      const spec: TableSpec = { system, schema: table.schema, name: table.name, oid: table.oid }
+      const chunks = await planChunks(connection, table, this.#options.chunkRows)
+      for (const [index, bounds] of chunks.entries()) {
+        const at = chunkPositionToJson({ start, after: undefined, seen: [], high: undefined })
+        splits.push({ split: chunkId(spec, index), spec: chunkSpecToJson({ ...spec, ...bounds }), at })
+      }
+    }
+    return splits
   }
 
   /** The log behind the chunks, from where the slot began. */
   async #wal(ends: ReadonlyMap<SplitId, JsonObject>): Promise<SplitAssignment> {
     const { timeline } = await this.#identify()
-    const { start, spec } = walAfter([...ends].map(([split, end]) => chunkEndFromJson(split, end)))
-    return { split: WAL, spec: walSpecToJson(spec), at: walPositionToJson({ lsn: start, row: 0, timeline }) }
+    return walSplit(walAfter([...ends].map(([split, end]) => chunkEndFromJson(split, end))), timeline)
   }
 
   async #identify(): ReturnType<typeof identify> {
@@ -134,4 +139,9 @@ export class PostgresEnumerator implements SplitEnumerator {
   #replication(): Promise<PgConnection> {
     return PgConnection.open({ ...connectionOptions(this.#options, this.#names.application), isReplication: true })
   }
+}
+
+function walSplit({ start, spec }: ReturnType<typeof walAfter>, timeline: number): SplitAssignment {
+  const at = walPositionToJson({ lsn: start, row: 0, timeline, ahead: new Map() })
+  return { split: WAL, spec: walSpecToJson(spec), at }
 }

@@ -34,6 +34,7 @@ function describe(options: PostgresCdcOptions): SourceDescription {
     gives: ['bytes'],
     format: 'json',
     metadata: [],
+    ...(options.tables === undefined ? {} : { tables: true }),
     findings: exposure(options),
   }
 }

@@ -5,8 +5,7 @@ import { parsePgAddress } from '../../clients/postgres-replication/index.ts'
 
 const slotName = z.string().regex(/^[a-z0-9_]{1,63}$/, 'expected at most 63 lower-case letters, digits and underscores')
 
-/** The options of the source `postgres-cdc`. */
-export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = z.strictObject({
+const options = z.strictObject({
   url: url(['postgres', 'postgresql'])
     .refine(isAddress, 'expected postgres://host:port/database, with ?sslmode=… if needed')
     .describe('Server and database. `sslmode` is disable, prefer, require, verify-ca or verify-full; default: prefer.')
@@ -15,8 +14,17 @@ export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = z.strictObject(
   password: secret().describe('Password of the user.'),
   ca: z.string().optional().describe('PEM text of the authorities to trust instead of the system’s.'),
   table: identifier()
-    .describe('Table to read, as `schema.table`; without a schema: of `public`.')
+    .optional()
+    .describe('Table to read, as `schema.table`; without a schema: of `public`. Either this or `tables`.')
     .meta({ examples: ['public.orders'] }),
+  tables: z
+    .array(z.string().min(1).refine(isPattern, 'expected a regular expression'))
+    .min(1)
+    .optional()
+    .describe(
+      'Tables to read into a sink with `routes`: regular expressions that have to match `schema.table` as a whole.',
+    )
+    .meta({ examples: ['public\\.(orders|items)'] }),
   slot: slotName
     .optional()
     .describe('Replication slot, made at the first start. Default: `millrace_`, the pipeline and the source.'),
@@ -55,15 +63,22 @@ export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = z.strictObject(
   truncate: z
     .enum(['fail', 'ignore'])
     .default('fail')
-    .describe('What a TRUNCATE of the table does: end the job, or nothing.'),
+    .describe('What a TRUNCATE of `table` does: end the job, or nothing. With `tables` the sink is told.'),
 })
+
+/** The options of the source `postgres-cdc`. */
+export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = options.refine(
+  ({ table, tables }) => (table === undefined) !== (tables === undefined),
+  { error: 'expected either `table` or `tables`', path: ['table'] },
+)
 
 export interface PostgresCdcOptions {
   readonly url: string
   readonly username: string
   readonly password: Secret
   readonly ca?: string | undefined
-  readonly table: string
+  readonly table?: string | undefined
+  readonly tables?: readonly string[] | undefined
   readonly slot?: string | undefined
   readonly publication?: string | undefined
   readonly start: 'initial' | 'latest'
@@ -76,6 +91,14 @@ export interface PostgresCdcOptions {
 }
 
 export type ChangeColumn = '_op' | '_position' | '_timestamp'
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(`^(?:${text})$`, 'u') !== undefined
+  } catch {
+    return false
+  }
+}
 
 function isAddress(text: string): boolean {
   try {

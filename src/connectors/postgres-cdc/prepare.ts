@@ -17,14 +17,21 @@ import type { Names } from './names.ts'
 
 const SETTLE_MS = 50
 
-/** Sees to it that the publication lets everything of a table out. */
-export async function ensurePublication(connection: PgConnection, name: string, table: PgTable): Promise<void> {
+/** Sees to it that the publication lets everything of some tables out. */
+export async function ensurePublication(
+  connection: PgConnection,
+  name: string,
+  tables: readonly PgTable[],
+): Promise<void> {
   const there = await readPublication(connection, name)
-  if (there === undefined) return await createPublication(connection, name, [table])
-  if (!there.isForAllTables && !publishes(there, table)) await addToPublication(connection, name, [table])
+  if (there === undefined) return await createPublication(connection, name, tables)
+  const left = there.isForAllTables ? [] : tables.filter((table) => !publishes(there, table))
+  if (left.length > 0) await addToPublication(connection, name, left)
   const now = await readPublication(connection, name)
-  const problem = now === undefined ? `publication ${name} is gone again` : publicationProblem(name, now, table)
-  if (problem !== undefined) throw new MillraceError(problem, { code: 'CONFIG' })
+  for (const table of tables) {
+    const problem = now === undefined ? `publication ${name} is gone again` : publicationProblem(name, now, table)
+    if (problem !== undefined) throw new MillraceError(problem, { code: 'CONFIG' })
+  }
 }
 
 function publishes(publication: Publication, { schema, name }: PgTable): boolean {

@@ -1,15 +1,23 @@
 import type { Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
-import { readTable, TypeCatalog, type Lsn } from '../../clients/postgres-replication/index.ts'
+import {
+  readTable,
+  readTables,
+  TypeCatalog,
+  type Lsn,
+  type PgConnection,
+} from '../../clients/postgres-replication/index.ts'
 import { ChunkFeed, type FeedOptions } from './chunk-feed.ts'
+import { FollowedTables } from './followed-tables.ts'
 import { hearConfirmations } from './confirmations.ts'
 import { connect, connectionOptions } from './connect.ts'
 import { LinePool } from './line-pool.ts'
 import { namesOf, type Names } from './names.ts'
 import { openStream } from './open-stream.ts'
 import type { PostgresCdcOptions } from './options.ts'
-import { tableSpecFromJson, WAL } from './split.ts'
+import { tableKey, tableSpecFromJson, WAL, walPositionFromJson, walSpecFromJson } from './split.ts'
+import { isWantedBy } from './wanted-tables.ts'
 import { WalFeed } from './wal-feed.ts'
 
 /** How long a poll waits for something to come. */
@@ -66,22 +74,7 @@ export class PostgresReader implements SplitReader {
     if (next === undefined) return undefined
     const connection = await connect(this.#options, this.#names.application)
     try {
-      const catalog = new TypeCatalog()
-      const table = await readTable(connection, catalog, tableSpecFromJson(next.spec))
-      const feed =
-        next.split === WAL
-          ? new WalFeed(
-              next,
-              { catalog, table, lookup: connection, stream: await this.#stream(next, connection) },
-              {
-                ...this.#feedOptions,
-                schema: this.#context.schema,
-                log: this.#context.log,
-                unchangedValues: this.#options.unchangedValues,
-                truncate: this.#options.truncate,
-              },
-            )
-          : await ChunkFeed.open(connection, table, next, this.#feedOptions)
+      const feed = next.split === WAL ? await this.#openWal(next, connection) : await this.#openChunk(next, connection)
       // An assignment that came meanwhile has replaced the list.
       if (this.#waiting[0] !== next) {
         feed.close()
@@ -95,15 +88,34 @@ export class PostgresReader implements SplitReader {
     }
   }
 
-  #stream(assignment: SplitAssignment, lookup: Parameters<typeof openStream>[1]): ReturnType<typeof openStream> {
-    const options = connectionOptions(this.#options, this.#names.application)
-    const from = WalFeed.startOf(assignment)
-    return openStream(options, lookup, { names: this.#names, from, clock: this.#context.clock })
+  async #openChunk(assignment: SplitAssignment, connection: PgConnection): Promise<ChunkFeed> {
+    const table = await readTable(connection, new TypeCatalog(), tableSpecFromJson(assignment.spec))
+    return await ChunkFeed.open(connection, table, assignment, this.#feedOptions)
+  }
+
+  async #openWal(assignment: SplitAssignment, lookup: PgConnection): Promise<WalFeed> {
+    const { truncate, changeColumns, unchangedValues } = this.#options
+    const { log, schema, clock } = this.#context
+    const catalog = new TypeCatalog()
+    const read = walSpecFromJson(assignment.spec).tables
+    const keys = new Set(read.map(tableKey))
+    const found = await readTables(lookup, catalog, (schemaName, name) =>
+      keys.has(tableKey({ schema: schemaName, name })),
+    )
+    const isWanted = isWantedBy(this.#options)
+    const { isSeveral } = this.#feedOptions
+    const options = { catalog, log, schema, isSeveral, isWanted, changeColumns, truncate }
+    const tables = new FollowedTables(found, read, options)
+    const from = walPositionFromJson(assignment.at).lsn
+    const target = connectionOptions(this.#options, this.#names.application)
+    const stream = await openStream(target, lookup, { names: this.#names, from, clock })
+    return new WalFeed(assignment, { stream, tables, lookup }, { ...this.#feedOptions, unchangedValues })
   }
 
   get #feedOptions(): FeedOptions {
-    const { changeColumns, specialValues } = this.#options
-    return { pool: this.#pool, tail: { columns: changeColumns }, unspeakable: specialValues }
+    const { changeColumns, specialValues, tables } = this.#options
+    const isSeveral = tables !== undefined
+    return { pool: this.#pool, tail: { columns: changeColumns }, unspeakable: specialValues, isSeveral }
   }
 
   #hear(lsn: Lsn): void {

@@ -45,27 +45,41 @@ export interface ReadChunk {
   readonly seen: readonly SeenFrom[]
 }
 
-/** The log that follows a table's chunks. */
-export interface WalSpec extends TableSpec {
+/** A table in the log, and the chunks that were read of it. */
+export interface WalTable {
+  readonly schema: string
+  readonly name: string
   readonly chunks: readonly ReadChunk[]
   /** From here on nothing is in a chunk already. */
   readonly high: Lsn
 }
 
+/** The log that follows all chunks. */
+export interface WalSpec {
+  readonly system: string
+  readonly tables: readonly WalTable[]
+}
+
 /**
- * The next change: of the transaction whose commit record begins at `lsn` the one behind the first `row` ones, else the
- * first of the next transaction. Places are those of one history of the server, its timeline.
+ * A place between two changes: in the transaction whose commit record begins at `lsn` behind the first `row` ones, or
+ * between two transactions.
  */
-export interface WalPosition {
+export interface WalPlace {
   readonly lsn: Lsn
   readonly row: number
+}
+
+export interface WalPosition extends WalPlace {
+  /** Places are those of one history of the server. */
   readonly timeline: number
+  /** Tables whose changes were given out up to a later place, by `schema.name`. */
+  readonly ahead: ReadonlyMap<string, WalPlace>
 }
 
 export const WAL = 'wal'
 
-export function chunkId({ schema, name }: TableSpec, chunk: number): string {
-  return `${schema}.${name}/${chunk}`
+export function chunkId(table: TableSpec, chunk: number): string {
+  return `${tableKey(table)}/${chunk}`
 }
 
 export function tableSpecFromJson({ system, schema, name, oid }: JsonObject): TableSpec {
@@ -123,25 +137,54 @@ export function chunkEndFromJson(split: string, json: JsonObject): ChunkEnd {
 
 /** The log that follows chunks which were read to their ends, and where it begins. */
 export function walAfter(ends: readonly ChunkEnd[]): { readonly start: Lsn; readonly spec: WalSpec } {
-  const sorted = ends.toSorted((one, other) => one.index - other.index)
-  const [first] = sorted
-  assert(first !== undefined, 'a table has a chunk')
-  const { system, schema, name, oid } = first.spec
-  const chunks = sorted.map(({ spec: { lo }, position: { seen } }) => ({ lo, seen }))
-  const high = sorted.reduce((most, { position }) => ((position.high ?? 0n) > most ? (position.high ?? 0n) : most), 0n)
-  return { start: first.position.start, spec: { system, schema, name, oid, chunks, high } }
+  const [first] = ends
+  assert(first !== undefined, 'there is a chunk')
+  const byTable = Map.groupBy(ends, ({ spec }) => tableKey(spec))
+  const tables = [...byTable.values()].map((chunks) =>
+    walTable(chunks.toSorted((one, other) => one.index - other.index)),
+  )
+  return { start: first.position.start, spec: { system: first.spec.system, tables } }
 }
 
-export function walSpecToJson({ system, schema, name, oid, chunks, high }: WalSpec): JsonObject {
-  const list = chunks.map((chunk) => ({ lo: chunk.lo ?? null, seen: chunk.seen.map(seenToJson) }))
-  return { system, schema, name, oid, chunks: list, high: formatLsn(high) }
+function walTable(ends: readonly ChunkEnd[]): WalTable {
+  const [first] = ends
+  assert(first !== undefined, 'a table has a chunk')
+  const { schema, name } = first.spec
+  const chunks = ends.map(({ spec: { lo }, position: { seen } }) => ({ lo, seen }))
+  const high = ends.reduce((most, { position }) => ((position.high ?? 0n) > most ? (position.high ?? 0n) : most), 0n)
+  return { schema, name, chunks, high }
+}
+
+/** Names may contain dots; a schema and a table have only one such text all the same. */
+export function tableKey({ schema, name }: { readonly schema: string; readonly name: string }): string {
+  return `${schema.replaceAll('.', '..')}.${name}`
+}
+
+export function walSpecToJson({ system, tables }: WalSpec): JsonObject {
+  return {
+    system,
+    tables: tables.map(({ schema, name, chunks, high }) => ({
+      schema,
+      name,
+      chunks: chunks.map((chunk) => ({ lo: chunk.lo ?? null, seen: chunk.seen.map(seenToJson) })),
+      high: formatLsn(high),
+    })),
+  }
 }
 
 export function walSpecFromJson(json: JsonObject): WalSpec {
-  const { chunks, high } = json
-  if (!Array.isArray(chunks) || typeof high !== 'string') throw unreadable(json)
+  const { system, tables } = json
+  if (typeof system !== 'string' || !Array.isArray(tables)) throw unreadable(json)
+  return { system, tables: tables.map((table: JsonObject) => walTableFromJson(table)) }
+}
+
+function walTableFromJson(json: JsonObject): WalTable {
+  const { schema, name, chunks, high } = json
+  if (typeof schema !== 'string' || typeof name !== 'string' || !Array.isArray(chunks) || typeof high !== 'string')
+    throw unreadable(json)
   return {
-    ...tableSpecFromJson(json),
+    schema,
+    name,
     chunks: chunks.map((chunk: JsonObject) => ({
       lo: textOf(chunk['lo']),
       seen: Array.isArray(chunk['seen']) ? chunk['seen'].map((one: JsonObject) => seenFromJson(one)) : [],
@@ -150,14 +193,33 @@ export function walSpecFromJson(json: JsonObject): WalSpec {
   }
 }
 
-export function walPositionToJson({ lsn, row, timeline }: WalPosition): JsonObject {
-  return { lsn: formatLsn(lsn), row, timeline }
+/** Less than 0 when the first place comes before the second one. */
+export function comparePlaces(one: WalPlace, other: WalPlace): number {
+  if (one.lsn !== other.lsn) return one.lsn < other.lsn ? -1 : 1
+  return one.row - other.row
+}
+
+export function walPositionToJson({ lsn, row, timeline, ahead }: WalPosition): JsonObject {
+  const places = [...ahead].map(([table, place]) => [table, { lsn: formatLsn(place.lsn), row: place.row }])
+  const plain = { lsn: formatLsn(lsn), row, timeline }
+  return places.length === 0 ? plain : { ...plain, ahead: Object.fromEntries(places) as JsonObject }
 }
 
 export function walPositionFromJson(json: JsonObject): WalPosition {
-  const { lsn, row, timeline } = json
-  if (typeof lsn !== 'string' || typeof row !== 'number' || typeof timeline !== 'number') throw unreadable(json)
-  return { lsn: parseLsn(lsn), row, timeline }
+  const { timeline, ahead } = json
+  if (typeof timeline !== 'number') throw unreadable(json)
+  const places = typeof ahead === 'object' && ahead !== null ? Object.entries(ahead as JsonObject) : []
+  return {
+    ...placeFromJson(json),
+    timeline,
+    ahead: new Map(places.map(([table, place]) => [table, placeFromJson(place as JsonObject)])),
+  }
+}
+
+function placeFromJson(json: JsonObject): WalPlace {
+  const { lsn, row } = json
+  if (typeof lsn !== 'string' || typeof row !== 'number') throw unreadable(json)
+  return { lsn: parseLsn(lsn), row }
 }
 
 function seenToJson({ after, snapshot }: SeenFrom): JsonObject {

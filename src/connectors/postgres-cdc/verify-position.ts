@@ -1,7 +1,7 @@
 import type { SplitAssignment } from '../../core/source.ts'
 import { formatLsn, parseLsn, readSlot, type Lsn, type PgConnection } from '../../clients/postgres-replication/index.ts'
 import { ahead, lost } from './lost.ts'
-import { tableSpecFromJson, WAL, walPositionFromJson, type WalPosition } from './split.ts'
+import { tableSpecFromJson, WAL, walPositionFromJson, type TableSpec, type WalPosition } from './split.ts'
 
 /** Which server this is, and how far its log goes. */
 export interface ServerIdentity {
@@ -27,14 +27,13 @@ export async function verifyPositions(
 ): Promise<void> {
   if (restored.length === 0) return
   const server = await identify(connection)
-  for (const { spec } of restored) {
-    const { system, schema, name, oid } = tableSpecFromJson(spec)
-    const what = `table ${schema}.${name}`
+  for (const { split, spec } of restored) {
+    const { system } = spec
     if (system !== server.system) {
-      throw lost(what, `this is another server (system identifier ${server.system}, and it was ${system})`)
+      const why = `this is another server (system identifier ${server.system}, and it was ${String(system)})`
+      throw lost(`split ${split}`, why)
     }
-    const [row] = await connection.query(`SELECT 1 FROM pg_catalog.pg_class WHERE oid = ${oid}`, `looking for ${what}`)
-    if (row === undefined) throw lost(what, 'it was dropped, or dropped and made again, before it was read to its end')
+    if (split !== WAL) await verifyTable(connection, tableSpecFromJson(spec))
   }
   if (slotName === undefined) return
   const slot = await readSlot(connection, slotName)
@@ -47,6 +46,12 @@ export async function verifyPositions(
   }
   const wal = restored.find(({ split }) => split === WAL)
   if (wal !== undefined) await verifyWal(connection, what, { server, confirmed: slot.confirmed }, wal)
+}
+
+async function verifyTable(connection: PgConnection, { schema, name, oid }: TableSpec): Promise<void> {
+  const what = `table ${schema}.${name}`
+  const [row] = await connection.query(`SELECT 1 FROM pg_catalog.pg_class WHERE oid = ${oid}`, `looking for ${what}`)
+  if (row === undefined) throw lost(what, 'it was dropped, or dropped and made again, before it was read to its end')
 }
 
 async function verifyWal(
