@@ -16,8 +16,18 @@ async function accounts(target: SqlTarget): Promise<readonly (readonly (string |
   return await target.query('SELECT id, name, seen FROM accounts ORDER BY id')
 }
 
+export interface SqlServerLimits {
+  /** False for a server that does not survive it when a connection is ended in a transaction. */
+  readonly canKill?: boolean
+}
+
 /** What SQL sinks do with rows that meet, with other instances, and with tables that do not fit. On a real server. */
-export function sqlSinkCases(name: string, serverUrl: string, connector: AnySqlSink): void {
+export function sqlSinkCases(
+  name: string,
+  serverUrl: string,
+  connector: AnySqlSink,
+  { canKill = true }: SqlServerLimits = {},
+): void {
   const open = async (ddl: string = TABLE): Promise<SqlTarget> => {
     const target = await openSqlTarget(serverUrl)
     await target.query(ddl)
@@ -26,6 +36,7 @@ export function sqlSinkCases(name: string, serverUrl: string, connector: AnySqlS
   describe(`${name}: rows by key`, () => keyTests(open, connector))
   describe(`${name}: other instances`, () => instanceTests(open, connector))
   describe(`${name}: what does not fit`, () => refusalTests(open, connector))
+  if (canKill) describe(`${name}: connections that end`, () => connectionTests(open, connector))
 }
 
 type Open = (ddl?: string) => Promise<SqlTarget>
@@ -93,22 +104,6 @@ function instanceTests(open: Open, connector: AnySqlSink): void {
     await own.load("SELECT 1 AS id, 'new' AS name, 0 AS seen")
     await assert.rejects(old.cut(), refused('FENCED'))
     assert.deepEqual(await accounts(target), [['1', 'new', '0']])
-  })
-
-  test('an older instance that stands still inside a transaction holds nobody up', async () => {
-    await using target = await open()
-    await using old = await SqlSinkLife.begin(connector, target, { ...UPSERT, connections: 1 }, { rows: ROWS })
-    await old.load("SELECT 1 AS id, 'old' AS name, 0 AS seen")
-    // A connection that claims to be the older instance's, and has just begun a page.
-    await using paused = await target.session()
-    const [[id] = []] = await paused.query(`SELECT ${target.kind === 'mysql' ? 'CONNECTION_ID()' : 'pg_backend_pid()'}`)
-    await target.query(`UPDATE millrace_control SET session = '${id}' WHERE slot = 0`)
-    await paused.query('BEGIN')
-    await paused.query('SELECT epoch FROM millrace_control WHERE slot = 0 FOR UPDATE')
-    await using own = await SqlSinkLife.begin(connector, target, UPSERT, { rows: ROWS, epoch: 2, checkpoint: 2 })
-    await own.load("SELECT 1 AS id, 'new' AS name, 0 AS seen")
-    assert.deepEqual(await accounts(target), [['1', 'new', '0']])
-    await assert.rejects(paused.query('COMMIT'))
   })
 
   test('a checkpoint that was staged by one process is applied by another one, once', async () => {
@@ -193,6 +188,24 @@ function refusalTests(open: Open, connector: AnySqlSink): void {
       return refused('POISON')(error)
     })
     assert.deepEqual(await accounts(target), [])
+  })
+}
+
+function connectionTests(open: Open, connector: AnySqlSink): void {
+  test('an older instance that stands still inside a transaction holds nobody up', async () => {
+    await using target = await open()
+    await using old = await SqlSinkLife.begin(connector, target, { ...UPSERT, connections: 1 }, { rows: ROWS })
+    await old.load("SELECT 1 AS id, 'old' AS name, 0 AS seen")
+    // A connection that claims to be the older instance's, and has just begun a page.
+    await using paused = await target.session()
+    const [[id] = []] = await paused.query(`SELECT ${target.kind === 'mysql' ? 'CONNECTION_ID()' : 'pg_backend_pid()'}`)
+    await target.query(`UPDATE millrace_control SET session = '${id}' WHERE slot = 0`)
+    await paused.query('BEGIN')
+    await paused.query('SELECT epoch FROM millrace_control WHERE slot = 0 FOR UPDATE')
+    await using own = await SqlSinkLife.begin(connector, target, UPSERT, { rows: ROWS, epoch: 2, checkpoint: 2 })
+    await own.load("SELECT 1 AS id, 'new' AS name, 0 AS seen")
+    assert.deepEqual(await accounts(target), [['1', 'new', '0']])
+    await assert.rejects(paused.query('COMMIT'))
   })
 
   test('a connection that the server ends is replaced, and no row is missing', async () => {

@@ -103,7 +103,7 @@ export class MysqlConnection implements AsyncDisposable {
         if (error === null) return resolve(resultOf(result, fields))
         const typed = mysqlError(`${doing} on ${this.#place}`, error)
         // Without a number it is no answer of the server's.
-        this.#isBroken ||= (error as QueryError & { fatal?: boolean }).fatal === true || mysqlErrorNumber(typed) === 0
+        this.#isBroken ||= (error as QueryError & { fatal?: boolean }).fatal === true || mysqlErrorNumber(typed) <= 0
         reject(typed)
       })
     })

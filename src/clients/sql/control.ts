@@ -2,8 +2,12 @@ import { MillraceError } from '../../core/errors.ts'
 import type { SqlDialect } from './dialect.ts'
 import { textAt, type SqlSession } from './session.ts'
 
+export const CONTROL_TABLE = 'millrace_control'
+
 /** Row of the sink itself; those of writers' connections are numbered from 0. */
 const SINK_SLOT = -1
+/** Only says which connection the coordinator has. */
+const COORDINATOR_SLOT = -2
 
 export interface ControlRow {
   /** The run epoch that may write. */
@@ -29,7 +33,7 @@ export class ControlTable {
 
   constructor(dialect: SqlDialect, job: string, sink: string) {
     this.#dialect = dialect
-    this.#table = dialect.qualified('millrace_control')
+    this.#table = dialect.qualified(CONTROL_TABLE)
     this.#own = `job = ${dialect.text(job)} AND sink = ${dialect.text(sink)}`
     this.#names = `${dialect.text(job)}, ${dialect.text(sink)}`
   }
@@ -45,7 +49,7 @@ export class ControlTable {
 
   /** Looks without a lock. Undefined: nobody of this name has ever written here. */
   async read(session: SqlSession): Promise<ControlRow | undefined> {
-    if ((await this.#dialect.describe(session, 'millrace_control')) === undefined) return undefined
+    if ((await this.#dialect.describe(session, CONTROL_TABLE)) === undefined) return undefined
     return await this.#read(session, '', '')
   }
 
@@ -88,14 +92,25 @@ export class ControlTable {
     return rows.map((row) => textAt(row, 0))
   }
 
+  /**
+   * Says which connection a slot has, before it takes any lock: should this process stand still with a lock, its successor
+   * knows what to end.
+   */
+  async announce(session: SqlSession, slot: number = COORDINATOR_SLOT): Promise<void> {
+    const { rows } = await session.query(`SELECT ${this.#dialect.sessionIdSql}`)
+    const id = this.#dialect.text(textAt(rows[0] ?? [], 0))
+    const insert = `INSERT INTO ${this.#table} VALUES (${this.#names}, ${slot}, 0, 0, 0, -1, ${id})`
+    const or = this.#dialect.orUpdate(['job', 'sink', 'slot'], `session = ${id}`)
+    await this.#dialect.alone(session, insert + or, 'announcing a connection')
+  }
+
   /** Claims the slot of a writer's connection. A transaction of its own. */
   async register(session: SqlSession, slot: number, epoch: number): Promise<void> {
+    await this.announce(session, slot)
     const row = await this.lock(session)
     if (row?.epoch !== epoch) throw fenced(epoch, row?.epoch ?? 0)
-    const id = textAt((await session.query(`SELECT ${this.#dialect.sessionIdSql}`)).rows[0] ?? [], 0)
-    await session.query(`DELETE FROM ${this.#table} WHERE ${this.#own} AND slot = ${slot}`, 'claiming a slot')
     await session.query(
-      `INSERT INTO ${this.#table} VALUES (${this.#names}, ${slot}, ${epoch}, 0, 0, -1, ${this.#dialect.text(id)})`,
+      `UPDATE ${this.#table} SET epoch = ${epoch} WHERE ${this.#own} AND slot = ${slot}`,
       'claiming a slot',
     )
     await this.#dialect.commit(session)

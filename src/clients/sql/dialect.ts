@@ -45,6 +45,8 @@ export interface SqlDialect {
   open(): Promise<SqlSession>
   /** Empty where a statement begins a transaction by itself. */
   readonly beginSql: string
+  /** Runs a statement as a transaction of its own, which the server ends even when we stand still. */
+  alone(session: SqlSession, sql: string, doing: string): Promise<void>
   /** Ends the transaction for good: anything but a success is an error. */
   commit(session: SqlSession): Promise<void>
   /** The server's name of this connection, and a statement that ends such a one of an earlier instance. */
@@ -66,6 +68,9 @@ export interface SqlDialect {
   stageColumn(column: TargetColumn, isNullable: boolean): string
   /** The end of an INSERT that does nothing where the row is there. `column` is any column of the table. */
   ignoreDuplicate(column: string): string
+
+  /** The end of an INSERT that changes the row which is there instead. */
+  orUpdate(key: readonly string[], assignment: string): string
 
   putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void>
   deleteRows(session: SqlSession, target: PageTarget, keys: readonly string[]): Promise<void>

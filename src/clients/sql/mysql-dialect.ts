@@ -59,6 +59,12 @@ export class MysqlDialect implements SqlDialect {
     return session
   }
 
+  async alone(session: SqlSession, sql: string, doing: string): Promise<void> {
+    await session.query('SET autocommit = 1', doing)
+    await session.query(sql, doing)
+    await session.query('SET autocommit = 0', doing)
+  }
+
   async commit(session: SqlSession): Promise<void> {
     await session.query('COMMIT', 'committing')
   }
@@ -106,6 +112,10 @@ export class MysqlDialect implements SqlDialect {
 
   ignoreDuplicate(column: string): string {
     return ` ON DUPLICATE KEY UPDATE ${this.quote(column)} = ${this.quote(column)}`
+  }
+
+  orUpdate(_key: readonly string[], assignment: string): string {
+    return ` ON DUPLICATE KEY UPDATE ${assignment}`
   }
 
   async putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void> {

@@ -42,6 +42,10 @@ export class PostgresDialect implements SqlDialect {
     return this.#options.open()
   }
 
+  async alone(session: SqlSession, sql: string, doing: string): Promise<void> {
+    await session.query(sql, doing)
+  }
+
   /** A transaction that failed before answers COMMIT with ROLLBACK, and no error. */
   async commit(session: SqlSession): Promise<void> {
     const { command } = await session.query('COMMIT', 'committing')
@@ -111,6 +115,10 @@ export class PostgresDialect implements SqlDialect {
 
   ignoreDuplicate(): string {
     return ' ON CONFLICT DO NOTHING'
+  }
+
+  orUpdate(key: readonly string[], assignment: string): string {
+    return ` ON CONFLICT (${this.#names(key)}) DO UPDATE SET ${assignment}`
   }
 
   async putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void> {

@@ -14,7 +14,7 @@ import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
 import { applyCheckpoint } from './apply.ts'
-import { ControlTable } from './control.ts'
+import { CONTROL_TABLE, ControlTable } from './control.ts'
 import type { SqlDialect } from './dialect.ts'
 import { modeOf, type SqlSinkOptions } from './options.ts'
 import { pauseBefore } from './pause.ts'
@@ -182,7 +182,10 @@ export class SqlCoordinator implements SinkCoordinator {
     if (createTable && (await dialect.describe(session, table)) === undefined) {
       await session.query(dialect.createTarget(table, rows, key), `creating ${table}`)
     }
-    await session.query(this.#control.createSql(), 'creating the control table')
+    if ((await dialect.describe(session, CONTROL_TABLE)) === undefined) {
+      await session.query(this.#control.createSql(), 'creating the control table')
+    }
+    await this.#control.announce(session)
     const found = await dialect.describe(session, table)
     if (found === undefined) throw new MillraceError(`the table ${table} is missing`, { code: 'SCHEMA' })
     const columns = writtenColumns(schema, found, table)
@@ -233,11 +236,17 @@ export class SqlCoordinator implements SinkCoordinator {
     }
   }
 
+  async #connect(): Promise<SqlSession> {
+    const session = await this.#dialect.open()
+    if ((await this.#dialect.describe(session, CONTROL_TABLE)) !== undefined) await this.#control.announce(session)
+    return session
+  }
+
   #withSession<T>(work: (session: SqlSession) => Promise<T>): Promise<T> {
     const mine = this.#last
       .catch(() => undefined)
       .then(async () => {
-        if (this.#session?.isUsable !== true) this.#session = await this.#dialect.open()
+        this.#session = this.#session?.isUsable === true ? this.#session : await this.#connect()
         try {
           const result = await work(this.#session)
           await this.#session.query('ROLLBACK')

@@ -1,7 +1,16 @@
 import { FAILPOINTS, type Failpoint, type FailpointPosition } from '../../../src/core/failpoints.ts'
 
 /** With `-s3` the checkpoint log is in object storage too. */
-export type SinkKind = 'starrocks' | 'doris' | 'hudi' | 'files' | 'hudi-s3' | 'files-s3' | 'kafka'
+export type SinkKind =
+  | 'starrocks'
+  | 'doris'
+  | 'hudi'
+  | 'files'
+  | 'hudi-s3'
+  | 'files-s3'
+  | 'kafka'
+  | 'mariadb'
+  | 'postgres'
 
 export function isOnS3(sink: SinkKind): boolean {
   return sink.endsWith('-s3')
@@ -42,8 +51,10 @@ export function whyUnreachable({ name, position }: Cell, sink: SinkKind): string
   if (isOnS3(sink) && (name === 'store.manifest.fsync' || name === 'store.dirsync')) return 'nothing has to be synced'
   if (isOnS3(sink) && name === 'store.manifest.publish') return undefined
   // The table of `hudi-s3` has no partitions, so no rows change lanes.
-  if (name === 'chk.align' && (sink.startsWith('files') || sink === 'hudi-s3' || sink === 'kafka'))
+  const isSql = sink === 'mariadb' || sink === 'postgres'
+  if (name === 'chk.align' && (sink.startsWith('files') || sink === 'hudi-s3' || sink === 'kafka' || isSql))
     return 'every lane has a writer of its own: nothing has to be aligned'
+  if (isSql && name === 'evidence') return 'a commit that has no clear answer is made again: the control row tells'
   if (sink === 'kafka') {
     if (name === 'evidence') return 'a commit that has no clear answer looks for its record at once'
     if (name === 'decision.apply') return 'nothing runs into its time limit'

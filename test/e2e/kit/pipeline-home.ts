@@ -22,6 +22,8 @@ export interface PipelineText {
   /** Default 100ms, the shortest there is. */
   readonly interval?: string
   readonly accept?: string
+  /** What is asked for; default: exactly once. */
+  readonly delivery?: string
   /** Checkpoints that the log keeps; default 3. */
   readonly retained?: number
 }
@@ -44,7 +46,16 @@ export class PipelineHome implements AsyncDisposable {
     return new PipelineHome(made.path, bucket, () => made.remove())
   }
 
-  write({ sources, transforms, sinks, parallelism = 2, interval = '100ms', accept, retained = 3 }: PipelineText): void {
+  write({
+    sources,
+    transforms,
+    sinks,
+    parallelism = 2,
+    interval = '100ms',
+    accept,
+    delivery,
+    retained = 3,
+  }: PipelineText): void {
     const bucket = this.#bucket
     const storage = bucket === undefined ? './state' : `s3://${bucket.name}/state`
     const lines = [
@@ -52,6 +63,7 @@ export class PipelineHome implements AsyncDisposable {
       ...(bucket === undefined ? [] : [`s3: {endpoint: '${bucket.endpoint}'}`]),
       `parallelism: ${parallelism}`,
       ...(accept === undefined ? [] : [`accept: [${accept}]`]),
+      ...(delivery === undefined ? [] : [`delivery: ${delivery}`]),
       `sources: {${sources}}`,
       ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
       `sinks: {${sinks}}`,

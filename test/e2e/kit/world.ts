@@ -5,6 +5,7 @@ import { isOnS3 } from './cells.ts'
 import { assertBalanced, PipelineHome, positionsOf } from './pipeline-home.ts'
 import { ROW_SCHEMA } from './rows.ts'
 import { filesOnS3, hudiOnS3 } from './targets-on-s3.ts'
+import { sqlTarget } from './targets-on-sql.ts'
 import { filesTarget, hudiTarget, kafkaTarget, startWarehouse, type Target } from './targets.ts'
 import type { Broker, Topic } from './topic.ts'
 import { VisibleRows } from './visible-rows.ts'
@@ -100,7 +101,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
 
   /** One transaction holds all rows of a checkpoint: readers see whole checkpoints. */
   get #isAtomic(): boolean {
-    return this.target.kind === 'starrocks' || this.target.kind.startsWith('hudi')
+    return /^(starrocks|hudi|mariadb|postgres)/.test(this.target.kind)
   }
 
   async #assertBoundary(visible: readonly number[]): Promise<void> {
@@ -132,6 +133,9 @@ function openTarget(
       return startWarehouse(kind)
     case 'kafka':
       return kafkaTarget(broker.address)
+    case 'mariadb':
+    case 'postgres':
+      return sqlTarget(kind)
     case 'hudi-s3':
     case 'files-s3':
       assert.ok(bucket !== undefined)
