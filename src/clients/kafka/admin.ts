@@ -1,4 +1,4 @@
-import { offsetCommit, offsetFetch, type GroupOffset } from './apis/groups.ts'
+import { offsetCommit, offsetFetch, OUTSIDE, type GroupMembership, type GroupOffset } from './apis/groups.ts'
 import {
   createPartitions,
   createTopics,
@@ -88,12 +88,17 @@ export class KafkaAdmin {
   }
 
   /** Stores offsets under a group's name, for lag tools to show. We never read them to decide where to go on. */
-  async commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+  async commitGroupOffsets(
+    group: string,
+    offsets: readonly GroupOffset[],
+    member: GroupMembership = OUTSIDE,
+  ): Promise<void> {
     const doing = `committing offsets of group ${group}`
     await this.#client.retrying(doing, async () => {
       const coordinator = await this.#client.coordinatorOf({ kind: 'group', key: group })
       for (const { errorCode, topic, partition } of await this.#client.call(coordinator, offsetCommit, {
         group,
+        member,
         offsets,
       })) {
         if (errorCode !== 0) throw kafkaError(errorCode, doing, { topic, partition })
@@ -101,13 +106,17 @@ export class KafkaAdmin {
     })
   }
 
-  async groupOffsets(group: string): Promise<readonly GroupOffset[]> {
+  /** What a group has committed. `isStable` waits for transactions that may change it. */
+  async groupOffsets(group: string, isStable = false): Promise<readonly GroupOffset[]> {
     const doing = `reading offsets of group ${group}`
     return await this.#client.retrying(doing, async () => {
       const coordinator = await this.#client.coordinatorOf({ kind: 'group', key: group })
-      const answer = await this.#client.call(coordinator, offsetFetch, group)
-      if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, doing)
-      return answer.offsets.filter(({ offset }) => offset >= 0n)
+      const answer = await this.#client.call(coordinator, offsetFetch, { group, isStable })
+      const code = answer.errorCode || (answer.offsets.find(({ errorCode }) => errorCode !== 0)?.errorCode ?? 0)
+      if (code !== 0) throw kafkaError(code, doing)
+      return answer.offsets
+        .filter(({ offset }) => offset >= 0n)
+        .map(({ topic, partition, offset }) => ({ topic, partition, offset }))
     })
   }
 

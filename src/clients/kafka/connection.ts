@@ -252,15 +252,17 @@ export class BrokerConnection implements AsyncDisposable {
   }
 }
 
-/** SASL PLAIN sends the password as it is: only over TLS, to this machine, or when it is asked for. */
+/** PLAIN sends the password as it is, and OAUTHBEARER the token: only over TLS, to this machine, or when it is asked for. */
 export function assertPasswordIsSafe(
   mechanism: SaslMechanism,
   remoteAddress: string,
   options: Pick<ConnectionOptions, 'tls' | 'allowPlaintext'>,
 ): void {
-  if (mechanism !== 'PLAIN' || options.tls !== undefined || options.allowPlaintext) return
+  const isOpen = mechanism === 'PLAIN' || mechanism === 'OAUTHBEARER'
+  if (!isOpen || options.tls !== undefined || options.allowPlaintext) return
   if (isLoopbackAddress(remoteAddress)) return
-  const message = `SASL PLAIN would send the password to ${remoteAddress} unencrypted: use TLS or SCRAM, or set allowPlaintext`
+  const what = mechanism === 'PLAIN' ? 'password' : 'token'
+  const message = `SASL ${mechanism} would send the ${what} to ${remoteAddress} unencrypted: use TLS or SCRAM, or set allowPlaintext`
   throw new MillraceError(message, { code: 'CONFIG' })
 }
 

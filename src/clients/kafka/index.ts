@@ -7,6 +7,7 @@
  *   PartitionProducer  appends batches; SequencedProducer so that repeats are recognised; KafkaTransaction atomically
  *   BatchBuilder       encodes a batch from pieces of buffers
  *   readOutcomes       what became of transactions, by their records and markers
+ *   GroupMember        membership of a consumer group
  *   KafkaAdmin         topics, settings, group offsets
  *
  * It speaks the protocol itself over `node:net`: @platformatic/kafka takes 0.3 s and 60 MB to load in every thread
@@ -15,7 +16,7 @@
  */
 export { KafkaAdmin } from './admin.ts'
 export type { AbortedTransaction } from './apis/fetch.ts'
-export type { GroupOffset } from './apis/groups.ts'
+export { OUTSIDE, type GroupMembership, type GroupOffset } from './apis/groups.ts'
 export { BatchCursor, type FetchedBytes } from './batch-cursor.ts'
 export { BatchBuilder, emptyParts, encodeHeaders, type RecordParts } from './batch-builder.ts'
 export { encodeBatch, encodeValues, type OutgoingRecord } from './batch-encoder.ts'
@@ -40,6 +41,8 @@ export {
 } from './fetch-session.ts'
 export type { DescribedTransaction } from './apis/transaction-states.ts'
 export { describeTransaction, fenceTransaction, findTransactions } from './find-transactions.ts'
+export type { PartitionOf } from './group/consumer-protocol.ts'
+export { GroupMember, type GroupMemberOptions } from './group/group-member.ts'
 export { isKafkaError } from './kafka-errors.ts'
 export { murmur2, partitionOfKey } from './murmur2.ts'
 export { PartitionLeaders } from './partition-leaders.ts'

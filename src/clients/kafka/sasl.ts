@@ -6,12 +6,15 @@ import type { KafkaApi } from './api.ts'
 import { saslAuthenticate, saslHandshake } from './apis/sasl.ts'
 import { KAFKA, kafkaError } from './kafka-errors.ts'
 
-export type SaslMechanism = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+export type SaslMechanism = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
 
 export interface SaslOptions {
   readonly mechanism: SaslMechanism
   readonly username: string
+  /** With OAUTHBEARER the token, when there is no `token`. */
   readonly password: Secret
+  /** OAUTHBEARER: asked at every login, so also before a token ends. */
+  readonly token?: () => Promise<Secret>
 }
 
 /** What authentication needs of a connection. */
@@ -44,6 +47,11 @@ export async function authenticate(peer: SaslPeer, options: SaslOptions): Promis
   }
   if (options.mechanism === 'PLAIN') {
     return (await send(Buffer.from(`\0${options.username}\0${options.password.reveal()}`, 'utf8'))).lifetimeMs
+  }
+  if (options.mechanism === 'OAUTHBEARER') {
+    // RFC 7628. A server that refuses says why in a challenge instead of an error; the connection ends then.
+    const token = await (options.token?.() ?? Promise.resolve(options.password))
+    return (await send(Buffer.from(`n,,\x01auth=Bearer ${token.reveal()}\x01\x01`, 'utf8'))).lifetimeMs
   }
   return scram(options, options.mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512', doing, send)
 }

@@ -111,16 +111,20 @@ function mayPass(error: MillraceError): boolean {
   return error.retry === 'retry' || error.detail['kafka'] === 'UNKNOWN_TOPIC_OR_PARTITION'
 }
 
-/** Asks for a producer identity; with a transactional id, fences its earlier users and aborts what they left open. */
+/**
+ * Asks for a producer identity; with a transactional id, fences its earlier users and aborts what they left open. With
+ * `current` it is `FENCED` itself when somebody else was given the id since.
+ */
 export async function initProducer(
   client: KafkaClient,
   transactionalId: string | null,
   timeoutMs: number,
+  current?: ProducerIdentity,
 ): Promise<ProducerIdentity> {
   const doing =
     transactionalId === null ? 'starting a Kafka producer' : `beginning Kafka transaction ${transactionalId}`
   return await client.retrying(doing, async () => {
-    const request = { transactionalId, timeoutMs }
+    const request = { transactionalId, timeoutMs, current }
     const answer =
       transactionalId === null
         ? await client.callAny(initProducerId, request)

@@ -1,4 +1,11 @@
-import { addPartitionsToTxn, endTxn, type ProducerIdentity } from './apis/transactions.ts'
+import type { GroupMembership, GroupOffset } from './apis/groups.ts'
+import {
+  addOffsetsToTxn,
+  addPartitionsToTxn,
+  endTxn,
+  txnOffsetCommit,
+  type ProducerIdentity,
+} from './apis/transactions.ts'
 import { BatchBuilder, emptyParts, encodeHeaders } from './batch-builder.ts'
 import type { OutgoingRecord } from './batch-encoder.ts'
 import type { KafkaClient } from './client.ts'
@@ -19,6 +26,8 @@ export interface TransactionOptions {
   readonly deliveryTimeoutMs?: number
   /** Shared by the transactions of one writer. */
   readonly leaders?: PartitionLeaders
+  /** Of the transaction before: then somebody who was given the id since makes this one fail with `FENCED`. */
+  readonly current?: ProducerIdentity
 }
 
 /**
@@ -33,6 +42,7 @@ export class KafkaTransaction {
   /** Partitions that wait for the request that is on its way: the coordinator takes one at a time. */
   #wanted: ProduceTarget[] = []
   #adding: Promise<void> = Promise.resolve()
+  #hasOffsets = false
 
   /**
    * Fences every earlier user of the id and aborts what they left open. `timeoutMs` is how long the transaction may
@@ -45,11 +55,12 @@ export class KafkaTransaction {
     options: TransactionOptions = {},
   ): Promise<KafkaTransaction> {
     await loadCodec(options.codec ?? 'none')
-    const identity = await initProducer(client, transactionalId, timeoutMs)
-    return new KafkaTransaction(client, { transactionalId, ...identity }, options)
+    const { current, ...rest } = options
+    const identity = await initProducer(client, transactionalId, timeoutMs, current)
+    return new KafkaTransaction(client, { transactionalId, ...identity }, rest)
   }
 
-  private constructor(client: KafkaClient, handle: TransactionHandle, options: TransactionOptions) {
+  private constructor(client: KafkaClient, handle: TransactionHandle, options: Omit<TransactionOptions, 'current'>) {
     this.#client = client
     this.handle = handle
     const { leaders = new PartitionLeaders(client), ...rest } = options
@@ -63,7 +74,7 @@ export class KafkaTransaction {
 
   /** Whether any partition was written: ending a transaction without data is an error on Kafka's side. */
   get hasData(): boolean {
-    return this.#partitions.size > 0
+    return this.#partitions.size > 0 || this.#hasOffsets
   }
 
   /** Appends a batch; those of a partition in the order of the calls. */
@@ -76,6 +87,24 @@ export class KafkaTransaction {
   /** Appends records; returns the offset of the first one. */
   async send(target: ProduceTarget, records: readonly OutgoingRecord[]): Promise<bigint> {
     return await this.sendBatch(target, builderOf(records))
+  }
+
+  /** Makes offsets of a group part of the transaction: they count when it is committed. */
+  async sendOffsets(group: string, offsets: readonly GroupOffset[], member: GroupMembership): Promise<void> {
+    const doing = `adding offsets of group ${group} to Kafka transaction ${this.handle.transactionalId}`
+    const request = { ...this.handle, group, member, offsets }
+    this.#hasOffsets = true
+    await this.#client.retrying(doing, async () => {
+      const { transactionalId } = this.handle
+      const coordinator = await this.#client.coordinatorOf({ kind: 'transaction', key: transactionalId })
+      const code = await this.#client.call(coordinator, addOffsetsToTxn, request)
+      if (code !== 0) throw kafkaError(code, doing)
+    })
+    await this.#client.retrying(doing, async () => {
+      const coordinator = await this.#client.coordinatorOf({ kind: 'group', key: group })
+      for (const code of await this.#client.call(coordinator, txnOffsetCommit, request))
+        if (code !== 0) throw kafkaError(code, doing)
+    })
   }
 
   /** Resolves when everything that was sent is appended. */

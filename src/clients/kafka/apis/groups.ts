@@ -7,18 +7,30 @@ export interface GroupOffset {
   readonly offset: bigint
 }
 
+/** Who commits: a member of the group's current generation, or `OUTSIDE`. */
+export interface GroupMembership {
+  readonly generation: number
+  readonly memberId: string
+  /** Of a static member. */
+  readonly instanceId: string | null
+}
+
+/** Whoever is no member; refused while the group has members. */
+export const OUTSIDE: GroupMembership = { generation: -1, memberId: '', instanceId: null }
+
 export interface OffsetCommitRequest {
   readonly group: string
+  readonly member: GroupMembership
   readonly offsets: readonly GroupOffset[]
 }
 
-/** OffsetCommit v8 from outside of the group's membership. Answers one error code per partition. */
+/** OffsetCommit v8. Answers one error code per partition. */
 export const offsetCommit: KafkaApi<OffsetCommitRequest, { topic: string; partition: number; errorCode: number }[]> = {
   name: 'OffsetCommit',
   key: 8,
   version: 8,
-  write(writer, { group, offsets }) {
-    writer.string(group).int32(-1).string('').string(null)
+  write(writer, { group, member, offsets }) {
+    writer.string(group).int32(member.generation).string(member.memberId).string(member.instanceId)
     writer.array([...Map.groupBy(offsets, ({ topic }) => topic)], ([topic, members]) => {
       writer.string(topic)
       writer.array(members, (at) => writer.int32(at.partition).int64(at.offset).int32(-1).string(null).tags())
@@ -42,14 +54,23 @@ export const offsetCommit: KafkaApi<OffsetCommitRequest, { topic: string; partit
   },
 }
 
+export interface OffsetFetchRequest {
+  readonly group: string
+  /** Refuses offsets that a transaction which is still open may replace (UNSTABLE_OFFSET_COMMIT). */
+  readonly isStable: boolean
+}
+
 /** OffsetFetch v7: what a group has committed, for all its partitions. -1 where nothing is. */
-export const offsetFetch: KafkaApi<string, { readonly errorCode: number; readonly offsets: GroupOffset[] }> = {
+export const offsetFetch: KafkaApi<
+  OffsetFetchRequest,
+  { readonly errorCode: number; readonly offsets: (GroupOffset & { readonly errorCode: number })[] }
+> = {
   name: 'OffsetFetch',
   key: 9,
   version: 7,
-  write(writer, group) {
+  write(writer, { group, isStable }) {
     writer.string(group).array(null, () => undefined)
-    writer.boolean(false).tags()
+    writer.boolean(isStable).tags()
   },
   read(reader) {
     reader.int32()
@@ -59,9 +80,9 @@ export const offsetFetch: KafkaApi<string, { readonly errorCode: number; readonl
         const found = { topic, partition: reader.int32(), offset: reader.int64() }
         reader.int32()
         reader.nullableString()
-        reader.int16()
+        const errorCode = reader.int16()
         reader.tags()
-        return found
+        return { ...found, errorCode }
       })
       reader.tags()
       return partitions

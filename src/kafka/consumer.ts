@@ -1,0 +1,337 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MillraceError } from '../core/errors.ts'
+import {
+  BatchCursor,
+  FetchSession,
+  GroupMember,
+  murmur2,
+  type FetchedPartition,
+  type KafkaClient,
+  type PartitionOf,
+} from '../clients/kafka/index.ts'
+import { decodeMessages, type ConsumedMessage } from './consumed-message.ts'
+import { ConsumerOffsets } from './consumer-offsets.ts'
+import type { BatchOptions, ConsumerOptions, ConsumerStatistics } from './consumer-options.ts'
+import { retryTopic } from './dead-letters.ts'
+import { Abandoned, Offers } from './offers.ts'
+import { Gatherer } from './gatherer.ts'
+import { Handling } from './handling.ts'
+import { keyOf, type PartitionWork } from './partition-work.ts'
+import type { ConsumedOffsets } from './transactional-producer.ts'
+import { WorkPool } from './work-pool.ts'
+
+/** What a handler is given beside the messages. */
+export interface HandlerContext {
+  /** Fires when the work should end at once: its partition is taken away, or the consumer closes. */
+  readonly signal: AbortSignal
+  /** 1 at the first try. */
+  readonly attempt: number
+  /** With `commit: 'manual'`: these messages, and those before them in their partition, are done. */
+  commit(): Promise<void>
+  /** With `commit: 'none'`: what a transaction has to commit so that these messages are done. */
+  offsets(): ConsumedOffsets
+}
+
+export type EachHandler = (message: ConsumedMessage, context: HandlerContext) => Promise<void> | void
+export type BatchHandler = (messages: readonly ConsumedMessage[], context: HandlerContext) => Promise<void> | void
+
+type Give = (work: PartitionWork, messages: readonly ConsumedMessage[]) => void
+
+/** Lanes of keys for each one that may run: enough that they rarely wait for each other by chance. */
+const KEY_LANES = 16
+
+/**
+ * Reads topics as a member of a group, and hands messages to a handler. What is handled is committed, and never what is
+ * not: a partition goes to another member only when its work has ended, or was abandoned without a commit.
+ */
+export class Consumer implements AsyncDisposable {
+  readonly #client: KafkaClient
+  readonly #options: ConsumerOptions
+  readonly #session: FetchSession
+  readonly #member: GroupMember | undefined
+  readonly #works = new Map<string, PartitionWork>()
+  readonly #paused = new Set<string>()
+  readonly #cursor = new BatchCursor()
+  readonly #stop = new AbortController()
+  readonly #pool: WorkPool
+  readonly #offsets: ConsumerOffsets
+  #give: Give | undefined
+  #handling: Handling<HandlerContext> | undefined
+  #running: Promise<void> | undefined
+  #wake: (() => void) | undefined
+  #buffered = 0
+  #counts = { received: 0, handled: 0, rebalances: 0 }
+  #newestMs: number | undefined
+  #failure: Error | undefined
+  #deadlineMs: number
+
+  constructor(client: KafkaClient, options: ConsumerOptions) {
+    this.#client = client
+    this.#options = options
+    this.#deadlineMs = options.revokeTimeoutMs ?? 30_000
+    this.#session = new FetchSession(client, { isolation: options.isolation ?? 'committed' })
+    this.#pool = new WorkPool(options.concurrency ?? 1, (error) => this.#fail(error))
+    this.#member = options.partitions === undefined ? this.#makeMember() : undefined
+    this.#offsets = new ConsumerOffsets(client, options, () => this.#member?.membership)
+  }
+
+  /** Handles messages one by one. Resolves when the consumer was closed; rejects with the first error that nothing mended. */
+  each(handler: EachHandler): Promise<void> {
+    const handling = new Handling<HandlerContext>(this.#options, async ([message], context) => {
+      if (message !== undefined) await handler(message, context)
+    })
+    return this.#start(handling, (work, messages) => {
+      for (const message of messages) this.#schedule(work, [message])
+    })
+  }
+
+  /** Handles messages of one partition together: so many, so many bytes, or what came in so long. */
+  batches(handler: BatchHandler, options: BatchOptions = {}): Promise<void> {
+    const handling = new Handling<HandlerContext>(this.#options, async (messages, context) =>
+      handler(messages, context),
+    )
+    const gatherers = new WeakMap<PartitionWork, Gatherer>()
+    return this.#start(handling, (work, messages) => {
+      let gatherer = gatherers.get(work)
+      if (gatherer === undefined)
+        gatherers.set(work, (gatherer = new Gatherer(options, (batch) => this.#schedule(work, batch))))
+      gatherer.add(messages)
+    })
+  }
+
+  /** Messages one after the other. One is handled when the next is asked for; leaving the loop closes the consumer. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedMessage> {
+    const offers = new Offers()
+    const running = this.each((message, { signal }) => offers.offer(message, signal))
+    running.then(
+      () => offers.end(),
+      () => offers.end(),
+    )
+    try {
+      for (let message = await offers.next(); message !== undefined; message = await offers.next()) yield message
+      await running
+    } finally {
+      this.#stop.abort()
+      offers.abandon()
+      await this.close()
+    }
+  }
+
+  /** Fetches no more of these partitions (default: of all), until `resume`. What was received is still handled. */
+  pause(partitions: readonly PartitionOf[] = [...this.#works.values()]): void {
+    for (const one of partitions) this.#paused.add(keyOf(one))
+    this.#assignSession()
+  }
+
+  resume(partitions: readonly PartitionOf[] = [...this.#works.values()]): void {
+    for (const one of partitions) this.#paused.delete(keyOf(one))
+    this.#assignSession()
+  }
+
+  /** Partitions that this consumer has now. */
+  get assigned(): readonly PartitionOf[] {
+    return [...this.#works.values()].map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  get statistics(): ConsumerStatistics {
+    const lag = [...this.#works].map(([key, { endOffset: end, tracker }]): [string, bigint] => [
+      key,
+      end > tracker.position ? end - tracker.position : 0n,
+    ])
+    return {
+      ...this.#counts,
+      deadLettered: this.#handling?.deadLettered ?? 0,
+      bufferedBytes: this.#buffered,
+      lag: new Map(lag),
+      freshnessMs: this.#newestMs === undefined ? undefined : Date.now() - this.#newestMs,
+    }
+  }
+
+  /**
+   * Begins nothing more, waits for handlers until the deadline (milliseconds; default `revokeTimeoutMs`), commits and
+   * leaves the group.
+   */
+  async close({ deadlineMs = this.#deadlineMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#deadlineMs = deadlineMs
+    this.#stop.abort()
+    this.#wake?.()
+    await this.#running?.catch(() => undefined)
+    await this.#session.close()
+    await this.#client.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #start(handling: Handling<HandlerContext>, give: Give): Promise<void> {
+    if (this.#running !== undefined)
+      throw new MillraceError('a Kafka consumer has one handler; make another consumer', { code: 'CONFIG' })
+    this.#handling = handling
+    this.#give = give
+    return (this.#running = this.#run())
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    const parts = [this.#stay(signal), this.#fetch(signal), this.#commitRegularly(signal)]
+    const guarded = parts.map((part) => part.catch((thrown: unknown) => this.#fail(thrown)))
+    await Promise.all(guarded)
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Is a member of the group, or has the given partitions, until the end; then everything is given back. */
+  async #stay(signal: AbortSignal): Promise<void> {
+    if (this.#member !== undefined) return await this.#member.run(signal)
+    await this.#take(this.#options.partitions ?? [])
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await this.#giveBack([...this.#works.values()])
+  }
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    const { bufferBytes = 16 << 20 } = this.#options
+    while (!signal.aborted) {
+      const isIdle = [...this.#works.keys()].every((key) => this.#paused.has(key))
+      if (isIdle || this.#buffered >= bufferBytes) {
+        await this.#woken()
+        continue
+      }
+      const response = await this.#session.poll(signal)
+      for (const fetched of response?.partitions ?? []) this.#receive(fetched)
+      response?.release()
+    }
+  }
+
+  #receive(fetched: FetchedPartition): void {
+    const work = this.#works.get(keyOf(fetched))
+    if (work === undefined || work.isStopped || fetched.from !== work.fetchAt) return
+    const messages = decodeMessages(fetched, this.#cursor)
+    work.fetchAt = fetched.next
+    work.endOffset = this.#options.isolation === 'uncommitted' ? fetched.highWatermark : fetched.lastStableOffset
+    for (const message of messages) {
+      work.tracker.received(message.offset)
+      this.#buffered += message.bytes
+    }
+    this.#counts.received += messages.length
+    if (messages.length > 0) this.#give?.(work, messages)
+    else work.tracker.passed(fetched.next)
+  }
+
+  #schedule(work: PartitionWork, messages: readonly ConsumedMessage[]): void {
+    const [first] = messages
+    if (first === undefined) return
+    this.#pool.add(work.lane(this.#laneOf(first)), async () => {
+      await work.run(() => this.#handle(work, messages))
+      // Also what was not begun because its partition went.
+      for (const { bytes } of messages) this.#buffered -= bytes
+      this.#wake?.()
+    })
+  }
+
+  #laneOf({ key }: ConsumedMessage): string {
+    const { order = 'partition', concurrency = 1 } = this.#options
+    if (order === 'partition' || key === null) return ''
+    return String((murmur2(key) & 0x7fffffff) % (concurrency * KEY_LANES))
+  }
+
+  async #handle(work: PartitionWork, messages: readonly ConsumedMessage[]): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    const context = (attempt: number): HandlerContext => ({
+      signal: work.signal,
+      attempt,
+      commit: () => this.#commitHandled(work, messages),
+      offsets: () => this.#offsets.after(messages),
+    })
+    try {
+      await this.#handling?.handle(messages, context, work.signal)
+    } catch (thrown) {
+      if (thrown instanceof Abandoned) return
+      throw thrown
+    }
+    this.#counts.handled += messages.length
+    this.#newestMs = messages.at(-1)?.timestampMs
+    if (this.#options.commit === 'manual' || work.signal.aborted) return
+    for (const { offset } of messages) work.tracker.handled(offset)
+  }
+
+  async #commitHandled(work: PartitionWork, messages: readonly ConsumedMessage[]): Promise<void> {
+    const last = messages.at(-1)
+    if (last === undefined || work.signal.aborted) return
+    work.tracker.handledUpTo(last.offset)
+    await this.#offsets.commit([work])
+  }
+
+  async #commitRegularly(signal: AbortSignal): Promise<void> {
+    if ((this.#options.commit ?? 'auto') !== 'auto') return
+    while (!signal.aborted) {
+      await sleep(this.#options.commitIntervalMs ?? 5000, undefined, { signal }).catch(() => undefined)
+      if (!signal.aborted) await this.#offsets.commit([...this.#works.values()])
+    }
+  }
+
+  #makeMember(): GroupMember {
+    const { group, topics, instanceId, deadLetters, ...rest } = this.#options
+    const delays = deadLetters?.delaysMs ?? []
+    return new GroupMember(this.#client, {
+      group,
+      topics: [...topics, ...topics.flatMap((topic) => delays.map((delayMs) => retryTopic(topic, delayMs)))],
+      instanceId,
+      sessionTimeoutMs: rest.sessionTimeoutMs ?? 45_000,
+      rebalanceTimeoutMs: rest.rebalanceTimeoutMs ?? 60_000,
+      heartbeatMs: rest.heartbeatMs ?? 3000,
+      discoveryMs: rest.discoveryMs ?? 60_000,
+      onAssigned: async (partitions) => {
+        this.#counts.rebalances++
+        await this.#take(partitions)
+      },
+      onRevoked: (partitions) => this.#giveBack(this.#worksOf(partitions)),
+      onLost: (partitions) => {
+        for (const work of this.#worksOf(partitions)) this.#drop(work)
+        this.#assignSession()
+      },
+    })
+  }
+
+  async #take(partitions: readonly PartitionOf[]): Promise<void> {
+    for (const work of await this.#offsets.begin(partitions)) this.#works.set(keyOf(work), work)
+    this.#assignSession()
+  }
+
+  /** Ends the work of partitions and commits it, or abandons it after the deadline. */
+  async #giveBack(works: readonly PartitionWork[]): Promise<void> {
+    await Promise.all(works.map((work) => work.end(this.#deadlineMs)))
+    if ((this.#options.commit ?? 'auto') === 'auto') await this.#offsets.commitLast(works)
+    for (const work of works) this.#drop(work)
+    this.#assignSession()
+  }
+
+  #drop(work: PartitionWork): void {
+    work.abandon()
+    if (this.#works.get(keyOf(work)) === work) this.#works.delete(keyOf(work))
+  }
+
+  #worksOf(partitions: readonly PartitionOf[]): PartitionWork[] {
+    return partitions.flatMap((one) => this.#works.get(keyOf(one)) ?? [])
+  }
+
+  #assignSession(): void {
+    const active = [...this.#works].filter(([key, { isStopped }]) => !isStopped && !this.#paused.has(key))
+    this.#session.assign(
+      active.map(([, { topic, partition, topicId, fetchAt }]) => ({ topic, partition, topicId, offset: fetchAt })),
+    )
+    this.#wake?.()
+  }
+
+  async #woken(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    await promise
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    this.#stop.abort()
+    for (const work of this.#works.values()) work.isStopped = true
+    this.#wake?.()
+  }
+}

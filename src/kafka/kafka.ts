@@ -1,0 +1,103 @@
+import { KafkaAdmin, KafkaClient, type KafkaClientOptions, type TopicPartition } from '../clients/kafka/index.ts'
+import { toMillraceError } from '../core/errors.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
+import { kafkaFromEnvironment } from './environment.ts'
+import { Producer, type ProducerOptions } from './producer.ts'
+import { TransactionalProducer, type TransactionalProducerOptions } from './transactional-producer.ts'
+
+/** How brokers are reached; see docs/kafka-toolkit.md. */
+export type KafkaOptions = KafkaClientOptions
+
+/** Whether a cluster can be worked with now. */
+export interface Ping {
+  readonly isHealthy: boolean
+  readonly clusterId: string
+  readonly brokers: number
+  /** Topics that were asked for and cannot be used, with the reason. */
+  readonly problems: readonly string[]
+  readonly tookMs: number
+}
+
+/**
+ * A cluster, with connections that all its producers share; every consumer has connections of its own, so that waiting for
+ * messages holds up nobody.
+ *
+ *     await using kafka = new Kafka({ brokers: ['localhost:9092'] })
+ *     await using producer = kafka.producer()
+ *     await producer.send({ topic: 'orders', key: 'a', value: encodeJson({ id: 1n }) })
+ */
+export class Kafka implements AsyncDisposable {
+  readonly options: KafkaOptions
+  readonly #client: KafkaClient
+
+  constructor(options: KafkaOptions) {
+    this.options = options
+    this.#client = new KafkaClient(options)
+  }
+
+  /** As the environment says: `MILLRACE_KAFKA_BROKERS` and others, see `KAFKA_ENVIRONMENT`. */
+  static fromEnvironment(environment: Readonly<Record<string, string | undefined>> = process.env): Kafka {
+    return new Kafka(kafkaFromEnvironment(environment))
+  }
+
+  producer(options: ProducerOptions = {}): Producer {
+    return new Producer(this.#client, options)
+  }
+
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer {
+    return new TransactionalProducer(this.#client, options)
+  }
+
+  consumer(options: ConsumerOptions): Consumer {
+    return new Consumer(new KafkaClient(this.options), options)
+  }
+
+  /** Topics, settings, group offsets. */
+  admin(): KafkaAdmin {
+    return new KafkaAdmin(this.#client)
+  }
+
+  /** Asks the brokers for their cluster and for topics. Never throws. */
+  async ping(topics: readonly string[] = []): Promise<Ping> {
+    const begun = performance.now()
+    const result = (isHealthy: boolean, found: Pick<Ping, 'clusterId' | 'brokers' | 'problems'>): Ping => ({
+      isHealthy,
+      ...found,
+      tookMs: performance.now() - begun,
+    })
+    try {
+      const { clusterId, nodeIds } = await this.#client.cluster()
+      const problems: string[] = []
+      for (const topic of topics.length === 0 ? [] : await this.#client.describeTopics(topics)) {
+        if ('errorCode' in topic) problems.push(`${topic.name}: Kafka answered error ${topic.errorCode}`)
+        else if (topic.partitions.some(({ leader }) => leader < 0))
+          problems.push(`${topic.name}: a partition has no leader`)
+      }
+      return result(problems.length === 0, { clusterId, brokers: nodeIds.length, problems })
+    } catch (thrown) {
+      return result(false, { clusterId: '', brokers: 0, problems: [toMillraceError(thrown).message] })
+    }
+  }
+
+  /** How far a group's committed offsets are behind the end of partitions, by `topic/partition`. */
+  async lag(group: string): Promise<ReadonlyMap<string, bigint>> {
+    const offsets = await this.admin().groupOffsets(group)
+    const at: TopicPartition[] = offsets.map(({ topic, partition }) => ({ topic, partition }))
+    const ends = await this.#client.listOffsets(at, 'latest')
+    return new Map(
+      offsets.map(({ topic, partition, offset }, index) => {
+        const behind = (ends[index] ?? 0n) - offset
+        return [`${topic}/${partition}`, behind > 0n ? behind : 0n]
+      }),
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
