@@ -1,4 +1,4 @@
-import type { Batch } from '../core/batch.ts'
+import type { Item } from '../core/batch.ts'
 import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
 import { assert } from '../core/assert.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -33,7 +33,10 @@ export class FollowedSource implements AsyncDisposable {
     this.#schema = schema
   }
 
-  /** Everything that was read and not lost in a crash, in its order, as text. */
+  /**
+   * Everything that was read and not lost in a crash, in its order, as text; rows of several tables with their table in
+   * front, and changes of their shape.
+   */
   get records(): readonly string[] {
     return [...this.#kept, ...this.#unpublished]
   }
@@ -63,27 +66,45 @@ export class FollowedSource implements AsyncDisposable {
   }
 
   /** Polls until `isEnough`, publishing as it goes when asked to. */
-  async readUntil(
-    isEnough: () => boolean,
-    { publishes = true, take }: { readonly publishes?: boolean; readonly take?: (batch: Batch) => void } = {},
-  ): Promise<void> {
+  async readUntil(isEnough: () => boolean, { publishes = true }: { readonly publishes?: boolean } = {}): Promise<void> {
     const signal = AbortSignal.timeout(30_000)
     while (!isEnough()) {
       assert(!signal.aborted, `what is waited for comes within 30 seconds; read so far: ${this.count}`)
-      for (const item of (await this.#reader?.poll(signal)) ?? []) {
-        const state = this.#live.get(item.split)
-        assert(state !== undefined, 'the split was assigned')
-        if (item.kind === 'split-end') Object.assign(state, { at: item.at, isFinished: true })
-        if (item.kind === 'idle' && item.next !== undefined) state.at = item.next
-        if (item.kind !== 'batch') continue
-        assert(JSON.stringify(item.from) === JSON.stringify(state.at), 'positions follow each other')
-        state.at = item.next
-        this.#unpublished.push(...recordsOf(item))
-        take?.(item)
-        item.release()
-      }
+      for (const item of (await this.#reader?.poll(signal)) ?? []) this.#take(item)
       if (publishes) await this.publish()
     }
+  }
+
+  /** Reads one item, publishes, and crashes with whatever else there was. */
+  async readOneItem(): Promise<void> {
+    const signal = AbortSignal.timeout(30_000)
+    let items: readonly Item[] = []
+    while (items.length === 0) {
+      assert(!signal.aborted, `an item comes within 30 seconds; read so far: ${this.count}`)
+      items = (await this.#reader?.poll(signal)) ?? []
+    }
+    const [first, ...rest] = items
+    if (first !== undefined) this.#take(first)
+    for (const item of rest) if (item.kind === 'batch') item.release()
+    await this.publish()
+    await this.start()
+  }
+
+  #take(item: Item): void {
+    const state = this.#live.get(item.split)
+    assert(state !== undefined, 'the split was assigned')
+    if (item.kind === 'split-end') Object.assign(state, { at: item.at, isFinished: true })
+    if (item.kind === 'idle' && item.next !== undefined) state.at = item.next
+    if (item.kind === 'schema-change') {
+      state.at = item.next
+      this.#unpublished.push(`${item.table.id}: ${item.events.map((event) => JSON.stringify(event)).join(' ')}`)
+    }
+    if (item.kind !== 'batch') return
+    assert(JSON.stringify(item.from) === JSON.stringify(state.at), 'positions follow each other')
+    state.at = item.next
+    const name = item.table === undefined ? '' : `${item.table.id} `
+    this.#unpublished.push(...recordsOf(item).map((record) => `${name}${record}`))
+    item.release()
   }
 
   /** A checkpoint is published and confirmed. */

@@ -106,6 +106,7 @@ export class WalFeed {
       if (need === undefined) return false
       this.#need = undefined
       await need()
+      if (this.#shapes.length > 0) return false
     }
     return true
   }
