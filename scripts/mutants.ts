@@ -1,28 +1,38 @@
-/** `npm run mutants`: breaks the protocol in every way of test/simulation/mutants.ts; the simulator has to notice each. */
+/**
+ * `npm run mutants`: breaks the protocol in every way of test/simulation/mutants.ts; the simulator has to notice each, or the
+ * test that the mutant names.
+ */
 import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { MUTANTS } from '../test/simulation/mutants.ts'
+import { MUTANTS, type Mutant } from '../test/simulation/mutants.ts'
 import { FOR_SPEED } from './simulation/players.ts'
 import { repository } from './testing/stage.ts'
 
 /** Schedules that a mutant may live through before it counts as alive. */
-const SEEDS = 400
+const SEEDS = 600
 const LIMIT_MS = 180_000
 
+const simulation = path.join(repository, 'test', 'simulation')
 const waiting = [...MUTANTS]
 const alive: string[] = []
 
-async function hunt(name: string): Promise<string | undefined> {
-  const program = path.join(repository, 'test', 'simulation', 'hunt.ts')
+/** How it was noticed; `undefined` when it was not. */
+async function hunt({ name, noticedBy }: Mutant): Promise<string | undefined> {
+  const args =
+    noticedBy === undefined
+      ? [...FOR_SPEED, path.join(simulation, 'hunt.ts'), name, String(SEEDS)]
+      : ['--import', path.join(simulation, 'load-mutant.ts'), path.join(repository, 'src', noticedBy)]
+  const env = { ...process.env, MILLRACE_MUTANT: name }
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [...FOR_SPEED, program, name, String(SEEDS)], {
-      timeout: LIMIT_MS,
-    })
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: LIMIT_MS, env })
+    if (noticedBy !== undefined) return undefined
     const { seed, violation } = JSON.parse(stdout) as { seed: number; violation: string }
     return `seed ${seed}: ${violation}`
   } catch (error) {
+    const failed = error as { stdout: string }
+    if (noticedBy !== undefined && /^✖ /m.test(failed.stdout)) return noticedBy
     const { stderr, killed } = error as { stderr: string; killed: boolean }
     if (killed) return 'it never came back'
     if (stderr.includes('its piece stands')) throw new Error(stderr, { cause: error })
@@ -34,7 +44,7 @@ const width = Math.max(...MUTANTS.map(({ name }) => name.length))
 await Promise.all(
   Array.from({ length: availableParallelism() }, async () => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const found = await hunt(mutant.name)
+      const found = await hunt(mutant)
       if (found === undefined) alive.push(mutant.name)
       process.stdout.write(
         `${found === undefined ? '✖' : '✔'} ${mutant.name.padEnd(width)}  ${found?.split('\n')[0] ?? 'ALIVE'}\n`,

@@ -6,6 +6,8 @@ export interface Mutant {
   /** Stands exactly once in the file. */
   readonly find: string
   readonly replace: string
+  /** The test below `src/` that has to notice it, where no schedule of a process from outside can. */
+  readonly noticedBy?: string
 }
 
 const LEDGER = 'storage/ledger.ts'
@@ -15,12 +17,13 @@ const RUN = 'runtime/run.ts'
 const QUEUE = 'runtime/commit-queue.ts'
 const COMMITTER = 'runtime/committer.ts'
 const JOB = 'runtime/job.ts'
+const TROUBLE = 'runtime/trouble.ts'
 const LANE = 'runtime/lane.ts'
 const CYCLE = 'checkpoint/cycle.ts'
 const OUTCOME = 'checkpoint/outcome.ts'
 const BOOK = 'runtime/split-book.ts'
 
-/** Every mutant has to be found by the simulator: a violation, or a job that does not come back. */
+/** Every mutant has to be found by the simulator (a violation, or a job that does not come back), or by the test that it names. */
 export const MUTANTS: readonly Mutant[] = [
   // Order of publishing, committing, confirming.
   {
@@ -94,6 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: LEDGER,
     find: 'if ((await this.#log.newest()) === claimed.seq) return true',
     replace: 'return true',
+    noticedBy: 'storage/ledger.test.ts',
   },
   {
     name: 'append-moves-on-after-a-conflict',
@@ -213,12 +217,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'checkpoint/remedy.ts',
     find: 'void: item.checkpoint, abort: siblings }',
     replace: 'void: item.checkpoint, abort: [] }',
+    noticedBy: 'checkpoint/lineage.test.ts',
   },
   {
     name: 'remedy-although-a-part-is-visible',
     file: 'checkpoint/remedy.ts',
     find: 'siblings.some((other) => committedOf.has(other))) {',
     replace: 'siblings.length > 1e9) {',
+    noticedBy: 'checkpoint/lineage.test.ts',
   },
   {
     name: 'remedy-although-nobody-knows',
@@ -231,6 +237,63 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'checkpoint/remedy.ts',
     find: 'if (lineage.newest?.checkpoint !== item.checkpoint) {\n    return { kind',
     replace: 'if (lineage.newest === undefined) {\n    return { kind',
+  },
+  // Rows that are kept and loaded again.
+  {
+    name: 'reload-is-committed-before-the-log-knows',
+    file: TROUBLE,
+    find: 'const committable = await sink.reload(item.committable, ledger.epoch)\n',
+    replace:
+      'const committable = await sink.reload(item.committable, ledger.epoch)\n    await sink.commit({ checkpoint: item.checkpoint, epoch: ledger.epoch }, committable)\n',
+  },
+  {
+    name: 'reload-is-never-logged',
+    file: TROUBLE,
+    find: "      await ledger.decide(\n        { action: 'reload', checkpoint, sink: item.sink, lost, item: next },\n        'millrace',\n        evidence.reason,\n      )\n",
+    replace: '',
+  },
+  {
+    name: 'reload-of-what-may-be-committed',
+    file: TROUBLE,
+    find: "if (evidence?.state !== 'lost' || evidence.isKept !== true) continue",
+    replace: "if (evidence?.state === 'committed') continue",
+  },
+  {
+    name: 'reload-under-the-epoch-that-was-lost',
+    file: TROUBLE,
+    find: 'await sink.reload(item.committable, ledger.epoch)',
+    replace: 'await sink.reload(item.committable, item.epoch)',
+  },
+  {
+    name: 'reload-forgotten-at-restore',
+    file: LINEAGE,
+    find: 'return isMeant ? next : item',
+    replace: 'return item',
+  },
+  {
+    name: 'reload-forgotten-in-a-later-epoch',
+    file: LINEAGE,
+    find: "else if (decision.action === 'reload') reloads.push(decision)",
+    replace: "else if (decision.action === 'reload') reloads.splice(0, 1, decision)",
+  },
+  {
+    name: 'reload-leftovers-not-swept',
+    file: LINEAGE,
+    find: 'found.push(...pending.map(({ sink, committable }) => ({ epoch, sink, committable })))',
+    replace: '',
+    noticedBy: 'checkpoint/lineage.test.ts',
+  },
+  {
+    name: 'kept-rows-forgotten-at-publish',
+    file: QUEUE,
+    find: '    await swept\n',
+    replace: '    await swept\n    await this.#options.sinks.forget(this.#pending)\n',
+  },
+  {
+    name: 'kept-rows-never-forgotten',
+    file: QUEUE,
+    find: '    await sinks.forget(done)\n',
+    replace: '',
   },
   // Positions.
   {
@@ -271,12 +334,6 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, finished: false }))))',
     replace:
       'if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, at: { seq: 3 }, finished: false }))))',
-  },
-  {
-    name: 'items-polled-before-a-rewind-are-handled-after-it',
-    file: LANE,
-    find: 'if (!this.#isReading || !task.reads(item.split)) return',
-    replace: 'if (!task.reads(item.split)) return',
   },
   // Attempts and barriers.
   {

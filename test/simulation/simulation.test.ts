@@ -26,8 +26,8 @@ test('a schedule that fails is made small and told as a story', async () => {
   await assert.rejects(simulate(failing), /no sink family/)
   const { schedule, story } = await shrink(scheduleOf(1, 6))
   assert.equal(schedule.faults.length, 6, 'nothing is left out of one that goes well')
-  const [first] = schedule.faults
-  assert.ok(first !== undefined && story.some((line) => line.includes(describeFault(first))))
+  const isTold = schedule.faults.filter((fault) => story.some((line) => line.includes(describeFault(fault))))
+  assert.ok(isTold.length > 0, 'what struck is in the story')
 })
 
 test('every mutant has a name of its own, and breaks a piece that stands exactly once in today’s source', () => {

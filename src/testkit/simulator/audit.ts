@@ -8,6 +8,8 @@ export interface Row {
 export interface Origin {
   readonly epoch: number
   readonly checkpoint: number
+  /** Of rows that were loaded again. */
+  readonly attempt?: number
 }
 
 /**

@@ -10,10 +10,12 @@ export class LogWatch {
   #confirmed: CheckpointId = 0
   /** A server has thrown away what was prepared, or the names by which it could tell: only then may anybody decide. */
   hasServerForgotten = false
+  /** Something was lost of which no rows are kept, or of which nobody can tell. */
+  mayRewind = false
   whenLossIsAccepted: () => void = () => undefined
 
   constructor(audit: (isPublished: (origin: Origin) => boolean) => Audit) {
-    this.#audit = audit(({ epoch, checkpoint }) => this.#published.has(`${epoch}/${checkpoint}`))
+    this.#audit = audit((origin) => this.#published.has(keyOf(origin)))
   }
 
   get audit(): Audit {
@@ -23,16 +25,22 @@ export class LogWatch {
   /** An append was tried, and these bytes stand in the slot: from now on every process can see the entry. */
   stands(bytes: Uint8Array): void {
     const { kind, epoch, checkpoint } = headOf(bytes)
-    if (kind === 'checkpoint') this.#published.add(`${epoch}/${checkpoint}`)
+    if (kind === 'checkpoint') this.#published.add(keyOf({ epoch, checkpoint }))
     if (kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, checkpoint)
     if (kind === 'decision') this.#decided(decisionIn(bytes))
   }
 
-  #decided({ action }: Decision): void {
-    if (action === 'accept-loss') this.whenLossIsAccepted()
+  #decided(decision: Decision): void {
+    if (decision.action === 'accept-loss') this.whenLossIsAccepted()
     if (!this.hasServerForgotten) {
       this.#audit.violation('a decision about checkpoints was taken although no server lost anything')
     }
+    if (decision.action !== 'reload') {
+      if (!this.mayRewind) this.#audit.violation(`${decision.action} although the rows were kept`)
+      return
+    }
+    const { epoch, checkpoint, committable } = decision.item
+    this.#published.add(keyOf({ epoch, checkpoint, attempt: Number(committable['attempt']) }))
   }
 
   acknowledged(positions: readonly SplitPosition[], checkpoint: CheckpointId): void {
@@ -44,6 +52,10 @@ export class LogWatch {
       if (at > visible) this.#audit.violation(`${split} was acknowledged up to ${at}, visible is ${visible}`)
     }
   }
+}
+
+function keyOf({ epoch, checkpoint, attempt = 0 }: Origin): string {
+  return `${epoch}/${checkpoint}/${attempt}`
 }
 
 interface Head {

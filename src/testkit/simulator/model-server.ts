@@ -4,6 +4,8 @@ import type { Random } from './random.ts'
 
 /** What a schedule can do to the server that stands behind a model sink, and see of it. */
 export interface ModelServer {
+  /** What expires can be loaded again: nobody has to read or to give up anything. */
+  readonly keepsRows?: boolean
   /** What lives only in its memory is gone. */
   restart(): void
   /** Ends a prepared transaction by its timeout; false when there is none, or no such thing. */

@@ -5,6 +5,7 @@ import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { CutResult, SinkWriter } from '../../core/sink.ts'
 import type { Row } from './audit.ts'
+import { thisProcess } from './process.ts'
 
 /** What a lane has open at the server for one checkpoint. */
 export interface OpenWork {
@@ -37,6 +38,16 @@ export class ModelWriter implements SinkWriter {
   }
 
   begin(checkpoint: CheckpointId, ticket: JsonObject): void {
+    if (this.#open !== undefined) {
+      const { audit } = thisProcess().world
+      audit.violation(
+        `a writer begins checkpoint ${checkpoint} while ${this.#open.checkpoint} is open and not rolled back`,
+      )
+    }
+    this.#goOn(checkpoint, ticket)
+  }
+
+  #goOn(checkpoint: CheckpointId, ticket: JsonObject): void {
     this.#checkpoint = checkpoint
     this.#ticket = ticket
     this.#open = undefined
@@ -61,7 +72,7 @@ export class ModelWriter implements SinkWriter {
 
   async cut(next: { readonly checkpoint: CheckpointId; readonly ticket: JsonObject }): Promise<CutResult> {
     const work = this.#open
-    this.begin(next.checkpoint, next.ticket)
+    this.#goOn(next.checkpoint, next.ticket)
     if (work === undefined) return { committables: [], counts: { rows: 0, bytes: 0 } }
     this.#cutting.add(work)
     try {

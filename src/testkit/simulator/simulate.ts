@@ -6,6 +6,7 @@ import { anyProcess } from './process.ts'
 import { Random } from './random.ts'
 import { ControlServer } from './sinks/control-row.ts'
 import { TimelineServer } from './sinks/instant-table.ts'
+import { KeepingServer } from './sinks/kept-loads.ts'
 import { UpsertServer } from './sinks/keyed-upsert.ts'
 import { LogServer } from './sinks/transaction-log.ts'
 import { LoadServer } from './sinks/two-phase.ts'
@@ -14,6 +15,7 @@ import { World } from './world.ts'
 /** The families of sinks, each a model of a kind of server. */
 export const FAMILIES: Readonly<Record<string, ServerOfFamily>> = {
   'two-phase': (audit) => new LoadServer(audit),
+  'kept-loads': (audit) => new KeepingServer(audit),
   'instant-table': (audit) => new TimelineServer(audit),
   'transaction-log': (audit) => new LogServer(audit),
   'control-row': (audit) => new ControlServer(audit),
@@ -26,6 +28,8 @@ export interface Schedule {
   readonly lanes: number
   readonly splits: number
   readonly follow: boolean
+  /** Readers that hardly rest: more is under way whenever a fault strikes, and a schedule takes longer to play. */
+  readonly isBusy?: boolean
   readonly faults: readonly Fault[]
 }
 
@@ -51,6 +55,7 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     lanes: random.between(1, 3),
     splits: random.between(1, 3),
     follow: random.chance(0.5),
+    isBusy: random.chance(0.4),
     faults: randomFaults(random, faultCount),
   }
 }
@@ -72,11 +77,11 @@ export function everyCellSchedule(index: number): Schedule {
 
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */
 export async function simulate(schedule: Schedule, keepStory = false): Promise<Outcome> {
-  const { seed, family, lanes, splits, follow, faults } = schedule
+  const { seed, family, lanes, splits, follow, isBusy = false, faults } = schedule
   const server = FAMILIES[family]
   if (server === undefined) throw new RangeError(`there is no sink family ${family}`)
   const plan = simulatedPlan(family, lanes, follow)
-  const world = new World({ seed, plan, connectors: modules(family), server, splits, faults, keepStory })
+  const world = new World({ seed, plan, connectors: modules(family), server, splits, isBusy, faults, keepStory })
   watchFailpoints((name, position) => anyProcess()?.failpoint(name, position))
   try {
     await world.live()

@@ -9,18 +9,26 @@ import { thisProcess } from './process.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 const ROW_EVERY_MS = 40
-const POLL_MAX_MS = 120
+const POLL_MAX_MS = { busy: 12, usual: 120 }
 const BATCH_ROWS = 4
+/** Of the split that is finished long before the others, where splits have an end. */
+const EARLY_ROWS = 50
 const DISCOVERY_MS = 700
 
 /** A log of numbered rows: every split gets one row after the other until the log is closed. */
 export class NumberedLog {
   readonly #time: VirtualTime
   readonly #bornAt = new Map<string, number>()
+  readonly #endsEarly: string | undefined
   #closedAt: number | undefined
 
-  constructor(time: VirtualTime, splits: number) {
+  /** How long a reader waits at most between two looks. */
+  readonly pollMaxMs: number
+
+  constructor(time: VirtualTime, splits: number, isBusy: boolean, isBounded: boolean) {
     this.#time = time
+    this.#endsEarly = isBounded && splits > 1 ? 's1' : undefined
+    this.pollMaxMs = isBusy ? POLL_MAX_MS.busy : POLL_MAX_MS.usual
     for (let split = 0; split < splits; split++) this.grow()
   }
 
@@ -42,7 +50,13 @@ export class NumberedLog {
 
   rows(split: string): number {
     const until = this.#closedAt ?? this.#time.now
-    return Math.max(0, Math.floor((until - (this.#bornAt.get(split) ?? until)) / ROW_EVERY_MS)) + 1
+    const rows = Math.max(0, Math.floor((until - (this.#bornAt.get(split) ?? until)) / ROW_EVERY_MS)) + 1
+    return split === this.#endsEarly ? Math.min(rows, EARLY_ROWS) : rows
+  }
+
+  /** Nothing more will come. */
+  hasEnded(split: string): boolean {
+    return this.isClosed || (split === this.#endsEarly && this.rows(split) === EARLY_ROWS)
   }
 }
 
@@ -116,7 +130,7 @@ class NumberedReader implements SplitReader {
 
   async poll(signal: AbortSignal): Promise<readonly Item[]> {
     const { log, random } = thisProcess().world
-    await this.#clock.sleep(random.between(1, POLL_MAX_MS), signal)
+    await this.#clock.sleep(random.between(1, log.pollMaxMs), signal)
     if (signal.aborted) return []
     const open = this.#open
     const items: Item[] = []
@@ -125,10 +139,10 @@ class NumberedReader implements SplitReader {
       const to = Math.min(rows, reading.seq + BATCH_ROWS)
       if (to > reading.seq) items.push(batchOf(reading.split, reading.seq, to))
       reading.seq = to
-      const isAtEnd = !this.#follow && log.isClosed && to === rows
+      const isAtEnd = !this.#follow && log.hasEnded(reading.split) && to === rows
       if (isAtEnd) items.push({ kind: 'split-end', split: reading.split, at: { seq: to } })
     }
-    this.#open = open.filter(({ split, seq }) => this.#follow || !log.isClosed || seq < log.rows(split))
+    this.#open = open.filter(({ split, seq }) => this.#follow || !log.hasEnded(split) || seq < log.rows(split))
     return items
   }
 

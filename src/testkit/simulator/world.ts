@@ -26,6 +26,7 @@ export interface WorldOptions {
   readonly connectors: ConnectorModules
   readonly server: ServerOfFamily
   readonly splits: number
+  readonly isBusy: boolean
   readonly faults: readonly Fault[]
   readonly keepStory: boolean
 }
@@ -81,7 +82,7 @@ export class World {
     this.watch = new LogWatch((isPublished) => new Audit(isPublished))
     this.audit = this.watch.audit
     this.server = options.server(this.audit)
-    this.log = new NumberedLog(this.time, options.splits)
+    this.log = new NumberedLog(this.time, options.splits, options.isBusy, !this.#isFollowing)
     this.#faults = [...options.faults]
   }
 
@@ -280,10 +281,10 @@ export class World {
       case 'server restarts':
         return this.server.restart()
       case 'prepared expires':
-        if (this.server.expire(this.random)) this.watch.hasServerForgotten = true
+        if (this.server.expire(this.random)) this.#serverForgets(this.server.keepsRows !== true)
         return
       case 'labels evicted':
-        if (this.server.evict()) this.watch.hasServerForgotten = true
+        if (this.server.evict()) this.#serverForgets(true)
         return
       case 'clock jumps':
         if (process !== undefined) process.skewMs += strike.ms
@@ -300,6 +301,11 @@ export class World {
       case 'stop signal':
         if (process !== undefined) this.#jobs.get(process)?.stop()
     }
+  }
+
+  #serverForgets(isForGood: boolean): void {
+    this.watch.hasServerForgotten = true
+    if (isForGood) this.watch.mayRewind = true
   }
 
   #kill(process: SimulatedProcess | undefined): void {

@@ -1,3 +1,4 @@
+import { MillraceError } from '../../../core/errors.ts'
 import { failpoint } from '../../../core/failpoints.ts'
 import type { CommitOutcome, Evidence } from '../../../core/checkpoint-types.ts'
 import type { Connector } from '../../../core/connector.ts'
@@ -71,6 +72,12 @@ export class LoadServer implements ModelServer {
     return true
   }
 
+  expireAll(): boolean {
+    const prepared = [...this.#labels.values()].filter(({ state }) => state === 'prepared')
+    for (const transaction of prepared) transaction.state = 'expired'
+    return prepared.length > 0
+  }
+
   evict(): boolean {
     for (const [label, transaction] of this.#labels) {
       if (transaction.state === 'open' || transaction.state === 'prepared') continue
@@ -136,7 +143,8 @@ export const connector: Connector = modelSink({
   coordinator: ({ lanes }) => loadCoordinator(lanes),
 })
 
-function loadCoordinator(lanes: number): SinkCoordinator {
+/** Commits by label, also what another process has prepared. */
+export function loadCoordinator(lanes: number): SinkCoordinator {
   return {
     begin: async (checkpoint, epoch) => ({ name: nameOf(epoch, checkpoint), epoch }),
     combine: async (_checkpoint, parts) =>
@@ -163,7 +171,9 @@ function loadCoordinator(lanes: number): SinkCoordinator {
           for (let lane = 0; lane < lanes; lane++) {
             const label = `${nameOf(epoch, checkpoint)}-l${lane}`
             if (keep.has(label)) continue
-            if ((await call('sweep', (server) => server.abort(label))) === 'aborted') aborted.push(label)
+            const found = await call('sweep', (server) => server.abort(label))
+            if (found === 'committed') throw unexpected(label)
+            if (found === 'aborted') aborted.push(label)
           }
         }
       }
@@ -195,4 +205,9 @@ function evidenceOf(state: Transaction['state'] | 'unknown'): Evidence {
   if (state === 'visible') return { state: 'committed' }
   if (state === 'unknown') return { state: 'unknown', reason: 'the label is not known' }
   return { state: 'lost', reason: `it is ${state}`, expired: state === 'expired' }
+}
+
+/** As the real sinks say it: the sweep looks at what was never published only. */
+function unexpected(label: string): MillraceError {
+  return new MillraceError(`${label} is committed, and no checkpoint knows it`, { code: 'OUTCOME_UNKNOWN' })
 }
