@@ -16,6 +16,7 @@ export {
   type NamedFinding,
   type PartColumn,
 } from './compile-aggregates.ts'
+export type { DeduplicateWork } from './deduplicate-work.ts'
 export { keyGroupSql, keyLane, keyLaneSql, keyTextSql } from './key-groups.ts'
 export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'
 export type { NonFinite, QueryOutput, ZoneText } from './output.ts'

@@ -67,7 +67,7 @@ export function assemble(input: AssemblyInput): {
 const ROWS: BodyFormat = { kind: 'rows' }
 
 function isQuery({ kind }: DraftTransform): boolean {
-  return kind !== 'module' && kind !== 'aggregate' && kind !== 'lookup'
+  return kind !== 'module' && kind !== 'aggregate' && kind !== 'deduplicate' && kind !== 'lookup'
 }
 
 class Assembly {
@@ -95,7 +95,7 @@ class Assembly {
         for (const port of transform.from) this.#connect(port, transform.id, { kind: 'rows' })
     }
     for (const transform of graph.transforms) {
-      if (transform.kind === 'aggregate') this.#addKeyed(transform)
+      if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') this.#addKeyed(transform)
       if (transform.kind === 'lookup') for (const port of transform.from) this.#connect(port, transform.id, TABLE)
     }
     for (const sink of draft.sinks) {
@@ -129,10 +129,10 @@ class Assembly {
 
   /** An aggregate takes tables; what reads its results finds tables, too. */
   #addKeyed(transform: DraftTransform): void {
-    const work = this.#in.flow.aggregates.get(transform.id)
+    const { graph, flow, lanes } = this.#in
+    const work = flow.aggregates.get(transform.id) ?? flow.deduplicates.get(transform.id)
     assert(work !== undefined, `${transform.id} was planned`)
-    const sources = sourcesOf(transform.id, this.#in.graph)
-    const { first, notes, steps } = keyedSteps(work, sources, this.#in.lanes)
+    const { first, notes, steps } = keyedSteps(work, sourcesOf(transform.id, graph), lanes)
     for (const port of transform.from) this.#connect(port, first, TABLE)
     this.#notes.push(...notes)
     this.#keyed.push(steps)
@@ -264,7 +264,8 @@ class Assembly {
   }
 
   get #hasEventTime(): boolean {
-    return [...this.#in.flow.aggregates.values()].some(({ time }) => time !== undefined)
+    const { aggregates, deduplicates } = this.#in.flow
+    return [...aggregates.values(), ...deduplicates.values()].some(({ time }) => time !== undefined)
   }
 
   #takes(sink: string): BodyFormat {

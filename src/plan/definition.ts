@@ -147,7 +147,9 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<Transfor
   }),
   deduplicate: z.strictObject({
     from,
-    deduplicate: deduplicateOptions.describe('The first row of each key; with a watermark, late rows leave by `<id>.late`.'),
+    deduplicate: deduplicateOptions.describe(
+      'The first row of each key; with a watermark, late rows leave by `<id>.late`.',
+    ),
   }),
   lookup: z.strictObject({ from, lookup: lookupOptions.describe('Columns of a table for rows that have its key.') }),
 }

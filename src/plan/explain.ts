@@ -1,6 +1,7 @@
 import { formatDuration, type S3Options } from '../core/options.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { AggregateWork } from '../dataplane/aggregate-work.ts'
+import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
 import type { PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
 import { formatSchema } from './flow.ts'
@@ -143,6 +144,10 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
     }
     case 'partial':
       return { what: 'gathers each batch by key', facts: aggregateFacts(step.work) }
+    case 'intake':
+      return { what: 'takes late rows out', facts: deduplicateFacts(step.work) }
+    case 'deduplicate':
+      return { what: 'the first row of each key', facts: deduplicateFacts(step.work) }
     case 'aggregate':
       return { what: 'keeps results by key', facts: [['columns', formatSchema(step.work.output)]] }
     case 'exchange': {
@@ -173,6 +178,14 @@ function aggregateFacts({ groupBy, window, time, parts }: AggregateWork): Explai
     ...(kind === undefined ? [] : [['window', `${kind}, ${shown.join(', ')}`] as const]),
     ...(time === undefined ? [] : [['event time', delay] as const]),
     ['keeps', parts.map(({ partial }) => oneLine(partial)).join(', ')],
+  ]
+}
+
+function deduplicateFacts({ key, time, ttl }: DeduplicateWork): ExplainedStep['facts'] {
+  const by = time === undefined ? 'time of this machine' : `${time.column}, ${formatDuration(time.delay / 1000)} behind`
+  return [
+    ['key', key.join(', ')],
+    ['remembers', `${formatDuration(ttl / 1000)} by ${by}`],
   ]
 }
 

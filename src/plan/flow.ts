@@ -4,8 +4,10 @@ import type { Schema } from '../core/schema.ts'
 import { sameColumns, parseColumnType } from '../dataplane/types.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import type { AggregateWork } from '../dataplane/aggregate-work.ts'
+import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
 import { planAggregate } from './aggregate.ts'
-import { lateOf, type Graph } from './graph.ts'
+import { planDeduplicate } from './deduplicate.ts'
+import { lateOf, mayBeLate, type Graph } from './graph.ts'
 import { planLookup, type PlannedLookup } from './lookup.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
@@ -18,6 +20,7 @@ export interface Flow {
   readonly selects: ReadonlyMap<string, readonly CheckedSelect[]>
   /** Of transforms that keep state. */
   readonly aggregates: ReadonlyMap<string, AggregateWork>
+  readonly deduplicates: ReadonlyMap<string, DeduplicateWork>
   readonly lookups: ReadonlyMap<string, PlannedLookup>
 }
 
@@ -36,6 +39,7 @@ export async function resolveFlow(
   const schemas = new Map<string, Schema | undefined>(draft.sources.map((source) => [source.id, source.schema]))
   const selects = new Map<string, readonly CheckedSelect[]>()
   const aggregates = new Map<string, AggregateWork>()
+  const deduplicates = new Map<string, DeduplicateWork>()
   const lookups = new Map<string, PlannedLookup>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()
@@ -62,7 +66,18 @@ export async function resolveFlow(
       }
       aggregates.set(transform.id, work)
       schemas.set(transform.id, work.output)
-      if (work.window !== undefined) schemas.set(lateOf(transform.id), input)
+      if (mayBeLate(transform)) schemas.set(lateOf(transform.id), input)
+      continue
+    }
+    if (transform.kind === 'deduplicate') {
+      const work = planDeduplicate(transform.id, transform.deduplicate, input)
+      if (!('ttl' in work)) {
+        findings.push(...work)
+        continue
+      }
+      deduplicates.set(transform.id, work)
+      schemas.set(transform.id, input)
+      if (mayBeLate(transform)) schemas.set(lateOf(transform.id), input)
       continue
     }
     if (transform.kind === 'lookup') {
@@ -87,7 +102,7 @@ export async function resolveFlow(
     for (const select of checked) schemas.set(select.name, select.schema)
     selects.set(transform.id, checked)
   }
-  return { schemas, selects, aggregates, lookups, findings: withoutTwins(findings) }
+  return { schemas, selects, aggregates, deduplicates, lookups, findings: withoutTwins(findings) }
 }
 
 /** A finding of a route's first condition would come again with every later branch. */

@@ -39,9 +39,9 @@ function collectPorts(draft: Draft): Map<string, Port> {
   const add = (name: string, owner: string, kind: Port['kind']): void => void ports.set(name, { name, owner, kind })
   for (const { id } of draft.sources) add(id, id, 'source')
   for (const transform of draft.transforms) {
-    if (transform.kind === 'aggregate') {
+    if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') {
       add(transform.id, transform.id, 'keyed')
-      if (transform.aggregate.window !== undefined) add(lateOf(transform.id), transform.id, 'keyed')
+      if (mayBeLate(transform)) add(lateOf(transform.id), transform.id, 'keyed')
     } else if (transform.kind === 'lookup') add(transform.id, transform.id, 'keyed')
     else if (transform.kind !== 'route')
       add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
@@ -50,6 +50,12 @@ function collectPorts(draft: Draft): Map<string, Port> {
         add(`${transform.id}.${branch}`, transform.id, 'query')
   }
   return ports
+}
+
+/** Rows may come too late for it. */
+export function mayBeLate(transform: DraftTransform): boolean {
+  if (transform.kind === 'aggregate') return transform.aggregate.window !== undefined
+  return transform.kind === 'deduplicate' && transform.deduplicate.watermark !== undefined
 }
 
 /** Where rows go that come too late for a window. */

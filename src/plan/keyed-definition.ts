@@ -26,6 +26,12 @@ export interface AggregateOptions {
   readonly aggregates: Readonly<Record<string, string>>
 }
 
+export interface DeduplicateOptions {
+  readonly key: readonly string[]
+  readonly ttl: number
+  readonly watermark?: WatermarkOptions | undefined
+}
+
 const column = z.string().min(1)
 const positive = (): ZodType<number, string> => duration({ minMs: 1 })
 
@@ -85,4 +91,12 @@ export const aggregateOptions: ZodType<AggregateOptions> = z.strictObject({
     .describe(
       'SQL over aggregate functions, by the column that it makes: {orders: "count(*)", revenue: "sum(amount)"}.',
     ),
+})
+
+export const deduplicateOptions: ZodType<DeduplicateOptions> = z.strictObject({
+  key: oneOrMany(column).describe('Columns: of rows with the same values in all of them only the first goes on.'),
+  ttl: positive().describe('How long a key is remembered.'),
+  watermark: watermark
+    .optional()
+    .describe('Remember by the time of the rows. Without it, by the time of this machine when they came.'),
 })

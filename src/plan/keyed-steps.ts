@@ -1,50 +1,85 @@
 import type { Routing } from '../core/connector.ts'
-import type { AggregateWork } from '../dataplane/aggregate-work.ts'
-import { innerColumns } from '../dataplane/aggregate-work.ts'
+import { innerColumns, type AggregateWork, type EventTimeWork } from '../dataplane/aggregate-work.ts'
+import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
 import { quoteName } from '../dataplane/sql-text.ts'
 import type { EdgeNote } from './assemble.ts'
 import { formatBody } from './bodies.ts'
 import { TABLE } from './exchange-steps.ts'
 import { lateOf } from './graph.ts'
-import type { AggregateStep, Edge, ExchangeStep, PartialStep } from './plan.ts'
+import type { Edge, ExchangeStep, Step } from './plan.ts'
 
 /** Makes the steps, given who reads each of their ports. */
-export type KeyedSteps = (
-  readers: (port: string) => readonly Edge[],
-) => readonly (PartialStep | AggregateStep | ExchangeStep)[]
+export type KeyedSteps = (readers: (port: string) => readonly Edge[]) => readonly Step[]
 
-/** An aggregate as steps: gathered where the rows are read, brought together by key, kept there. */
+interface KeyedPart {
+  /** The step that takes the rows. */
+  readonly first: string
+  readonly notes: readonly EdgeNote[]
+  readonly steps: KeyedSteps
+}
+
+/** What keeps something by key, as steps: looked at where the rows are read, brought together by key, kept there. */
 export function keyedSteps(
-  work: AggregateWork,
+  work: AggregateWork | DeduplicateWork,
   sources: readonly string[],
   lanes: number,
-): { readonly first: string; readonly notes: readonly EdgeNote[]; readonly steps: KeyedSteps } {
-  const { id } = work
+): KeyedPart {
+  return 'parts' in work ? aggregateSteps(work, sources, lanes) : deduplicateSteps(work, sources, lanes)
+}
+
+function aggregateSteps(work: AggregateWork, sources: readonly string[], lanes: number): KeyedPart {
+  const { id, groupBy } = work
   const first = `${id}.partial`
-  const exchange = `${id}.exchange`
-  const note = (from: string, to: string, why: string): EdgeNote => ({
-    from,
-    rows: from,
-    to,
-    body: formatBody(TABLE),
-    why,
-  })
-  const routing: Routing = {
-    key: work.groupBy.map(quoteName),
-    together: 'must',
-    why: 'the lane of a key keeps its results',
+  const between = exchangeOf(id, groupBy, lanes, { schema: [], inner: innerColumns(work) })
+  const to = between?.id ?? id
+  return {
+    first,
+    notes: [note(first, to, 'partial results'), ...notesOf(between, 'partial results of all lanes')],
+    steps: (readers) => [
+      { kind: 'partial', id: first, work, sources, outputs: [{ to }], late: readers(lateOf(id)) },
+      ...(between === undefined ? [] : [between]),
+      { kind: 'aggregate', id, work, outputs: readers(id) },
+    ],
   }
-  const isExchanged = lanes > 1
-  const notes = isExchanged
-    ? [note(first, exchange, 'partial results'), note(exchange, id, 'partial results of all lanes')]
-    : [note(first, id, 'partial results')]
-  const steps: KeyedSteps = (readers) => {
-    const outputs = [{ to: isExchanged ? exchange : id }]
-    const partial: PartialStep = { kind: 'partial', id: first, work, sources, outputs, late: readers(lateOf(id)) }
-    const aggregate: AggregateStep = { kind: 'aggregate', id, work, outputs: readers(id) }
-    if (!isExchanged) return [partial, aggregate]
-    const inner = innerColumns(work)
-    return [partial, { kind: 'exchange', id: exchange, routing, schema: [], inner, outputs: [{ to: id }] }, aggregate]
+}
+
+function deduplicateSteps(work: DeduplicateWork, sources: readonly string[], lanes: number): KeyedPart {
+  const { id, key, input, time } = work
+  const between = exchangeOf(id, key, lanes, { schema: input })
+  const kept = between?.id ?? id
+  const behind: KeyedSteps = (readers) => [
+    ...(between === undefined ? [] : [between]),
+    { kind: 'deduplicate', id, work, outputs: readers(id) },
+  ]
+  const notes = notesOf(between, 'rows of all lanes')
+  if (time === undefined) return { first: kept, notes, steps: behind }
+  const first = `${id}.intake`
+  const timed: DeduplicateWork & { readonly time: EventTimeWork } = { ...work, time }
+  return {
+    first,
+    notes: [note(first, kept, 'rows that are not late'), ...notes],
+    steps: (readers) => [
+      { kind: 'intake', id: first, work: timed, sources, outputs: [{ to: kept }], late: readers(lateOf(id)) },
+      ...behind(readers),
+    ],
   }
-  return { first, notes, steps }
+}
+
+function exchangeOf(
+  id: string,
+  key: readonly string[],
+  lanes: number,
+  rows: Pick<ExchangeStep, 'schema' | 'inner'>,
+): ExchangeStep | undefined {
+  if (lanes === 1) return undefined
+  const routing: Routing = { key: key.map(quoteName), together: 'must', why: 'one lane keeps what is known of a key' }
+  return { kind: 'exchange', id: `${id}.exchange`, routing, ...rows, outputs: [{ to: id }] }
+}
+
+function notesOf(between: ExchangeStep | undefined, why: string): EdgeNote[] {
+  return (between?.outputs ?? []).map(({ to }) => note(between?.id ?? '', to, why))
+}
+
+function note(from: string, to: string, why: string): EdgeNote {
+  return { from, rows: from, to, body: formatBody(TABLE), why }
 }

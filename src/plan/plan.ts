@@ -6,7 +6,8 @@ import type { Delivery } from '../core/delivery.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
 import type { Schema } from '../core/schema.ts'
-import type { AggregateWork, InnerColumn } from '../dataplane/aggregate-work.ts'
+import type { AggregateWork, EventTimeWork, InnerColumn } from '../dataplane/aggregate-work.ts'
+import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
 
 /**
  * A checked pipeline: what will run, with nothing left to decide. Plain data: it is printed by `explain` and handed to
@@ -42,6 +43,8 @@ export type Step =
   | LookupStep
   | PartialStep
   | AggregateStep
+  | IntakeStep
+  | DeduplicateStep
   | ExchangeStep
   | SinkStep
 
@@ -167,6 +170,24 @@ export interface AggregateStep {
   readonly outputs: readonly Edge[]
 }
 
+/** In front of a `deduplicate` by event time, in the lane that reads the rows: tells the time and takes late rows out. */
+export interface IntakeStep {
+  readonly kind: 'intake'
+  readonly id: string
+  readonly work: DeduplicateWork & { readonly time: EventTimeWork }
+  readonly sources: readonly string[]
+  readonly outputs: readonly Edge[]
+  readonly late: readonly Edge[]
+}
+
+/** Lets the first row of each key pass, in the lane that keeps the key. */
+export interface DeduplicateStep {
+  readonly kind: 'deduplicate'
+  readonly id: string
+  readonly work: DeduplicateWork
+  readonly outputs: readonly Edge[]
+}
+
 export interface SinkStep {
   readonly kind: 'sink'
   readonly id: string
@@ -185,6 +206,6 @@ export function keepsState({ steps }: Plan): boolean {
   return steps.some(isKeyed)
 }
 
-export function isKeyed(step: Step): step is AggregateStep {
-  return step.kind === 'aggregate'
+export function isKeyed(step: Step): step is AggregateStep | DeduplicateStep {
+  return step.kind === 'aggregate' || step.kind === 'deduplicate'
 }

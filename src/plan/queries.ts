@@ -38,6 +38,7 @@ export function selectsOf(transform: Transform & { readonly id: string }, relati
       }))
     case 'module':
     case 'aggregate':
+    case 'deduplicate':
     case 'lookup':
       return []
   }
@@ -89,6 +90,7 @@ export function expressionsOf(transform: Transform): (readonly [path: Path, expr
     case 'sql':
     case 'module':
     case 'aggregate':
+    case 'deduplicate':
     case 'lookup':
       return []
   }

@@ -39,8 +39,9 @@ export class LaneServices {
     const { openLaneDatabase } = await import('../dataplane/lane-database.ts')
     if (!keepsState(this.#data.plan)) return openLaneDatabase({ memoryLimitBytes: DATABASE_MEMORY_BYTES })
     const { makeSpillDirectory } = await import('./state/spill-directory.ts')
-    this.#spill = makeSpillDirectory()
-    return openLaneDatabase({ memoryLimitBytes: KEEPING_MEMORY_BYTES, tempDirectory: this.#spill.path })
+    const spill = makeSpillDirectory()
+    this.#spill = spill
+    return openLaneDatabase({ memoryLimitBytes: KEEPING_MEMORY_BYTES, tempDirectory: spill.path })
   }
 
   /** Where steps keep their state. */

@@ -64,9 +64,11 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         break
       }
       case 'partial':
+      case 'intake':
+      case 'deduplicate':
       case 'aggregate': {
         const operator = await openOperator(step, plan, services, eventTime)
-        const outputs = step.kind === 'partial' ? [step.outputs, step.late] : [step.outputs]
+        const outputs = 'late' in step ? [step.outputs, step.late] : [step.outputs]
         const chain = openChain(step.id, operator, data, services)
         stage.operators.set(step.id, { operator, outputs, timeOf: step.work.id, ...(chain && { chain }) })
         break
@@ -101,7 +103,7 @@ function stageAt(stages: readonly Built[], at: number): Built {
   return stage
 }
 
-type OperatorStep = Step & { kind: 'query' | 'module' | 'partial' | 'aggregate' }
+type OperatorStep = Step & { kind: 'query' | 'module' | 'partial' | 'aggregate' | 'intake' | 'deduplicate' }
 
 async function openOperator(
   step: OperatorStep,
@@ -131,6 +133,10 @@ async function createOperator(step: OperatorStep, context: KeyedContext): Promis
       return (await import('../transforms/module.ts')).createModuleOperator(step, context)
     case 'partial':
       return (await import('../transforms/aggregate/partial.ts')).createPartialOperator(step.work, context)
+    case 'intake':
+      return (await import('../transforms/deduplicate/intake.ts')).createIntakeOperator(step.work, context)
+    case 'deduplicate':
+      return (await import('../transforms/deduplicate/deduplicate.ts')).createDeduplicateOperator(step.work, context)
     case 'aggregate':
       return (await import('../transforms/aggregate/aggregate.ts')).createAggregateOperator(step.work, context)
   }
@@ -148,7 +154,7 @@ function openChain(
 
 function eventTimeSteps(steps: readonly Step[]): ConstructorParameters<typeof LaneEventTime>[0] {
   return steps.flatMap((step) => {
-    if (step.kind !== 'partial' || step.work.time === undefined) return []
+    if (!('late' in step) || step.work.time === undefined) return []
     const { delay, idleMs } = step.work.time
     return [{ step: step.work.id, sources: step.sources, delay: BigInt(delay), idleMs }]
   })

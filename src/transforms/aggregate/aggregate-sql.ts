@@ -10,6 +10,7 @@ import {
   type AggregateWork,
   type InnerColumn,
 } from '../../dataplane/index.ts'
+import { microsSql } from '../event-micros.ts'
 import { lastEndSql, sliceSql, windowsSql } from './window-sql.ts'
 
 /** The SQL of an `aggregate`: rows → partial results → merged results → rows of the output. */
@@ -141,11 +142,6 @@ export class AggregateSql {
 function grouped(items: readonly string[], by: readonly string[], aggregates: readonly string[], from: string): string {
   const select = `SELECT ${[...items, ...aggregates].join(', ')} FROM (${from})`
   return by.length === 0 ? `${select} HAVING count(*) > 0` : `${select} GROUP BY ${by.join(', ')}`
-}
-
-function microsSql(column: string, input: Schema): string {
-  const name = quoteName(column)
-  return `epoch_us(${typeOf(input, column).kind === 'date' ? `CAST(${name} AS TIMESTAMP)` : name})`
 }
 
 function typeOf(schema: Schema, name: string): ReturnType<typeof parseColumnType> {
