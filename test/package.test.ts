@@ -63,4 +63,7 @@ test('the package holds compiled JavaScript only, and runs where nothing but Nod
   assert.match(await run(command, ['--help'], home), /\brun\b/)
   const names = "import * as api from 'millrace'; console.log(Object.keys(api).join(' '))"
   assert.match(await run(process.execPath, ['--input-type=module', '-e', names], home), /\bMillraceError\b/)
+  const kafka = "import { Kafka, encodeJson } from 'millrace/kafka'; console.log(typeof Kafka, encodeJson(2n ** 60n))"
+  const said = await run(process.execPath, ['--input-type=module', '-e', kafka], home)
+  assert.equal(said.trim(), 'function 1152921504606846976')
 })

@@ -269,8 +269,6 @@ test('read, process, write: every input has one output, whatever is thrown in be
     seen.map((message) => Number(message.text())).toSorted((a, b) => a - b),
     Array.from({ length: 200 }, (_, at) => at),
   )
-  const [end = 0] = [seen.length]
-  assert.equal(end, 200)
 })
 
 test('manual commits are what the next one begins with', async () => {
