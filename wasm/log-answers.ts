@@ -5,6 +5,7 @@
  *
  * All places are addresses, and behind all bytes there is room for 32 more.
  */
+import { behind, varint } from './wire'
 
 /** Unpacks one LZ4 block (lz4/lz4 doc/lz4_Block_format.md); returns the place behind what was written, or 0. */
 export function decompress(from: usize, fromEnd: usize, to: usize, toEnd: usize): usize {
@@ -52,9 +53,6 @@ export function decompress(from: usize, fromEnd: usize, to: usize, toEnd: usize)
   }
   return 0
 }
-
-/** Place behind the number that `varint` read, or 0 when it has more than five bytes. */
-let behind: usize = 0
 
 /** Groups of a LogGroupList of which nothing is odd, or -1. */
 export function count(from: usize, end: usize): i32 {
@@ -120,21 +118,4 @@ function isContent(from: usize, end: usize): bool {
   if (end - value < 2 || load<u8>(value) != 0x12) return false
   const size = varint(value + 1)
   return behind != 0 && behind <= end && size == end - behind
-}
-
-function varint(at: usize): usize {
-  let value: usize = 0
-  let shift: usize = 0
-  for (let place = at; place < at + 5; place++) {
-    const byte = <usize>load<u8>(place)
-    value |= (byte & 0x7f) << shift
-    if (byte < 0x80) {
-      // Of the fifth byte four bits are left.
-      behind = place == at + 4 && byte > 15 ? 0 : place + 1
-      return value
-    }
-    shift += 7
-  }
-  behind = 0
-  return 0
 }

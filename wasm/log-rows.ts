@@ -23,6 +23,7 @@ import {
   scanNumber,
   TEXT,
 } from './values'
+import { behind, varint } from './wire'
 
 const FIELD: usize = 32
 /** Contents of a log whose keys are expected where they were in the log before. */
@@ -33,8 +34,6 @@ export let rows: i32 = 0
 /** Bytes of the logs that were taken. */
 export let bytes: i32 = 0
 
-/** Place behind the number that `varint` read. */
-let behind: usize = 0
 let time: u32 = 0
 let nanos: u32 = 0
 
@@ -158,22 +157,4 @@ function takeValue(from: usize, end: usize, field: usize, column: usize): bool {
   if (at != end) return false
   addText(column, from, end)
   return true
-}
-
-/** A number of up to 32 bits; the place behind it is in `behind`, or 0 when it is longer. */
-function varint(at: usize): usize {
-  let value: usize = 0
-  let shift: usize = 0
-  for (let place = at; place < at + 5; place++) {
-    const byte = <usize>load<u8>(place)
-    value |= (byte & 0x7f) << shift
-    if (byte < 0x80) {
-      // Of the fifth byte four bits are left.
-      behind = place == at + 4 && byte > 15 ? 0 : place + 1
-      return value
-    }
-    shift += 7
-  }
-  behind = 0
-  return 0
 }

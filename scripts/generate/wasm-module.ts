@@ -13,8 +13,8 @@ interface WasmModule {
 
 export const WASM_MODULES: readonly WasmModule[] = [
   { name: 'json-rows', sources: ['json-rows', 'values'], target: 'src/dataplane/json-rows-module.ts' },
-  { name: 'log-answers', sources: ['log-answers'], target: 'src/clients/sls/log-answers-module.ts' },
-  { name: 'log-rows', sources: ['log-rows', 'values'], target: 'src/connectors/sls/log-rows-module.ts' },
+  { name: 'log-answers', sources: ['log-answers', 'wire'], target: 'src/clients/sls/log-answers-module.ts' },
+  { name: 'log-rows', sources: ['log-rows', 'values', 'wire'], target: 'src/connectors/sls/log-rows-module.ts' },
 ]
 
 export function sourceHash({ sources }: WasmModule): string {

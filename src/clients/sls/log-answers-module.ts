@@ -1,5 +1,5 @@
 /** Compiled from wasm/log-answers.ts by `npm run build:wasm`; do not change it by hand. */
-export const LOG_ANSWERS_SOURCE_SHA256 = '56a14713d33cd1e36e3336b941cab9f185aeeac67cf57bc23286749afd3d7935'
+export const LOG_ANSWERS_SOURCE_SHA256 = '21e3abc2e220ee300c798e9b53baf65efa238c2039f7edc8d4de50c24099d88a'
 
 export const LOG_ANSWERS_MODULE: string =
   'AGFzbQEAAAABDwJgAn9/AX9gBH9/f38BfwIPAQNlbnYGbWVtb3J5AgAAAwQDAAEABgYBfwFBAAsHHwMKZGVjb21wcmVzcwABBWNv' +

@@ -1,0 +1,23 @@
+/*
+ * AssemblyScript: numbers of protobuf messages.
+ */
+
+/** Place behind the number that `varint` read, or 0 when it has more than 32 bits. */
+export let behind: usize = 0
+
+export function varint(at: usize): usize {
+  let value: usize = 0
+  let shift: usize = 0
+  for (let place = at; place < at + 5; place++) {
+    const byte = <usize>load<u8>(place)
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) {
+      // Of the fifth byte four bits are left.
+      behind = place == at + 4 && byte > 15 ? 0 : place + 1
+      return value
+    }
+    shift += 7
+  }
+  behind = 0
+  return 0
+}
