@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
 import { assemble, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
+import { depthFindings } from './depth.ts'
 import { discoverSchemas } from './discover-schemas.ts'
 import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
 import type { PipelineDefinition } from './definition.ts'
@@ -64,7 +65,7 @@ export async function buildPlan(
     findings,
   )
   const { graph, findings: ofGraph } = buildGraph(draft)
-  findings.push(...ofGraph, ...plainStorageFindings(draft))
+  findings.push(...ofGraph, ...depthFindings(draft, graph), ...plainStorageFindings(draft))
   const times = timesOf(draft.definition)
   const lanes = draft.definition.parallelism ?? context.cores
   const sources = describeSources(draft, findings)
