@@ -91,7 +91,7 @@ export function sliceFields(): { [K in keyof SliceOptions]-?: ZodType<SliceOptio
       .describe('Ranges that the rows of the first start are read in, in parallel.'),
     pageRows: integer({ min: 1, max: 10_000_000 }).default(100_000).describe('Rows of one query at the most.'),
     connections: integer({ min: 1, max: 64 }).default(2).describe('Queries that a lane runs at a time.'),
-    readAhead: size({ minBytes: 1 }).prefault('16MiB').describe('Bytes that a lane reads ahead.'),
+    readAhead: size({ minBytes: 1 }).prefault('8MiB').describe('Bytes that a lane reads ahead.'),
   }
 }
 
