@@ -19,7 +19,6 @@ import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
 import { slicesToStore } from './bench/cases/slices.ts'
 import { readLogstores } from './bench/cases/sls.ts'
-import { upsertIntoServers } from './bench/cases/sql-upserts.ts'
 import { startAndKill } from './bench/cases/start-and-kill.ts'
 import { figureTable, limitLines, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
 import { TestBed } from './bench/test-bed.ts'
@@ -40,7 +39,6 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [11, ['Iceberg → StarRocks', icebergToStore]],
   [12, ['SLS → Hudi, StarRocks', readLogstores]],
   [13, ['Kafka → Kafka', kafkaToKafka]],
-  [14, ['upserts into MariaDB, PostgreSQL', upsertIntoServers]],
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
 ])
 
