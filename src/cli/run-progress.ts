@@ -111,6 +111,8 @@ export class RunProgress {
         return this.#rates.add(this.#now(), () => this.#totals())
       case 'ended':
         this.#state = 'ended'
+        // What was measured on the way is read by now.
+        if (event.as === 'finished') this.#lag = {}
         return
       case 'halted':
         this.#state = 'ended'

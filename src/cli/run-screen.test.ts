@@ -79,6 +79,15 @@ test('a bar is drawn where the end is known, and only there', () => {
   assert.equal(screenLines(progress.status(), planOf(false)).length, 4)
 })
 
+test('a job that has read everything has no lag', () => {
+  const { progress } = runningFor3Seconds(planOf(true))
+  progress.see({ kind: 'lag', records: { rows: 9000 } })
+  progress.see({ kind: 'ended', as: 'stopped' })
+  assert.deepEqual(progress.status().lag, { rows: 9000 })
+  progress.see({ kind: 'ended', as: 'finished' })
+  assert.deepEqual(progress.status().lag, {})
+})
+
 test('trouble is seen at once: going back, standing still, halting', () => {
   const { progress } = runningFor3Seconds(planOf(false))
   const error = new MillraceError('the server is away', { code: 'UNAVAILABLE', retry: 'restart' })
