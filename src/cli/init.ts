@@ -5,6 +5,8 @@ import { MillraceError } from '../core/errors.ts'
 import { ID } from '../plan/definition.ts'
 import { suggestion } from '../plan/suggest.ts'
 import { pipelineText, SINK_TEMPLATES, SOURCE_TEMPLATES, type Template } from './init-templates.ts'
+import type { MirrorDraft } from './init-mirror.ts'
+import { isAddress } from './mirror-address.ts'
 import { singleLine } from './terminal.ts'
 import type { Verb, VerbCall, VerbResult } from './verb.ts'
 import { withHint } from './with-hint.ts'
@@ -14,12 +16,24 @@ export const SOURCES: readonly Template[] = SOURCE_TEMPLATES.filter((one) => CON
 export const SINKS: readonly Template[] = SINK_TEMPLATES.filter((one) => CONNECTOR_NAMES.includes(one.connector))
 
 export const verb: Verb = {
-  examples: ['millrace init clicks', 'millrace init clicks --from file --to blackhole'],
+  examples: [
+    'millrace init clicks',
+    'millrace init clicks --from file --to blackhole',
+    'millrace init shop --from mysql://reader@db/shop --to starrocks://root@fe/shop',
+  ],
   define(command) {
     command
       .argument('[name]', 'name of the pipeline; the file is <name>.yaml', 'pipeline')
-      .option('--from <connector>', `what to read: ${names(SOURCES)}`, SOURCES[0]?.connector)
-      .option('--to <connector>', `what to write: ${names(SINKS)}`, SINKS[0]?.connector)
+      .option(
+        '--from <connector>',
+        `what to read: ${names(SOURCES)}; or a database to mirror: mysql://user@host/database, postgres://…`,
+        SOURCES[0]?.connector,
+      )
+      .option(
+        '--to <connector>',
+        `what to write: ${names(SINKS)}; or where to mirror it: starrocks://user@host/database, doris://…`,
+        SINKS[0]?.connector,
+      )
       .option('--force', 'replace a file that is there')
   },
   run: (call) => withHint('millrace init --help', () => init(call)),
@@ -28,7 +42,7 @@ export const verb: Verb = {
 async function init({ args: [name = 'pipeline'], options }: VerbCall): Promise<VerbResult> {
   if (!ID.test(name))
     throw refused(`the name ${JSON.stringify(name)} needs letters, digits, _ and -, and begins with a letter`)
-  const text = pipelineText(name, choose('--from', options['from'], SOURCES), choose('--to', options['to'], SINKS))
+  const { text, told } = await draft(name, options)
   const file = `${name}.yaml`
   try {
     await writeFile(file, text, { flag: options['force'] === true ? 'w' : 'wx' })
@@ -39,8 +53,19 @@ async function init({ args: [name = 'pipeline'], options }: VerbCall): Promise<V
       cause,
     )
   }
-  const next = `Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n  millrace run ${file}\n`
+  const found = told.map((line) => `${singleLine(line)}\n`).join('')
+  const next = `${found}Wrote ${singleLine(file)}. Next:\n  millrace check ${file}\n  millrace explain ${file}\n  millrace run ${file}\n`
   return { result: { file: resolve(file) }, text: next }
+}
+
+/** A template for each side, or a mirror of what is found at two addresses. */
+async function draft(name: string, { from, to }: VerbCall['options']): Promise<MirrorDraft> {
+  if (!isAddress(from) && !isAddress(to))
+    return { text: pipelineText(name, choose('--from', from, SOURCES), choose('--to', to, SINKS)), told: [] }
+  if (!isAddress(from) || !isAddress(to))
+    throw refused('--from and --to have to be addresses both, or names of connectors both')
+  const { draftMirror } = await import('./init-mirror.ts')
+  return draftMirror(name, from, to, process.env)
 }
 
 function choose(option: string, wanted: unknown, templates: readonly Template[]): Template {

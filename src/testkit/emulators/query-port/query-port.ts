@@ -144,6 +144,7 @@ async function act(
     return undefined
   }
   if (/^\s*SHOW\s+DATABASES\b/i.test(text)) return list('Database', cluster.databases)
+  if (/^\s*SHOW\s+BACKENDS\b/i.test(text)) return list('BackendId', cluster.backends)
   const tables = /^\s*SHOW\s+TABLES(?:\s+FROM\s+`?([^`\s;]+)`?)?/i.exec(text)
   if (tables !== null) {
     const of = tables[1] ?? database ?? ''

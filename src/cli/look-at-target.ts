@@ -1,0 +1,26 @@
+import { FrontendSql } from '../clients/stream-load/tables/frontend-sql.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { MirrorAddress, TargetKind } from './mirror-address.ts'
+
+export interface TargetLook {
+  readonly queryUrl: string
+  /** Tables of the target database that are there already. */
+  readonly tables: readonly string[]
+  /** Absent where the user may not see it. */
+  readonly backends: number | undefined
+}
+
+/** What is there in the target database. Changes nothing. */
+export async function lookAtTarget(address: MirrorAddress<TargetKind>, database: string): Promise<TargetLook> {
+  const { host, user, password, parameters } = address
+  const queryUrl = `mysql://${host.includes(':') ? `[${host}]` : host}:${parameters.get('queryPort') ?? '9030'}`
+  await using sql = new FrontendSql({ urls: [queryUrl], username: user, password })
+  const databases = (await sql.run('SHOW DATABASES')).map((row) => Object.values(row)[0])
+  const isThere = databases.includes(database)
+  const tables = isThere ? await sql.run(`SHOW TABLES FROM \`${database.replaceAll('`', '``')}\``) : []
+  const backends = await sql.run('SHOW BACKENDS').catch((error: unknown) => {
+    if (error instanceof MillraceError && error.code === 'SCHEMA') return undefined
+    throw error
+  })
+  return { queryUrl, tables: tables.map((row) => Object.values(row)[0] ?? ''), backends: backends?.length }
+}
