@@ -7,6 +7,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import path from 'node:path'
 import { lintOverrides } from '../test/tidy/import-rules.ts'
 import { connectorPages } from './generate/connector-pages.ts'
+import { environmentTable } from './generate/environment-table.ts'
 import { errorPage, exitCodeTable } from './generate/error-pages.ts'
 import { repository } from './testing/stage.ts'
 
@@ -17,6 +18,7 @@ async function generated(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   files.set('docs/errors.md', errorPage())
   files.set('docs/guarantees.md', between(read('docs/guarantees.md'), 'exit codes', exitCodeTable()))
+  files.set('docs/kafka-toolkit.md', between(read('docs/kafka-toolkit.md'), 'environment', environmentTable()))
   files.set('.oxlintrc.json', lintConfiguration())
   for (const [name, page] of await connectorPages(repository)) files.set(`docs/connectors/${name}`, page)
   return files
@@ -34,7 +36,7 @@ function between(text: string, part: string, content: string): string {
   const [open, close] = [`<!-- begin ${part} -->`, `<!-- end ${part} -->`]
   const [before, rest] = text.split(open)
   const after = rest?.split(close)[1]
-  if (before === undefined || after === undefined) throw new Error(`docs/guarantees.md lacks ${open} … ${close}`)
+  if (before === undefined || after === undefined) throw new Error(`a page lacks ${open} … ${close}`)
   return `${before}${open}\n\n${content}\n\n${close}${after}`
 }
 
