@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { definePipeline } from './define.ts'
+import { definePipeline, type AggregateInput } from './define.ts'
 import { parseValue } from './parse-file.ts'
 
 const clicks = { connector: 'kafka', brokers: ['localhost:9092'], topics: ['clicks'] }
@@ -34,6 +34,26 @@ test('the compiler refuses a from that names nothing', () => {
     transforms: { paid: { from: 'clicks' } },
     sinks: { out: { from: 'paid', connector: 'blackhole' } },
   })
+})
+
+test('aggregates are typed: windows need a watermark, and each kind its own lengths', () => {
+  const aggregates = { n: 'count(*)' }
+  const watermark = { column: 'ts', delay: '5s' }
+  const define = (aggregate: AggregateInput): void => {
+    const transforms = { agg: { from: 'clicks' as const, aggregate } }
+    definePipeline({
+      name: 'x',
+      sources: { clicks },
+      transforms,
+      sinks: { out: { from: 'agg', connector: 'blackhole' } },
+    })
+  }
+  define({ groupBy: 'id', aggregates })
+  define({ groupBy: ['id'], window: { hopping: '1h', every: '5m' }, watermark, lateness: '1m', aggregates })
+  // @ts-expect-error: windows need event time
+  define({ window: { tumbling: '1h' }, aggregates })
+  // @ts-expect-error: hopping windows need their distance
+  define({ window: { hopping: '1h' }, watermark, aggregates })
 })
 
 test('functions, class instances with getters and dangerous keys do not pass as data', () => {

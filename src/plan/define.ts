@@ -14,6 +14,37 @@ interface Reads<Id extends string> {
   readonly from: From<Id> | readonly From<Id>[]
 }
 
+interface WatermarkInput {
+  readonly column: string
+  /** Durations are texts such as `30s`. */
+  readonly delay?: string
+  readonly idle?: string
+}
+
+type WindowInput =
+  | { readonly tumbling: string; readonly offset?: string }
+  | { readonly hopping: string; readonly every: string; readonly offset?: string }
+  | { readonly cumulative: string; readonly every: string; readonly offset?: string }
+  | { readonly session: string }
+
+/** Results by key and window. Windows need a watermark. */
+export type AggregateInput = {
+  readonly groupBy?: string | readonly string[]
+  readonly emit?: { readonly every: string }
+  /** SQL over aggregate functions, by the column that it makes. */
+  readonly aggregates: Readonly<Record<string, string>>
+} & (
+  | { readonly window: WindowInput; readonly watermark: WatermarkInput; readonly lateness?: string }
+  | { readonly window?: never; readonly lateness?: never; readonly watermark?: WatermarkInput }
+)
+
+/** The first row of each key. */
+export interface DeduplicateInput {
+  readonly key: string | readonly string[]
+  readonly ttl: string
+  readonly watermark?: WatermarkInput
+}
+
 /** A transform of `definePipeline`; each has exactly one of the kinds. */
 export type TransformInput<Id extends string> = Reads<Id> &
   (
@@ -22,6 +53,8 @@ export type TransformInput<Id extends string> = Reads<Id> &
     | { readonly map: Readonly<Record<string, string | null>> }
     | { readonly route: Readonly<Record<string, string>> }
     | { readonly module: string; readonly schema?: Readonly<Record<string, string>> }
+    | { readonly aggregate: AggregateInput }
+    | { readonly deduplicate: DeduplicateInput }
   )
 
 export interface SinkInput<Id extends string> extends Reads<Id> {
