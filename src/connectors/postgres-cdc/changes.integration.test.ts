@@ -176,4 +176,17 @@ suite('changes of a Postgres table', () => {
     await source.readUntil(() => source.count === 2)
     assert.deepEqual(source.records, ['{"id":1,"__op":0}', '{"id":3,"__op":0}'])
   })
+
+  test('a read that has an end ends behind the changes that were there, and not in a transaction', async () => {
+    await using database = await PostgresDatabase.create(server.url)
+    await database.sql('CREATE TABLE t (id int PRIMARY KEY)')
+    await database.sql(`CREATE PUBLICATION mine FOR TABLE t`)
+    await database.sql(`SELECT pg_create_logical_replication_slot('${database.name}_slot', 'pgoutput')`)
+    await database.sql('INSERT INTO t SELECT generate_series(1, 40000)')
+    await using source = sourceOf(database, { start: 'latest', end: 'latest', publication: 'mine' })
+    await source.start()
+    await database.sql('INSERT INTO t VALUES (0)')
+    await source.readUntil(() => source.positions.has('wal') && source.assignments().length === 0)
+    assert.equal(source.count, 40_000)
+  })
 })

@@ -31,20 +31,26 @@ const LOOK_MS = 1000
 
 /** Plans the initial read, and lets the log follow when all of it is published. */
 export class PostgresEnumerator implements SplitEnumerator {
-  readonly discoveryIntervalMs: number | undefined
   readonly moment: string | undefined
   readonly #options: PostgresCdcOptions
   readonly #context: SourceContext
   readonly #names: Names
   readonly #confirmations: Confirmations
+  /** The log is still to be found. */
+  #hasLog: boolean
 
   constructor(options: PostgresCdcOptions, context: SourceContext) {
     this.#options = options
     this.#context = context
     this.#names = namesOf(options, context)
     this.#confirmations = new Confirmations(this.#names.application, context.times.retained)
-    this.discoveryIntervalMs = options.end === 'never' ? LOOK_MS : undefined
+    this.#hasLog = options.end !== 'snapshot'
     this.moment = options.start === 'latest' ? 'latest' : undefined
+  }
+
+  /** Nothing more is looked for when the log, or all that there is, was found. */
+  get discoveryIntervalMs(): number | undefined {
+    return this.#hasLog ? LOOK_MS : undefined
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
@@ -60,6 +66,7 @@ export class PostgresEnumerator implements SplitEnumerator {
     ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
   ): Promise<readonly SplitAssignment[]> {
     if (first) return (await this.#begin()).filter(({ split }) => !known.has(split))
+    if (known.has(WAL)) this.#hasLog = false
     const isRead = known.size > 0 && [...known].every((split) => ends.has(split))
     if (known.has(WAL) || this.#options.end === 'snapshot' || !isRead) return []
     return [await this.#wal(ends)]
@@ -96,13 +103,13 @@ export class PostgresEnumerator implements SplitEnumerator {
     const options = this.#options
     await using connection = await connect(options, this.#names.application)
     const tables = await wantedTables(connection, new TypeCatalog(), options)
-    const { system, timeline } = await this.#identify()
+    const { system, timeline, end } = await this.#identify()
     if (options.end === 'snapshot') return await this.#chunks(connection, tables, { system, start: 0n })
     await ensurePublication(connection, this.#names.publication, tables)
     const start = await ensureSlot(connection, this.#names, this.#context.log)
     if (options.start === 'latest') {
       const followed = tables.map(({ schema, name }) => ({ schema, name, chunks: [], high: 0n }))
-      return [walSplit({ start, spec: { system, tables: followed } }, timeline)]
+      return [this.#walSplit({ start, spec: { system, tables: followed } }, { timeline, end })]
     }
     await settle(connection, this.#context.clock)
     return await this.#chunks(connection, tables, { system, start })
@@ -127,8 +134,17 @@ export class PostgresEnumerator implements SplitEnumerator {
 
   /** The log behind the chunks, from where the slot began. */
   async #wal(ends: ReadonlyMap<SplitId, JsonObject>): Promise<SplitAssignment> {
-    const { timeline } = await this.#identify()
-    return walSplit(walAfter([...ends].map(([split, end]) => chunkEndFromJson(split, end))), timeline)
+    const server = await this.#identify()
+    return this.#walSplit(walAfter([...ends].map(([split, end]) => chunkEndFromJson(split, end))), server)
+  }
+
+  #walSplit(
+    { start, spec }: ReturnType<typeof walAfter>,
+    { timeline, end }: { readonly timeline: number; readonly end: Lsn },
+  ): SplitAssignment {
+    const place = { row: 0, timeline, ahead: new Map() }
+    const until = this.#options.end === 'latest' ? { until: walPositionToJson({ lsn: end, ...place }) } : {}
+    return { split: WAL, spec: walSpecToJson(spec), at: walPositionToJson({ lsn: start, ...place }), ...until }
   }
 
   async #identify(): ReturnType<typeof identify> {
@@ -139,9 +155,4 @@ export class PostgresEnumerator implements SplitEnumerator {
   #replication(): Promise<PgConnection> {
     return PgConnection.open({ ...connectionOptions(this.#options, this.#names.application), isReplication: true })
   }
-}
-
-function walSplit({ start, spec }: ReturnType<typeof walAfter>, timeline: number): SplitAssignment {
-  const at = walPositionToJson({ lsn: start, row: 0, timeline, ahead: new Map() })
-  return { split: WAL, spec: walSpecToJson(spec), at }
 }

@@ -30,7 +30,7 @@ function describe(options: PostgresCdcOptions): SourceDescription {
       reason: 'positions are places in the server’s log, and snapshots tell which changes the initial read holds',
       assumptions: [],
     },
-    bounded: options.end === 'snapshot',
+    bounded: options.end !== 'never',
     gives: ['bytes'],
     format: 'json',
     metadata: [],

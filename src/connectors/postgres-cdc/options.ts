@@ -36,9 +36,12 @@ const options = z.strictObject({
     .default('initial')
     .describe('initial: the rows that are there, then every change. latest: changes from the first start on.'),
   end: z
-    .enum(['never', 'snapshot'])
+    .enum(['never', 'latest', 'snapshot'])
     .default('never')
-    .describe('snapshot: ends when the rows are read that were there at the start.'),
+    .describe(
+      'snapshot: ends when the rows are read that were there at the start. latest: ends when the changes are read, too, ' +
+        'that were made until the log was begun.',
+    ),
   changeColumns: z
     .array(z.enum(['_op', '_position', '_timestamp']))
     .default([])
@@ -82,7 +85,7 @@ export interface PostgresCdcOptions {
   readonly slot?: string | undefined
   readonly publication?: string | undefined
   readonly start: 'initial' | 'latest'
-  readonly end: 'never' | 'snapshot'
+  readonly end: 'never' | 'latest' | 'snapshot'
   readonly changeColumns: readonly ChangeColumn[]
   readonly chunkRows: number
   readonly unchangedValues: 'reread' | 'fail'
@@ -94,7 +97,7 @@ export type ChangeColumn = '_op' | '_position' | '_timestamp'
 
 function isPattern(text: string): boolean {
   try {
-    return new RegExp(`^(?:${text})$`, 'u') !== undefined
+    return new RegExp(`^(?:${text})$`, 'u').unicode
   } catch {
     return false
   }

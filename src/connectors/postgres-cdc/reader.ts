@@ -60,7 +60,7 @@ export class PostgresReader implements SplitReader {
       return []
     }
     const items = await feed.poll(signal, WAIT_MS)
-    if (feed instanceof ChunkFeed && feed.isDone) this.#closeFeed()
+    if (feed.isDone) this.#closeFeed()
     return items
   }
 

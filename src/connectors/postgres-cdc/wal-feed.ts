@@ -47,6 +47,8 @@ export class WalFeed {
   readonly #sources: WalSources
   readonly #options: ChangeOptions
   readonly #changes: RowChanges
+  /** Where reading ends, if anywhere. */
+  readonly #until: WalPlace | undefined
   /** What was given out. */
   #given: WalPosition
   #emitted: JsonObject
@@ -57,6 +59,7 @@ export class WalFeed {
   #index = 0
   #gathered: FollowedTable[] = []
   #need: Need | undefined
+  #isDone = false
   #shapes: Pick<SchemaChange, 'table' | 'events'>[] = []
   /** The message whose change of shape was told. */
   #told: string | undefined
@@ -71,6 +74,7 @@ export class WalFeed {
     this.#given = { ...walPositionFromJson(assignment.at), timeline: sources.stream.timeline }
     this.#emitted = assignment.at
     this.#place = this.#given
+    this.#until = assignment.until === undefined ? undefined : walPositionFromJson(assignment.until)
     for (const [key, place] of this.#given.ahead) sources.tables.wentAhead(key, place)
   }
 
@@ -83,7 +87,12 @@ export class WalFeed {
       if (!signal.aborted) isWaiting = await this.#fill()
     }
     const batches = this.#batches()
-    return batches.length > 0 || this.#shapes.length > 0 ? batches : this.#passOver()
+    if (batches.length > 0 || this.#shapes.length > 0) return batches
+    return this.#isAtEnd ? this.#ended() : this.#passOver()
+  }
+
+  get isDone(): boolean {
+    return this.#isDone
   }
 
   confirm(lsn: bigint): void {
@@ -115,9 +124,7 @@ export class WalFeed {
   #take(bytes: Buffer, at: number, end: number): boolean {
     switch (bytes[at]) {
       case CHANGE.begin:
-        this.#begin = readBegin(bytes, at)
-        this.#index = 0
-        return true
+        return this.#beginAt(readBegin(bytes, at))
       case CHANGE.commit:
         this.#begin = undefined
         this.#reached({ lsn: readCommitEnd(bytes, at), row: 0 })
@@ -133,6 +140,16 @@ export class WalFeed {
       default:
         return true
     }
+  }
+
+  #beginAt(begin: Begin): boolean {
+    if (this.#until !== undefined && begin.lsn >= this.#until.lsn) {
+      this.#reached(this.#until)
+      return false
+    }
+    this.#begin = begin
+    this.#index = 0
+    return true
   }
 
   #change(bytes: Buffer, at: number, end: number): boolean {
@@ -255,6 +272,19 @@ export class WalFeed {
   #drop(followed: FollowedTable): void {
     if (followed.target !== undefined) this.#options.pool.give(followed.target)
     followed.target = undefined
+  }
+
+  /** Whole transactions only: those that were committed before the end. */
+  get #isAtEnd(): boolean {
+    if (this.#until === undefined || this.#begin !== undefined) return false
+    this.#reached({ lsn: this.#sources.stream.caughtUp, row: 0 })
+    return comparePlaces(this.#place, this.#until) >= 0
+  }
+
+  #ended(): Item[] {
+    this.#isDone = true
+    this.#given = { ...this.#given, ...this.#place, ahead: new Map() }
+    return [{ kind: 'split-end', split: this.split, at: walPositionToJson(this.#given) }]
   }
 
   /** The position moves on where the log does, also without anything of ours. */
