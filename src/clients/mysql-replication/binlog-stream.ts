@@ -9,6 +9,9 @@ import { parseRows, rowsKind, type RowsEvent } from './rows-event.ts'
 import { dumpTrouble, parseServerError, serverError, type ServerError } from './server-error.ts'
 import { unpackTransaction } from './transaction-payload.ts'
 
+/** A server that is busy is late with its heartbeats, too. */
+const SILENCE_MS_MIN = 20_000
+
 /** What happens in the log, in its order. Buffers inside are good until the next `await`. */
 export type LogItem =
   | { readonly kind: 'begin'; readonly isXa: boolean }
@@ -58,7 +61,7 @@ export class BinlogStream {
     await prepareSession(connection, place, checksum?.[0] ?? 'NONE', options)
     const stream = new BinlogStream(connection, place, options, checksum?.[0] === 'CRC32')
     connection.command(stream.#dumpCommand(place))
-    connection.expectWithin(options.heartbeatMs * 3)
+    connection.expectWithin(Math.max(options.heartbeatMs * 3, SILENCE_MS_MIN))
     return stream
   }
 
@@ -112,9 +115,9 @@ export class BinlogStream {
     return this.#handle(this.#eventOf(packet))
   }
 
-  /** Waits until something comes; false when `signal` was aborted before. */
-  more(signal: AbortSignal): Promise<boolean> {
-    return this.#connection.morePackets(signal)
+  /** Waits until something comes; false when `signal` was aborted or the time had passed before. */
+  more(signal: AbortSignal, waitMs?: number): Promise<boolean> {
+    return this.#connection.morePackets(signal, waitMs)
   }
 
   close(): void {

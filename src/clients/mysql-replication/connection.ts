@@ -128,9 +128,9 @@ export class MysqlConnection implements AsyncDisposable {
     return this.#packets.next()
   }
 
-  /** Waits until something comes; false when `signal` was aborted before. */
-  async morePackets(signal: AbortSignal): Promise<boolean> {
-    return await this.#packets.more(signal)
+  /** Waits until something comes; false when `signal` was aborted or the time had passed before. */
+  async morePackets(signal: AbortSignal, waitMs?: number): Promise<boolean> {
+    return await this.#packets.more(signal, waitMs)
   }
 
   /** From now on a connection on which nothing comes for so long is taken for broken. */

@@ -52,8 +52,11 @@ export class PacketSocket {
     return packet
   }
 
-  /** Resolves when something has come; false when `signal` was aborted before. Throws when the connection is gone. */
-  async more(signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves when something has come; false when `signal` was aborted or `waitMs` had passed before. Throws when the
+   * connection is gone.
+   */
+  async more(signal?: AbortSignal, waitMs?: number): Promise<boolean> {
     this.#assertOpen()
     if (signal?.aborted === true) return false
     if (this.#isPaused) {
@@ -62,7 +65,9 @@ export class PacketSocket {
     }
     const before = this.#end - this.#start
     await new Promise<void>((resolve) => {
+      const timer = waitMs === undefined ? undefined : setTimeout(() => this.#wake?.(), waitMs)
       const done = (): void => {
+        clearTimeout(timer)
         signal?.removeEventListener('abort', done)
         this.#wake = undefined
         resolve()

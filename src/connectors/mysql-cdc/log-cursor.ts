@@ -20,7 +20,7 @@ const HEARTBEAT_MS = 5000
 /** Batches are made at the first commit behind so many bytes, */
 const SPAN_BYTES = 1024 * 1024
 /** and inside of a transaction behind so many. */
-const SPAN_BYTES_MAX = 8 * 1024 * 1024
+const SPAN_BYTES_MAX = 4 * 1024 * 1024
 /** A place that moved without rows is told so often. */
 const PROGRESS_MS = 5000
 const IDLE_MS = 20
@@ -70,9 +70,10 @@ export class LogCursor {
       const items = this.#readCome(stream, tables)
       if (items.length > 0) return items
       const isOpenSpan = this.#span.bytes > 0
+      const progress = isOpenSpan ? [] : this.#progress(stream, tables)
+      if (progress.length > 0) return progress
       // Rows of a transaction come together: the rest of it is on its way.
-      const waiting = isOpenSpan ? signal : AbortSignal.any([signal, AbortSignal.timeout(IDLE_MS)])
-      if (!(await stream.more(waiting))) return isOpenSpan || signal.aborted ? [] : this.#progress(stream, tables)
+      if (!(await stream.more(signal, isOpenSpan ? undefined : IDLE_MS))) return []
     }
   }
 
@@ -146,8 +147,9 @@ export class LogCursor {
     const before = this.#cut(stream, tables)
     tables.settle(table)
     if (this.#settings.hasTables) return [...before, this.#change(table.shape, change, tables)]
-    this.#span.moveTo({ ...this.#span.from, shapes: tables.shapes })
-    return before.length > 0 ? before : undefined
+    const next = { ...this.#span.from, shapes: tables.shapes }
+    this.#span.moveTo(next)
+    return [...before, { kind: 'idle', split: this.split, next: toJson(next) }]
   }
 
   /** A change behind what was cut; the position after it has the new shapes. */

@@ -90,6 +90,25 @@ export class Follower implements AsyncDisposable {
     for (const [split, { finished }] of this.#state.at) if (!finished) await this.#place(split)
   }
 
+  /** Readers read again from where they are, as after a rewind: they stay the same. */
+  async reopen(): Promise<void> {
+    const byLane = this.#readers.map((_, lane) =>
+      this.assignments.filter(({ split }) => this.#placed.get(split) === lane),
+    )
+    this.#readers.forEach((reader, lane) => reader.assign(byLane[lane] ?? []))
+  }
+
+  async stop(): Promise<void> {
+    await this.#closeReaders()
+  }
+
+  /** What a start asks before anything is read. */
+  async verify(): Promise<void> {
+    const enumerator = this.#source.enumerator(testSourceContext({ job: this.#job }))
+    await enumerator.verify(this.assignments)
+    await enumerator.close()
+  }
+
   /** Goes on, with checkpoints, until a row of this table and key is there. */
   async until(isThere: () => boolean): Promise<void> {
     const deadline = AbortSignal.timeout(60_000)
