@@ -11,7 +11,7 @@ import type { OpenedSource } from './source-suite.ts'
 
 /** A database of one test, and the connector that reads its tables. */
 export interface SliceDatabase extends AsyncDisposable {
-  /** Runs statements as the test user; the rows of the last one, all values as text. */
+  /** Runs statements over a connection of their own; the rows of the last one. */
   run(sql: string): Promise<readonly (readonly unknown[])[]>
   /** A connection of its own, for a transaction. */
   session(): Promise<SqlSession>
@@ -43,22 +43,22 @@ export async function makeDatabase(serverUrl: string): Promise<SliceDatabase> {
   const isPostgres = server.protocol === 'postgres:'
   const maintenance = new URL(server)
   if (isPostgres) maintenance.pathname = '/postgres'
-  const admin = await open(maintenance)
-  await admin.run(`CREATE DATABASE ${name}`)
+  const runAt = async (url: URL, sql: string): Promise<readonly (readonly unknown[])[]> => {
+    await using session = await open(url)
+    return await session.run(sql)
+  }
+  await runAt(maintenance, `CREATE DATABASE ${name}`)
   const own = new URL(server)
   own.pathname = `/${name}`
-  const session = await open(own)
   const plain = new URL(own)
   plain.username = ''
   plain.password = ''
   return {
-    run: async (sql) => await session.run(sql),
+    run: async (sql) => await runAt(own, sql),
     session: async () => await open(own),
     address: { url: plain.href, username: server.username, password: server.password },
     async [Symbol.asyncDispose]() {
-      await session[Symbol.asyncDispose]()
-      await admin.run(`DROP DATABASE ${name}${isPostgres ? ' WITH (FORCE)' : ''}`)
-      await admin[Symbol.asyncDispose]()
+      await runAt(maintenance, `DROP DATABASE ${name}${isPostgres ? ' WITH (FORCE)' : ''}`)
     },
   }
 }

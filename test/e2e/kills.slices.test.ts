@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { suite, test, type TestContext } from 'node:test'
-import { useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
+import { startDatabase, useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
 import { makeDatabase, type SliceDatabase } from '../../src/testkit/slice-tables.ts'
 import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type SinkKind } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
@@ -25,6 +25,29 @@ suite('slices', { concurrency: 2 }, () => {
 
   test('what writers commit in MariaDB arrives in starrocks once, wherever the job is killed', async (t) =>
     await killedWhileOthersWrite(t, 'mariadb', 'starrocks'))
+
+  test('a server that dies and comes back costs nothing', async () => {
+    const kind = 'postgres'
+    await using server = await startDatabase(kind)
+    await using tables = await makeDatabase(server.url)
+    await using home = await PipelineHome.create()
+    await using target = filesTarget(home.directory)
+    await fillTable(tables, kind)
+    writePipeline(home, target, kind, tables)
+    const counts = Array.from({ length: PARTS }, () => BEFORE / PARTS)
+    await using run = home.start()
+    for (const turn of [1, 2]) {
+      await run.event(({ event, read }) => event === 'published' && Number(read) > 0)
+      await server.kill()
+      await server.restart()
+      await tables.run(insertSql(0, counts[0] ?? 0, (counts[0] ?? 0) + 100 * turn))
+      counts[0] = (counts[0] ?? 0) + 100 * turn
+      await caughtUp(target, counts)
+    }
+    run.signal('SIGTERM')
+    await endedWell(run)
+    assert.deepEqual(await visible(target, counts), counts)
+  })
 
   if (isFull) {
     test('what writers commit in Postgres arrives in starrocks once, wherever the job is killed', async (t) =>
