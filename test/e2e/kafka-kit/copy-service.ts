@@ -1,0 +1,20 @@
+/**
+ * A service that copies a topic in transactions, until it is killed:
+ * `node copy-service.ts <bootstrap> <group> <from> <to> <name>`.
+ */
+import { Kafka } from '../../../src/kafka/index.ts'
+
+const [bootstrap = '', group = '', from = '', to = '', name = ''] = process.argv.slice(2)
+await using kafka = new Kafka({ brokers: [bootstrap] })
+const transactions = kafka.transactionalProducer({ transactionalId: `${group}-${name}`, timeoutMs: 10_000 })
+const times = { heartbeatMs: 100, sessionTimeoutMs: 6000 }
+// Under its name it comes back to its partitions at once.
+await using consumer = kafka.consumer({ group, topics: [from], instanceId: name, commit: 'none', ...times })
+await consumer.batches(
+  (messages, context) =>
+    transactions.transaction(async (transaction) => {
+      await transaction.send(messages.map((message) => ({ topic: to, key: message.key, value: message.value })))
+      await transaction.sendOffsets(context.offsets())
+    }),
+  { messages: 20, waitMs: 5 },
+)
