@@ -12,6 +12,7 @@ export interface Mutant {
 
 const LEDGER = 'storage/ledger.ts'
 const LOG = 'storage/local-log.ts'
+const BUCKET = 'clients/s3/conditional-write.ts'
 const LINEAGE = 'checkpoint/lineage.ts'
 const RUN = 'runtime/run.ts'
 const QUEUE = 'runtime/commit-queue.ts'
@@ -135,6 +136,18 @@ export const MUTANTS: readonly Mutant[] = [
     file: LOG,
     find: 'this.#orBreak(`syncing ${path}`, () => this.#fs.fsyncSync(file))',
     replace: '',
+  },
+  {
+    name: 'unconditional-write-of-an-entry',
+    file: BUCKET,
+    find: 'headers: { ...onlyIfAbsent(bucket.client.endpoint), [NONCE_HEADER]: nonce }',
+    replace: 'headers: { [NONCE_HEADER]: nonce }',
+  },
+  {
+    name: 'foreign-entry-taken-for-our-own',
+    file: BUCKET,
+    find: "return head.nonce === nonce ? 'done' : 'exists'",
+    replace: "return 'done'",
   },
   {
     name: 'claims-collected',

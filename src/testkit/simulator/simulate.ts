@@ -30,6 +30,8 @@ export interface Schedule {
   readonly follow: boolean
   /** Readers that hardly rest: more is under way whenever a fault strikes, and a schedule takes longer to play. */
   readonly isBusy?: boolean
+  /** Where the checkpoint log is; on a disk where nothing is said. */
+  readonly store?: 'disk' | 'bucket'
   readonly faults: readonly Fault[]
 }
 
@@ -56,6 +58,7 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     splits: random.between(1, 3),
     follow: random.chance(0.5),
     isBusy: random.chance(0.4),
+    store: random.chance(0.25) ? 'bucket' : 'disk',
     faults: randomFaults(random, faultCount),
   }
 }
@@ -77,11 +80,11 @@ export function everyCellSchedule(index: number): Schedule {
 
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */
 export async function simulate(schedule: Schedule, keepStory = false): Promise<Outcome> {
-  const { seed, family, lanes, splits, follow, isBusy = false, faults } = schedule
+  const { seed, family, lanes, splits, follow, isBusy = false, store = 'disk', faults } = schedule
   const server = FAMILIES[family]
   if (server === undefined) throw new RangeError(`there is no sink family ${family}`)
   const plan = simulatedPlan(family, lanes, follow)
-  const world = new World({ seed, plan, connectors: modules(family), server, splits, isBusy, faults, keepStory })
+  const world = new World({ seed, plan, connectors: modules(family), server, splits, isBusy, store, faults, keepStory })
   watchFailpoints((name, position) => anyProcess()?.failpoint(name, position))
   try {
     await world.live()

@@ -13,6 +13,7 @@ import { openLaneIn } from './lane-in-process.ts'
 import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
 import { Network } from './network.ts'
+import { bucketLog, isLogKey, ObjectStore } from './object-store.ts'
 import { decideByLooking } from './operator.ts'
 import { SimulatedProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -27,6 +28,8 @@ export interface WorldOptions {
   readonly server: ServerOfFamily
   readonly splits: number
   readonly isBusy: boolean
+  /** Where the checkpoint log is. */
+  readonly store: 'disk' | 'bucket'
   readonly faults: readonly Fault[]
   readonly keepStory: boolean
 }
@@ -60,6 +63,10 @@ export class World {
   readonly server: ModelServer
   readonly log: NumberedLog
   disk: CrashFs = new CrashFs()
+  readonly objects: ObjectStore = new ObjectStore((key, body) => {
+    if (isLogKey(key)) this.watch.stands(body)
+  })
+  /** The disk takes nothing; object storage refuses most requests. */
   isDiskFull = false
   struck = 0
   readonly #options: WorldOptions
@@ -144,7 +151,7 @@ export class World {
   async #run(process: SimulatedProcess): Promise<void> {
     const { plan, connectors } = this.#options
     try {
-      const log = new DiskLog(process)
+      const log = this.#logOf(process)
       const parts = { plan, connectors, log }
       const job = new Job({
         ...parts,
@@ -161,6 +168,10 @@ export class World {
     } catch (error) {
       await this.#failed(process, error)
     }
+  }
+
+  #logOf(process: SimulatedProcess): CheckpointLog {
+    return this.#options.store === 'bucket' ? bucketLog(process) : new DiskLog(process)
   }
 
   #ended(process: SimulatedProcess, as: 'finished' | 'stopped'): void {
@@ -190,7 +201,7 @@ export class World {
     }
     if (error !== undefined && ASKS_OPERATOR.has(error.exitCode)) {
       const { plan, connectors } = this.#options
-      await decideByLooking(process, { plan, connectors, log: new DiskLog(process) }).catch((failed: unknown) => {
+      await decideByLooking(process, { plan, connectors, log: this.#logOf(process) }).catch((failed: unknown) => {
         // He tries again when the next start halts.
         this.story.tell(process.name, `the operator could not decide: ${(failed as Error).message}`)
       })
