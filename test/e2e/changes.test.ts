@@ -123,6 +123,47 @@ for (const kind of ['starrocks', 'doris'] as const) {
   })
 }
 
+test('a row of one of several tables that the server refuses is named by its message', async () => {
+  await using broker = await Broker.open()
+  await using client = new KafkaClient({ brokers: [broker.address] })
+  const columns = [
+    { name: 'id', type: 'BIGINT', nullable: false },
+    { name: 'item', type: 'VARCHAR(3)' },
+  ]
+  const orders = { database: 'demo', table: 'orders', model: 'primary', keys: ['id'], columns } as const
+  await using server = await startWarehouse('starrocks', { tables: [orders], queryPort: 0 })
+  await using home = await PipelineHome.create()
+  const topic = `refused-${process.pid}`
+  await new KafkaAdmin(client).createTopic(topic, 1)
+  const mysqlType = { id: 'bigint', item: 'varchar(20)' }
+  const messages = Array.from({ length: 300 }, (_, id) => {
+    const data = [{ id: String(id), item: id === 121 ? 'too long' : 'a' }]
+    return {
+      database: 'shop',
+      table: id % 2 === 1 ? 'orders' : 'users',
+      pkNames: ['id'],
+      type: 'INSERT',
+      mysqlType,
+      data,
+    }
+  })
+  await new PartitionProducer(client).send(
+    { topic, partition: 0 },
+    messages.map((one) => ({ value: Buffer.from(JSON.stringify(one)) })),
+  )
+  const urls = server.urls.map((url) => `'${url}'`).join(', ')
+  const address = `url: [${urls}], queryUrl: ['mysql://127.0.0.1:${server.queryPort}'], password: '${CANARY}'`
+  home.write({
+    sources: `feed: {connector: kafka, brokers: ['${broker.address}'], topics: [${topic}], format: canal-json, tables: ['.*']}`,
+    sinks: `mirror: {from: feed, connector: starrocks, ${address}, database: demo, routes: [{match: '.*'}]}`,
+  })
+  await using run = home.start()
+  assert.deepEqual(await run.ended(), { code: 71, signal: null })
+  assert.match(run.err, new RegExp(`split ${topic}/0, offset 121`))
+  assert.ok(!run.err.includes('too long'), 'no value is in the message')
+  await new KafkaAdmin(client).deleteTopic(topic)
+})
+
 function mirrored(server: Emulator, table: string): unknown[] {
   return server
     .rows('demo', `m_${table}`)

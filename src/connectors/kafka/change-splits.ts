@@ -41,7 +41,8 @@ export class ChangeSplits implements RecordConsumer {
     })
   }
 
-  placed({ split, at }: SplitAssignment): void {
+  placed({ split, at, isTraced }: SplitAssignment): void {
+    if (isTraced === true) this.#collector.traceRows()
     this.#skips.set(split, skipFromJson(at))
   }
 
@@ -56,6 +57,7 @@ export class ChangeSplits implements RecordConsumer {
     const collector = this.#collector
     collector.begin(before)
     for (let row = 0; row < target.rows; row++) {
+      collector.offset = target.offsets[row] ?? 0n
       try {
         this.#format.decode(messageAt(topic, target, row), collector)
       } catch (error) {

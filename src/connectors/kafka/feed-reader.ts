@@ -68,6 +68,7 @@ export class FeedReader implements SplitReader, RecordConsumer {
     this.#isNarrowed = false
     const [feed] = splits
     this.#isEnded = feed === undefined
+    if (feed?.isTraced === true) this.#collector.traceRows()
     if (feed !== undefined) {
       this.#offsets = offsetsFromJson(feed.at)
       this.#skip = skipFromJson(feed.at)

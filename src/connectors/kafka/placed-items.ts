@@ -52,7 +52,16 @@ function batchOf(
     kind: 'batch',
     split,
     ...range,
-    body: { kind: 'bytes', buffer: made.buffer, length: made.length, separator: collector.separator },
+    body: {
+      kind: 'bytes',
+      buffer: made.buffer,
+      length: made.length,
+      separator: collector.separator,
+      ...(made.traces && {
+        ends: Uint32Array.from(made.traces.ends),
+        metadata: { offset: BigInt64Array.from(made.traces.offsets) },
+      }),
+    },
     ...(isOfTables && { table, ...(partial && { partial }) }),
     rows: made.rows,
     bytes: made.length,

@@ -34,6 +34,9 @@ export class ChangeCollector {
   readonly #seen = new Map<TableId, { newest: SourceTable; readonly shapes: Set<string> }>()
   readonly #wanted = new Map<TableId, boolean>()
   readonly #free: RowBuffer[] = []
+  #isTraced = false
+  /** Of the message that is being read. */
+  offset = 0n
   #items = new Map<TableId, CollectedItem[]>()
   /** So many of the next rows of each table were handed on before. */
   #skip = new Map<TableId, number>()
@@ -53,6 +56,12 @@ export class ChangeCollector {
       this.#wanted.set(table.id, isWanted)
     }
     return isWanted
+  }
+
+  /** From now on rows know where they end and which message they came from. */
+  traceRows(): void {
+    this.#isTraced = true
+    this.#free.length = 0
   }
 
   /** Begins a piece of the log. */
@@ -77,7 +86,7 @@ export class ChangeCollector {
       last.rows.length < BATCH_BYTES
     )
       return last.rows
-    const rows = this.#free.pop() ?? new RowBuffer(this.#options.separator)
+    const rows = this.#free.pop() ?? new RowBuffer(this.#options.separator, this.#isTraced)
     items.push({ kind: 'rows', table, partial, rows })
     return rows
   }
@@ -99,7 +108,7 @@ export class ChangeCollector {
   /** Takes the row back that was handed on before. */
   #passOver(table: SourceTable, rows: RowBuffer, from: number): void {
     const left = this.#skip.get(table.id)
-    if (left === undefined) return
+    if (left === undefined) return rows.trace(this.offset)
     rows.takeBack(from)
     if (left > 1) this.#skip.set(table.id, left - 1)
     else this.#skip.delete(table.id)
@@ -125,6 +134,8 @@ export class ChangeCollector {
   }
 
   release(rows: RowBuffer): void {
+    // Those of before it was asked for, or with traces, are not used again.
+    if (this.#isTraced) return
     rows.reset()
     if (this.#free.length < 16) this.#free.push(rows)
   }

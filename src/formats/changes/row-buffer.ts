@@ -6,11 +6,20 @@ export class RowBuffer {
   buffer: Buffer = Buffer.allocUnsafeSlow(ROW_BUFFER_BYTES)
   length = 0
   rows = 0
+  /** Where each row ends and which message it came from, where that is asked for. */
+  readonly traces: { readonly ends: number[]; readonly offsets: bigint[] } | undefined
   readonly #separator: number
   #rowFrom = 0
 
-  constructor(separator: number) {
+  constructor(separator: number, isTraced = false) {
     this.#separator = separator
+    this.traces = isTraced ? { ends: [], offsets: [] } : undefined
+  }
+
+  /** Says which message the row that was ended last came from. */
+  trace(offset: bigint): void {
+    this.traces?.ends.push(this.length - 1)
+    this.traces?.offsets.push(offset)
   }
 
   reset(): void {
