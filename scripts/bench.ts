@@ -15,10 +15,12 @@ import { icebergToStore } from './bench/cases/iceberg.ts'
 import { kafkaToKafka } from './bench/cases/kafka-to-kafka.ts'
 import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
+import { changesToStore } from './bench/cases/postgres-changes.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
 import { slicesToStore } from './bench/cases/slices.ts'
 import { readLogstores } from './bench/cases/sls.ts'
+import { upsertIntoServers } from './bench/cases/sql-upserts.ts'
 import { startAndKill } from './bench/cases/start-and-kill.ts'
 import { figureTable, limitLines, throughputTable, type Report, type Result, type Settings } from './bench/results.ts'
 import { TestBed } from './bench/test-bed.ts'
@@ -39,7 +41,9 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [11, ['Iceberg → StarRocks', icebergToStore]],
   [12, ['SLS → Hudi, StarRocks', readLogstores]],
   [13, ['Kafka → Kafka', kafkaToKafka]],
+  [14, ['upserts into MariaDB, PostgreSQL', upsertIntoServers]],
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
+  [17, ['a Postgres table and its changes → StarRocks', changesToStore]],
 ])
 
 const { values } = parseArgs({

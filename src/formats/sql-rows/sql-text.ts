@@ -49,7 +49,7 @@ function mysqlLiteral({ name, sql, type }: ColumnAt): string {
       )
     case 'varchar':
     case 'json':
-      return `'''' || replace(replace(CAST(${sql} AS VARCHAR), '\\', '\\\\'), '''', '''''') || ''''`
+      return `'''' || ${escaped(sql, ["'", "''"], ['\\', '\\\\'])} || ''''`
     case 'blob':
       return `'x''' || hex(${sql}) || ''''`
     case 'timestamptz':
@@ -76,7 +76,7 @@ function postgresField({ sql, type }: ColumnAt): string {
   switch (type.kind) {
     case 'varchar':
     case 'json':
-      return `'\\"' || replace(replace(CAST(${sql} AS VARCHAR), '\\', '\\\\\\\\'), '"', '\\"\\"') || '\\"'`
+      return `'\\"' || ${escaped(sql, ['"', '\\"\\"'], ['\\', '\\\\\\\\'])} || '\\"'`
     case 'blob':
       return `'\\\\\\\\x' || hex(${sql})`
     case 'timestamptz':
@@ -84,4 +84,17 @@ function postgresField({ sql, type }: ColumnAt): string {
     default:
       return `CAST(${sql} AS VARCHAR)`
   }
+}
+
+type Replacement = readonly [what: string, by: string]
+
+/** Replaces in a text, the last one first. Looking first is half the cost, as most texts have nothing of it. */
+function escaped(sql: string, ...all: readonly Replacement[]): string {
+  const text = `CAST(${sql} AS VARCHAR)`
+  const isThere = all.map(([what]) => `contains(${text}, ${quoteText(what)})`).join(' OR ')
+  const replaced = all.reduceRight(
+    (inner, [what, by]) => `replace(${inner}, ${quoteText(what)}, ${quoteText(by)})`,
+    text,
+  )
+  return `CASE WHEN ${isThere} THEN ${replaced} ELSE ${text} END`
 }
