@@ -29,8 +29,7 @@ export class ObjectStore {
   }
 
   answer({ method, key, query, headers = {}, body }: S3Request): Reply {
-    if (method === 'GET' && key === '')
-      return this.#list(query?.['prefix'] ?? '', Number(query?.['max-keys'] ?? 1000), query)
+    if (method === 'GET' && key === '') return this.#list(query ?? {})
     if (method === 'POST') return this.#deleteAll(Buffer.from(body ?? []).toString())
     if (method === 'PUT') return this.#put(key, headers, Buffer.from(body ?? []))
     const found = this.#objects.get(key)
