@@ -30,6 +30,13 @@ export function changeTail({ columns }: TailOptions, { op, lsn, index, time }: C
   return Buffer.from(`${parts.join('')}}`)
 }
 
+/** The tails of all changes, where neither their place nor their time is asked for. */
+export function plainTails(options: TailOptions): Readonly<Record<Op, Buffer>> | undefined {
+  if (options.columns.some((column) => column !== '_op')) return undefined
+  const of = (op: Op): Buffer => changeTail(options, { op, lsn: 0n, index: 0, time: '' })
+  return { r: of('r'), c: of('c'), u: of('u'), d: of('d') }
+}
+
 /** Sorts as text in the order of commits and of the changes inside them. */
 function positionText(lsn: Lsn, index: number): string {
   return `${sortableLsn(lsn)}-${String(index).padStart(INDEX_DIGITS, '0')}`

@@ -10,7 +10,7 @@ import {
   type PgConnection,
   type Supplied,
 } from '../../clients/postgres-replication/index.ts'
-import { changeTail, microsText, type Op } from './change-tail.ts'
+import { changeTail, microsText, plainTails, type Op } from './change-tail.ts'
 import type { FeedOptions } from './chunk-feed.ts'
 import { currentValues } from './current-rows.ts'
 import type { FollowedTable } from './followed-table.ts'
@@ -34,6 +34,8 @@ export interface ChangeMessage {
 export class RowChanges {
   readonly #options: ChangeOptions
   readonly #lookup: PgConnection
+  /** What follows each row, where it is always the same. */
+  readonly #plainTails: Readonly<Record<Op, Buffer>> | undefined
   readonly #fresh = new Tuple()
   readonly #old = new Tuple()
   /** Values that were looked up for the message that is read again. */
@@ -43,6 +45,7 @@ export class RowChanges {
   constructor(options: ChangeOptions, lookup: PgConnection) {
     this.#options = options
     this.#lookup = lookup
+    this.#plainTails = plainTails(options.tail)
   }
 
   /** Bytes of values that the next message left out. */
@@ -115,7 +118,7 @@ export class RowChanges {
     if (this.#isRead(message, tuple)) return
     const { tail, unspeakable } = this.#options
     const { followed, begin, index, bytes } = message
-    const end = changeTail(tail, { op, lsn: begin.lsn, index, time: this.#timeOf(begin) })
+    const end = this.#plainTails?.[op] ?? changeTail(tail, { op, lsn: begin.lsn, index, time: this.#timeOf(begin) })
     try {
       writeRow(followed.shape, tuple, bytes, target, end, { unspeakable, supplied })
     } catch (error) {

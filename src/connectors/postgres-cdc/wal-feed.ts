@@ -11,6 +11,7 @@ import {
   roomFor,
   type Begin,
   type LineTarget,
+  type Lsn,
   type PgConnection,
   type Relation,
   type ReplicationStream,
@@ -53,7 +54,7 @@ export class WalFeed {
   #given: WalPosition
   #emitted: JsonObject
   /** What was taken from the stream; rows of it may still be gathered. */
-  #place: WalPlace
+  #place: { lsn: Lsn; row: number }
   #begin: Begin | undefined
   /** Changes of the open transaction, of all tables, that were passed. */
   #index = 0
@@ -73,7 +74,7 @@ export class WalFeed {
     this.#changes = new RowChanges(options, sources.lookup)
     this.#given = { ...walPositionFromJson(assignment.at), timeline: sources.stream.timeline }
     this.#emitted = assignment.at
-    this.#place = this.#given
+    this.#place = { lsn: this.#given.lsn, row: this.#given.row }
     this.#until = assignment.until === undefined ? undefined : walPositionFromJson(assignment.until)
     for (const [key, place] of this.#given.ahead) sources.tables.wentAhead(key, place)
   }
@@ -183,18 +184,23 @@ export class WalFeed {
 
   /** Not given out yet, nor by an earlier start that had given out more of this table than of others. */
   #isWanted({ lsn }: Begin, { ahead }: FollowedTable): boolean {
-    const place = { lsn, row: this.#index }
-    return comparePlaces(place, this.#place) >= 0 && (ahead === undefined || comparePlaces(place, ahead) >= 0)
+    const { lsn: from, row } = this.#place
+    if (lsn < from || (lsn === from && this.#index < row)) return false
+    return ahead === undefined || comparePlaces({ lsn, row: this.#index }, ahead) >= 0
   }
 
   #passed(): true {
     this.#index++
-    if (this.#begin !== undefined) this.#reached({ lsn: this.#begin.lsn, row: this.#index })
+    const lsn = this.#begin?.lsn
+    if (lsn === undefined || lsn < this.#place.lsn) return true
+    // An object for each transaction, not for each change.
+    if (lsn > this.#place.lsn) this.#place = { lsn, row: this.#index }
+    else if (this.#index > this.#place.row) this.#place.row = this.#index
     return true
   }
 
   #reached(place: WalPlace): void {
-    if (comparePlaces(place, this.#place) > 0) this.#place = place
+    if (comparePlaces(place, this.#place) > 0) this.#place = { lsn: place.lsn, row: place.row }
   }
 
   #relation(relation: Relation): boolean {
@@ -234,7 +240,7 @@ export class WalFeed {
     this.#gathered = []
     const ahead = new Map(this.#given.ahead)
     return gathered.map((followed, index) => {
-      ahead.set(followed.key, this.#place)
+      ahead.set(followed.key, { ...this.#place })
       const isLast = index === gathered.length - 1
       if (isLast) for (const [key, place] of ahead) if (comparePlaces(place, this.#place) <= 0) ahead.delete(key)
       this.#given = { ...this.#given, ...(isLast ? this.#place : {}), ahead: new Map(ahead) }
