@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { MillraceError } from '../../core/errors.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
 
@@ -21,6 +22,10 @@ export interface AuditWindow {
 export interface SlicePosition {
   readonly cut: Cut | undefined
   readonly windows: readonly AuditWindow[]
+}
+
+export function isSameCut(one: Cut, other: Cut): boolean {
+  return one.side === other.side && isDeepStrictEqual(one.key, other.key)
 }
 
 export function cutToJson(cut: Cut | undefined): JsonObject {

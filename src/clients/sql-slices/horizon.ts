@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '../../core/context.ts'
-import type { Cut } from './cut.ts'
+import { isSameCut, type Cut } from './cut.ts'
 import type { SliceDialect, SliceSession } from './dialect.ts'
 import type { TableShape } from './table-shape.ts'
 
@@ -27,6 +27,7 @@ export class Horizon {
   readonly #dialect: SliceDialect
   readonly #shape: TableShape
   readonly #options: HorizonOptions
+  #settled: Cut | undefined
   /** Greatest keys that were seen, with when: for values that are no times and have to grow old. */
   readonly #seen: { readonly cut: Cut; readonly at: number }[] = []
 
@@ -42,6 +43,8 @@ export class Horizon {
     if (lateRows.kind === 'lag') return await this.#aged(session, lateRows.lagMs)
     const cut = await this.#candidate(session, 0)
     if (cut === undefined || this.#kind === 'transaction') return cut
+    // Nothing greater came: what is before it was finished the last time already.
+    if (this.#settled !== undefined && isSameCut(cut, this.#settled)) return cut
     const { id, log } = this.#options
     const began = clock.now()
     let toldAt = 0
@@ -60,6 +63,7 @@ export class Horizon {
         else log.warn(message)
       },
     })
+    this.#settled = cut
     return cut
   }
 
@@ -83,7 +87,7 @@ export class Horizon {
     const now = this.#options.clock.now()
     const cut = await this.#candidate(session, 0)
     const last = this.#seen.at(-1)?.cut
-    if (cut !== undefined && JSON.stringify(cut) !== JSON.stringify(last)) this.#seen.push({ cut, at: now })
+    if (cut !== undefined && (last === undefined || !isSameCut(cut, last))) this.#seen.push({ cut, at: now })
     const old = this.#seen.findLastIndex(({ at }) => at + lagMs <= now)
     if (old > 0) this.#seen.splice(0, old)
     return old < 0 ? undefined : this.#seen[0]?.cut

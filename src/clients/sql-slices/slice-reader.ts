@@ -8,7 +8,7 @@ import { Horizon } from './horizon.ts'
 import { ItemQueue } from './item-queue.ts'
 import { LateRowAudit } from './late-row-audit.ts'
 import { LinePool } from './line-target.ts'
-import { positionFromJson } from './cut.ts'
+import { isSameCut, positionFromJson, type Cut } from './cut.ts'
 import { SessionPool } from './session-pool.ts'
 import { lateRowsOf, type SliceOptions } from './options.ts'
 import { SliceFeed, type FeedSettings } from './slice-feed.ts'
@@ -219,6 +219,6 @@ function givenUp({ message, code, detail }: MillraceError, id: string): Millrace
   return new MillraceError(cause, { code, retry: 'restart', detail })
 }
 
-function isReached({ reached }: SliceFeed, to: NonNullable<SliceFeed['reached']>): boolean {
-  return JSON.stringify(reached) === JSON.stringify(to)
+function isReached({ reached }: SliceFeed, to: Cut): boolean {
+  return reached !== undefined && isSameCut(reached, to)
 }
