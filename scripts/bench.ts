@@ -15,6 +15,7 @@ import { icebergToStore } from './bench/cases/iceberg.ts'
 import { kafkaToKafka } from './bench/cases/kafka-to-kafka.ts'
 import { watchMemory } from './bench/cases/memory.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
+import { changesToStore } from './bench/cases/postgres-changes.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
 import { slicesToStore } from './bench/cases/slices.ts'
@@ -42,6 +43,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [13, ['Kafka → Kafka', kafkaToKafka]],
   [14, ['upserts into MariaDB, PostgreSQL', upsertIntoServers]],
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
+  [17, ['a Postgres table and its changes → StarRocks', changesToStore]],
 ])
 
 const { values } = parseArgs({
