@@ -107,4 +107,18 @@ sinks: {out: {from: placed, connector: files, path: ./out, format: json}}
     assert.equal(code, 64)
     assert.match(err, /uses _offset, which generated rows do not have/)
   })
+
+  test('a sink that nothing stands in for is named before anything runs', async () => {
+    await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
+    writeFileSync(
+      path.join(home.path, 'p.yaml'),
+      `name: p
+sources: {${SOURCE}}
+sinks: {out: {from: rows, connector: mysql, url: 'mysql://localhost:1/db', username: u, table: t}}
+`,
+    )
+    const { code, err } = await millrace(home.path, 'verify', 'p.yaml')
+    assert.equal(code, 64)
+    assert.match(err, /the sink "out" \(mysql\) cannot be played/)
+  })
 })

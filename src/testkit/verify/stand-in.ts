@@ -54,6 +54,7 @@ export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
       assign(sources, step.id, sourceOf(step))
     }
     if (step.kind === 'sink') {
+      refuseUnplayable(step)
       const emulator = isEmulated(step) ? stack.use(await emulatorOf(step)) : undefined
       if (emulator !== undefined) emulators.set(step.id, emulator)
       assign(sinks, step.id, sinkOf(step, value, emulator))
@@ -93,6 +94,18 @@ function refuseUnreadable({ id, format, metadata, connector }: SourceStep): void
   throw new MillraceError(`the source "${id}" (${connector}) cannot be played with generated rows: ${why}`, {
     code: 'CONFIG',
   })
+}
+
+/** Sinks that are played by an emulator, by a directory, or by nothing. */
+const PLAYED = ['starrocks', 'doris', 'hudi', 'files', 'blackhole']
+
+function refuseUnplayable({ id, connector }: SinkStep): void {
+  if (PLAYED.includes(connector)) return
+  throw new MillraceError(
+    `the sink "${id}" (${connector}) cannot be played: nothing stands in for its server. Its promises are tested on real ` +
+      'servers (docs/guarantees.md); for the rest of the pipeline write to a `files` sink',
+    { code: 'CONFIG' },
+  )
 }
 
 async function writeInput(directory: string, lines: readonly string[]): Promise<void> {
