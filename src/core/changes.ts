@@ -86,5 +86,6 @@ function isAltered(was: TableColumn | undefined, is: TableColumn): boolean {
 }
 
 function escaped(name: string): string {
-  return name.replaceAll(/[\\.]/g, '\\$&')
+  // Asked for every message of a feed.
+  return name.includes('.') || name.includes('\\') ? name.replaceAll(/[\\.]/g, '\\$&') : name
 }

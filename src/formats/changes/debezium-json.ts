@@ -223,6 +223,7 @@ export class DebeziumJson implements ChangeFormat {
     if (struct === undefined) throw new BadMessage('its schema has no `after`')
     const shape = shapeOf(text, debeziumColumns(struct))
     this.#shapes.set(topic, [shape, ...known].slice(0, SHAPES_MAX))
+    this.#members.expected = text
     return shape
   }
 

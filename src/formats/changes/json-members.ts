@@ -26,7 +26,11 @@ export class JsonMembers {
   to = 0
   #at = 0
   #end = 0
-  #isFirst = true
+  /** An object that probably comes again, byte for byte: comparing it is faster than finding its end. */
+  expected: Buffer = Buffer.alloc(0)
+  #ordinal = -1
+  /** Objects of a feed have their members in the same order: by their place, names that were met there. */
+  readonly #names: { readonly bytes: Buffer; readonly text: string }[][] = []
 
   /** `from` stands at the object's brace or at blanks before it. */
   open(buffer: Buffer, from: number, to: number): void {
@@ -35,7 +39,7 @@ export class JsonMembers {
     this.#at = skipBlank(buffer, from, to)
     if (buffer[this.#at] !== OPEN_BRACE) throw new BadMessage('a JSON object was expected')
     this.#at++
-    this.#isFirst = true
+    this.#ordinal = -1
   }
 
   /** False behind the last member; `to` is then the end of the object. */
@@ -46,11 +50,11 @@ export class JsonMembers {
       this.to = at + 1
       return false
     }
-    if (!this.#isFirst) {
+    if (this.#ordinal >= 0) {
       if (buffer[at] !== COMMA) throw new BadMessage('a comma between two JSON members was expected')
       at = skipBlank(buffer, at + 1, this.#end)
     }
-    this.#isFirst = false
+    this.#ordinal++
     if (buffer[at] !== QUOTE) throw new BadMessage('the name of a JSON member was expected')
     const keyEnd = stringEnd(buffer, at, this.#end)
     this.keyFrom = at + 1
@@ -58,20 +62,33 @@ export class JsonMembers {
     at = skipBlank(buffer, keyEnd, this.#end)
     if (buffer[at] !== COLON) throw new BadMessage('a colon behind the name of a JSON member was expected')
     this.from = skipBlank(buffer, at + 1, this.#end)
-    this.to = valueEnd(buffer, this.from, this.#end)
+    this.to = this.#isExpected() ? this.from + this.expected.length : valueEnd(buffer, this.from, this.#end)
     this.#at = this.to
     return true
+  }
+
+  #isExpected(): boolean {
+    const { buffer, from, expected } = this
+    if (expected.length === 0 || buffer[from] !== OPEN_BRACE || from + expected.length > this.#end) return false
+    return buffer.compare(expected, 0, expected.length, from, from + expected.length) === 0
   }
 
   /** True when the member has this name, given as its bytes. */
   is(name: Buffer): boolean {
     const { buffer, keyFrom, keyTo } = this
-    return keyTo - keyFrom === name.length && buffer.compare(name, 0, name.length, keyFrom, keyTo) === 0
+    return keyTo - keyFrom === name.length && hasAt(buffer, keyFrom, name)
   }
 
   get key(): string {
-    const text = this.buffer.toString('utf8', this.keyFrom, this.keyTo)
-    return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text
+    const { buffer, keyFrom, keyTo } = this
+    const known = (this.#names[this.#ordinal] ??= [])
+    for (const name of known)
+      if (name.bytes.length === keyTo - keyFrom && hasAt(buffer, keyFrom, name.bytes)) return name.text
+    const raw = buffer.toString('utf8', keyFrom, keyTo)
+    const text = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw
+    if (this.#ordinal < NAMES_MAX && known.length < NAMES_EACH)
+      known.push({ bytes: Buffer.from(buffer.subarray(keyFrom, keyTo)), text })
+    return text
   }
 
   get isNull(): boolean {
@@ -86,6 +103,15 @@ export class JsonMembers {
   get text(): string {
     return scalarText(this.buffer, this.from, this.to)
   }
+}
+
+const NAMES_MAX = 1000
+const NAMES_EACH = 4
+
+/** Names are short: calling the native comparison would cost more. */
+function hasAt(buffer: Buffer, from: number, bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at++) if (buffer[from + at] !== bytes[at]) return false
+  return true
 }
 
 export function scalarText(buffer: Buffer, from: number, to: number): string {
