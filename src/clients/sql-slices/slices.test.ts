@@ -30,7 +30,7 @@ test('positions survive the checkpoint log', () => {
   assert.deepEqual(positionFromJson(stored), position)
   assert.deepEqual(positionFromJson({}), { cut: undefined, windows: [] })
   for (const bad of [{ key: 1 }, { key: ['1'], side: 'left' }, { audit: [{ rows: 1 }] }]) {
-    assert.throws(() => positionFromJson(bad as never), { code: 'STORE_CORRUPT' })
+    assert.throws(() => positionFromJson(bad), { code: 'STORE_CORRUPT' })
   }
 })
 
