@@ -1,3 +1,4 @@
+import { endAtOnce, holdsThread } from '../runtime/held-threads.ts'
 import { runProgram } from './program.ts'
 import type { StopSignals } from './verb.ts'
 import { VERSION } from './version.ts'
@@ -12,13 +13,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 let signals: StopSignals | undefined
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+const exitCode = await runProgram(process.argv.slice(2), {
   version: VERSION,
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,
   signals: () => (signals ??= forwardSignals()),
 })
+if (holdsThread()) endAtOnce(exitCode)
+process.exitCode = exitCode
 setTimeout(() => process.exit(), LINGER_MS).unref()
 
 function forwardSignals(): StopSignals {

@@ -1,4 +1,4 @@
-import { hostname } from 'node:os'
+import { hostname, totalmem } from 'node:os'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
 import { pendingSince, shortest, type PartDowntime } from '../checkpoint/expiry.ts'
 import type { Logger } from '../core/context.ts'
@@ -7,6 +7,7 @@ import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { End } from '../checkpoint/cycle.ts'
 import { ExpiryWatch } from '../runtime/expiry-watch.ts'
+import { holdsThread } from '../runtime/held-threads.ts'
 import { ALREADY_FINISHED, Job } from '../runtime/job.ts'
 import type { JobObserver } from '../runtime/observer.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -15,6 +16,7 @@ import { openCheckpointLog, prepareStatePlace, statePlaceOf, type StatePlace } f
 import { readState } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
 import { preflight } from './preflight.ts'
+import { machineBytes, usualMemoryLimit, watchMemory } from './memory-watch.ts'
 import type { Output } from './output.ts'
 import { RunControl } from './run-control.ts'
 import { RunProgress } from './run-progress.ts'
@@ -172,11 +174,11 @@ async function runJobs({ plan, place, logger, observe, control }: JobParts, stop
       random: Math.random,
       observe: (event) => {
         observe(event)
-        // Before the lanes are closed: a query that does not let go ends the process with SIGKILL.
         if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(place.directory, plan, event.error)
       },
     })
     control.follow(job)
+    using _watch = watchMemory(memoryLimitOf(plan), (error) => job.fail(error))
     const stopJob = (): void => job.stop()
     if (stop.aborted) stopJob()
     stop.addEventListener('abort', stopJob, { once: true })
@@ -184,13 +186,17 @@ async function runJobs({ plan, place, logger, observe, control }: JobParts, stop
       return await job.run()
     } catch (thrown) {
       const error = toMillraceError(thrown)
-      if (startsOver(error, stop)) continue
+      if (startsOver(error, stop) && !holdsThread()) continue
       throw error
     } finally {
       stop.removeEventListener('abort', stopJob)
       await log.close()
     }
   }
+}
+
+function memoryLimitOf({ memoryLimitBytes, parallelism }: Plan): number {
+  return memoryLimitBytes ?? usualMemoryLimit(parallelism, machineBytes(process.constrainedMemory(), totalmem()))
 }
 
 function startsOver({ retry, code }: MillraceError, stop: AbortSignal): boolean {

@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'MISMATCH'
   | 'UNAVAILABLE'
   | 'INTERRUPTED'
+  | 'MEMORY'
   | 'INTERNAL'
 
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
@@ -140,6 +141,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     exit: 1,
     meaning: 'The process was told to end at once, before a final checkpoint.',
     remedy: 'Start again: it goes on from the last published checkpoint.',
+  },
+  MEMORY: {
+    exit: 1,
+    meaning: 'The process held more memory than `memoryLimit` allows.',
+    remedy:
+      'Look for SQL or functions that build large values; else raise `memoryLimit` or lower `parallelism`. Nothing is lost: the next start goes on from the last published checkpoint.',
   },
   INTERNAL: {
     exit: 1,

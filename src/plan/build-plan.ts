@@ -82,11 +82,12 @@ export async function buildPlan(
   findings.push(...undecodableFindings(bodies.undecodable, sources), ...undescribedFindings(draft, bodies, graph, flow))
   if (hasErrors(findings)) return { planned: undefined, findings }
   const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles, lanes })
-  const { name, was, checkpoint, s3 } = draft.definition
+  const { name, was, checkpoint, memoryLimit, s3 } = draft.definition
   const plan: Plan = {
     name,
     was: was ?? [],
     parallelism: lanes,
+    ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit }),
     delivery,
     mode: modeOf(draft.definition),
     times,

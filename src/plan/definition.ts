@@ -1,6 +1,6 @@
 import { z, type ZodType } from 'zod'
 import { DELIVERY_CLASSES, type DeliveryClass } from '../core/delivery.ts'
-import { duration, integer, oneOrMany, path, s3, type S3Options } from '../core/options.ts'
+import { duration, integer, oneOrMany, path, s3, size, type S3Options } from '../core/options.ts'
 import {
   aggregateOptions,
   deduplicateOptions,
@@ -41,6 +41,7 @@ export interface PipelineDefinition {
   readonly delivery: 'exactly-once' | DeliveryClass
   readonly accept?: readonly string[] | undefined
   readonly parallelism?: number | undefined
+  readonly memoryLimit?: number | undefined
   readonly checkpoint: {
     readonly interval: number
     readonly timeout: number
@@ -63,6 +64,9 @@ export const pipelineSchema: ZodType<PipelineDefinition> = z.strictObject({
     .describe('The least that must be promised; weaker plans are refused. exactly-once is `exact` or better.'),
   accept: oneOrMany(z.string()).optional().describe('Assumptions that the delivery class may stand on, by name.'),
   parallelism: integer({ min: 1, max: 1024 }).optional().describe('Lanes (worker threads); default: cores.'),
+  memoryLimit: size({ minBytes: 256 * 1024 * 1024 })
+    .optional()
+    .describe('What the process may hold; default: 2 GiB and 1 GiB for each lane, within 80 % of the machine.'),
   checkpoint: checkpoint.prefault({}),
   sources: z.record(id, z.unknown()).describe('What is read, by id.'),
   transforms: z.record(id, z.unknown()).optional().describe('What happens to the rows, by id.'),

@@ -18,6 +18,8 @@ export interface Plan {
   /** Former names whose state this pipeline takes over. */
   readonly was: readonly string[]
   readonly parallelism: number
+  /** Bytes that the process may hold; absent: what the machine suggests. */
+  readonly memoryLimitBytes?: number
   /** The effective class: that of the weakest link. */
   readonly delivery: Delivery
   /** `two-phase` unless the pipeline asks for `at-least-once`. */

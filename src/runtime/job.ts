@@ -76,6 +76,11 @@ export class Job {
     return this.#run?.checkpoint() ?? false
   }
 
+  /** Ends the job with this error, as if one of its parts had failed. */
+  fail(error: MillraceError): void {
+    this.#run?.fail(error)
+  }
+
   /** Shows records that leave a step, on all lanes; `undefined` closes the tap. */
   tap(step: string | undefined, limit: number): void {
     this.#run?.tap(step, limit)

@@ -3,10 +3,11 @@ import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import { threadUrl } from '../core/thread-url.ts'
 import { channelsOf } from './lane-channels.ts'
+import { noteHeldThread } from './held-threads.ts'
 import type { LanePort, OpenLane } from './lane-group.ts'
 import type { FromLane, LaneData, ToLane } from './messages.ts'
 
-/** A drain that takes longer than this is ended with SIGKILL to ourselves: a native query does not let go. */
+/** A drain that takes longer than this is not waited for: a native query does not let go. */
 const CLOSE_MS = 2000
 /** A lane that is still booting cannot hear yet; on a busy machine that takes a while. */
 const BOOT_MS = 30_000
@@ -62,8 +63,13 @@ class LaneHandle implements LanePort {
   async close(): Promise<void> {
     this.#isClosing = true
     this.send({ kind: 'close' })
-    const timer = setTimeout(() => process.kill(process.pid, 'SIGKILL'), this.#isReady ? CLOSE_MS : BOOT_MS)
-    await this.#exited
+    const held = Promise.withResolvers<void>()
+    const giveUp = (): void => {
+      noteHeldThread()
+      held.resolve()
+    }
+    const timer = setTimeout(giveUp, this.#isReady ? CLOSE_MS : BOOT_MS)
+    await Promise.race([this.#exited, held.promise])
     clearTimeout(timer)
   }
 }

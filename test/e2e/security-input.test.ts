@@ -103,6 +103,29 @@ suite('input', { concurrency: 3 }, () => {
     assert.ok(!readdirSync(home.directory).some((name) => name.startsWith('stolen')))
   })
 
+  test('S24: an expression that builds more than the process may hold ends the job, which loses nothing', async () => {
+    await using home = await JobHome.create()
+    const lines = Array.from({ length: 40 }, (_, id) => `{"id":${id},"name":"x"}\n`)
+    home.put('in/rows.ndjson', lines.join(''))
+    // The database knows nothing of what its functions hold for the rows of a batch.
+    const sql = (length: string): string => `SELECT id, sha256(repeat(name, ${length})) AS name FROM \\"in\\"`
+    const write = (length: string): void =>
+      home.write({
+        sources: FILES,
+        transforms: `t: {from: in, sql: "${sql(length)}"}`,
+        sinks: `out: {from: t, ${OUT}}`,
+        memoryLimit: '600MiB',
+      })
+    write('100000000 + id')
+    const { code, err } = await millrace(home.directory, 'run', 'job.yaml')
+    assert.equal(code, 1, err)
+    assert.match(err, /MEMORY the process holds [\d.]+ MB, more than its memoryLimit of 629\.1 MB/)
+    write('1000 + id')
+    const ran = await millrace(home.directory, 'run', 'job.yaml')
+    assert.equal(ran.code, 0, ran.err)
+    assert.equal(linesIn(home).length, 40)
+  })
+
   test('S25: no link and no NUL leads a module or a secret out of where it has to be', async () => {
     await using elsewhere = await JobHome.create()
     elsewhere.put('evil.ts', 'export default (row) => row\n')

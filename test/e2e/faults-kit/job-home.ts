@@ -22,11 +22,12 @@ export class JobHome implements AsyncDisposable {
     return new JobHome(made.path, () => made.remove())
   }
 
-  write({ sources, transforms, sinks, parallelism = 1, interval = '300ms', accept }: PipelineText): void {
+  write({ sources, transforms, sinks, parallelism = 1, interval = '300ms', accept, memoryLimit }: PipelineText): void {
     const lines = [
       'name: job',
       `parallelism: ${parallelism}`,
       ...(accept === undefined ? [] : [`accept: [${accept}]`]),
+      ...(memoryLimit === undefined ? [] : [`memoryLimit: ${memoryLimit}`]),
       `sources: {${sources}}`,
       ...(transforms === undefined ? [] : [`transforms: {${transforms}}`]),
       `sinks: {${sinks}}`,
@@ -80,6 +81,7 @@ export interface PipelineText {
   readonly parallelism?: number
   readonly interval?: string
   readonly accept?: string
+  readonly memoryLimit?: string
 }
 
 export interface Report {
