@@ -68,6 +68,7 @@ export interface PipelineInput<SourceId extends string, TransformId extends stri
   readonly delivery?: 'exactly-once' | 'atomic' | 'exact' | 'convergent' | 'at-least-once'
   readonly accept?: string | readonly string[]
   readonly parallelism?: number
+  readonly memoryLimit?: string
   readonly checkpoint?: {
     readonly interval?: string
     readonly timeout?: string
