@@ -19,7 +19,7 @@ const source: SourceConnector<PostgresCdcOptions> = {
 /** Changes of PostgreSQL tables, by logical replication. */
 export const connector: Connector = {
   name: 'postgres-cdc',
-  summary: 'Reads a PostgreSQL table and then every change of it, from a replication slot of its own.',
+  summary: 'Reads PostgreSQL tables: all rows that are there, then every change, from a replication slot of its own.',
   source,
 }
 
