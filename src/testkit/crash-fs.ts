@@ -65,13 +65,11 @@ export class CrashFs {
   waysToCrash(count: number, pendingMax: number): (() => CrashFs)[] {
     const happened = this.changes.slice(0, count)
     const open = pendingOf(happened).slice(-pendingMax)
-    const ways: (() => CrashFs)[] = []
-    for (let choice = 0; choice < 3 ** open.length; choice++) {
-      const fates = new Map(open.map((at, bit) => [at, Math.floor(choice / 3 ** bit) % 3]))
-      if ([...fates].some(([at, fate]) => fate === 2 && happened[at]?.kind !== 'write')) continue
-      ways.push(() => new CrashFs(rebuild(copyOf(this.#base), happened, fates)))
-    }
-    return ways
+    const chosen = open.reduce<ReadonlyMap<number, Fate>[]>(
+      (all, at) => all.flatMap((fates) => fatesOf(happened[at]).map((fate) => new Map([...fates, [at, fate]]))),
+      [new Map()],
+    )
+    return chosen.map((fates) => () => new CrashFs(rebuild(copyOf(this.#base), happened, fates)))
   }
 
   #makeDirectories(path: string): string | undefined {
@@ -172,16 +170,25 @@ function pendingOf(changes: readonly Change[]): number[] {
   return pending.reverse()
 }
 
-/** `fates`: 0 the change never came to the disk, 1 it did, 2 half of it. */
-function rebuild(tree: Tree, changes: readonly Change[], fates: ReadonlyMap<number, number>): Tree {
+/** What became of a change: of a write a part may be there, or its length without its bytes. */
+type Fate = 'done' | 'gone' | 'quarter' | 'half' | 'all but a byte' | 'zeros'
+
+function fatesOf(change: Change | undefined): readonly Fate[] {
+  return change?.kind === 'write' ? ['done', 'gone', 'quarter', 'half', 'all but a byte', 'zeros'] : ['done', 'gone']
+}
+
+function leftOf(bytes: Buffer, fate: Fate): Buffer {
+  if (fate === 'quarter') return bytes.subarray(0, bytes.length >> 2)
+  if (fate === 'half') return bytes.subarray(0, bytes.length >> 1)
+  if (fate === 'all but a byte') return bytes.subarray(0, -1)
+  return fate === 'zeros' ? Buffer.alloc(bytes.length) : bytes
+}
+
+function rebuild(tree: Tree, changes: readonly Change[], fates: ReadonlyMap<number, Fate>): Tree {
   for (const [at, change] of changes.entries()) {
-    const fate = fates.get(at) ?? 1
-    if (fate === 0) continue
-    if (fate === 2 && change.kind === 'write') {
-      apply(tree, { ...change, bytes: change.bytes.subarray(0, change.bytes.length >> 1) })
-    } else {
-      apply(tree, change)
-    }
+    const fate = fates.get(at) ?? 'done'
+    if (fate === 'gone') continue
+    apply(tree, change.kind === 'write' ? { ...change, bytes: leftOf(change.bytes, fate) } : change)
   }
   // What lies in a directory that is not there cannot be reached.
   for (const path of tree.directories) if (!isReachable(tree, path)) tree.directories.delete(path)
