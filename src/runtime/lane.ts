@@ -161,8 +161,7 @@ export class Lane {
   reportProgress(elapsedMs: number): void {
     // While an item waits for those behind it, nobody can tell a quiet split from one that has no turn.
     if (!this.#isHandling && this.#isReading) this.#steps.eventTime.passed(elapsedMs)
-    const times = this.#steps.eventTime.report()
-    if (times.size > 0 && this.#isRunning) this.#tell({ kind: 'event-time', attempt: this.#attempt, times })
+    this.#tellEventTime()
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
     for (const { task, rebalance } of this.#steps.sources.values()) {
@@ -253,6 +252,12 @@ export class Lane {
     this.failed(attempt, error)
   }
 
+  #tellEventTime(): void {
+    if (!this.#isRunning) return
+    const times = this.#steps.eventTime.report()
+    if (times.size > 0) this.#tell({ kind: 'event-time', attempt: this.#attempt, times })
+  }
+
   get #hasState(): boolean {
     return this.#steps.stages.some((stage) => stage.hasState)
   }
@@ -317,6 +322,7 @@ export class Lane {
       this.#isHandling = true
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
       this.#isHandling = false
+      this.#tellEventTime()
     }
     task.advance(item)
     if (item.kind === 'split-end') {
