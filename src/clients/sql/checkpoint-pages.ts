@@ -47,14 +47,21 @@ export class CheckpointPages {
     return this.#send(shard)
   }
 
-  /** Sends what waits, whatever its size. */
-  async sendAll(): Promise<void> {
-    await Promise.all(this.#filling.map((_, shard) => this.#send(shard)))
+  /** Sends what waits, whatever its size, where a connection has nothing else to do. True: something still waits. */
+  sendIdle(): boolean {
+    let isLeft = false
+    this.#filling.forEach((page, shard) => {
+      if (page === undefined) return
+      // A failure is heard of at the next write or at the barrier.
+      if (this.#options.connections[shard]?.isIdle === true) this.#send(shard).catch(() => undefined)
+      else isLeft = true
+    })
+    return isLeft
   }
 
   /** Every row is on the server and committed there. */
   async finish(): Promise<void> {
-    await this.sendAll()
+    await Promise.all(this.#filling.map((_, shard) => this.#send(shard)))
     await Promise.all(this.#sent)
     this.throwIfFailed()
   }

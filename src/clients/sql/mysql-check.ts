@@ -16,8 +16,8 @@ export async function checkMysqlServer(
   const settings = new Map(rows.map((row) => [textAt(row, 0), textAt(row, 1)]))
   const findings: Finding[] = []
   const packet = Number(settings.get('max_allowed_packet') ?? Number.POSITIVE_INFINITY)
-  if (packet < 2 * pageBytes + SLACK_BYTES) {
-    const message = `max_allowed_packet of the server is ${packet} bytes; pages of ${pageBytes} need twice as much and 64 KiB`
+  if (packet < 3 * pageBytes + SLACK_BYTES) {
+    const message = `max_allowed_packet of the server is ${packet} bytes; pages of ${pageBytes} characters may need thrice as much and 64 KiB`
     findings.push({ severity: 'error', code: 'PREFLIGHT', message, hint: 'Raise it, or lower `pageBytes`.' })
   }
   if (settings.get('read_only') === 'ON' || settings.get('super_read_only') === 'ON') {

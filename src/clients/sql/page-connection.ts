@@ -39,6 +39,11 @@ export class PageConnection {
     this.#options = options
   }
 
+  /** No page is under way here. */
+  get isIdle(): boolean {
+    return this.#waiting === 0
+  }
+
   /** Resolves when at most one page waits here. */
   async room(): Promise<void> {
     while (this.#waiting > 1) await this.#last.catch(() => undefined)

@@ -136,8 +136,7 @@ export class SqlWriter implements SinkWriter {
   #arm(pages: CheckpointPages): void {
     this.#disarm ??= this.#context.clock.after(this.#options.flushInterval, () => {
       this.#disarm = undefined
-      // A failure is heard of at the next write or at the barrier.
-      pages.sendAll().catch(() => undefined)
+      if (pages.sendIdle()) this.#arm(pages)
     })
   }
 
