@@ -9,6 +9,7 @@ import { Confirmations } from './confirmations.ts'
 import { planChunks } from './chunk-plan.ts'
 import { connect, connectionOptions } from './connect.ts'
 import { sourceTableOf } from './followed-table.ts'
+import { Headroom } from './headroom.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
 import { ensurePublication, ensureSlot, settle } from './prepare.ts'
@@ -36,6 +37,7 @@ export class PostgresEnumerator implements SplitEnumerator {
   readonly #context: SourceContext
   readonly #names: Names
   readonly #confirmations: Confirmations
+  readonly #headroom = new Headroom()
   /** The log is still to be found. */
   #hasLog: boolean
 
@@ -82,6 +84,14 @@ export class PostgresEnumerator implements SplitEnumerator {
     return new Map([[WAL, end > lsn ? Number(end - lsn) : 0]])
   }
 
+  async headroomSeconds(): Promise<number | undefined> {
+    if (this.#options.end === 'snapshot') return undefined
+    await using connection = await this.#replication()
+    const { end } = await identify(connection)
+    const slot = await readSlot(connection, this.#names.slot)
+    return this.#headroom.look(slot, end, this.#context.clock.now())
+  }
+
   async acknowledge(positions: readonly SplitPosition[], _permit: AcknowledgePermit): Promise<void> {
     const wal = positions.find(({ split }) => split === WAL)
     if (wal !== undefined) this.#confirmations.confirmed(walPositionFromJson(wal.next).lsn)
@@ -111,7 +121,7 @@ export class PostgresEnumerator implements SplitEnumerator {
       const followed = tables.map(({ schema, name }) => ({ schema, name, chunks: [], high: 0n }))
       return [this.#walSplit({ start, spec: { system, tables: followed } }, { timeline, end })]
     }
-    await settle(connection, this.#context.clock)
+    await settle(connection, this.#context)
     return await this.#chunks(connection, tables, { system, start })
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/context.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import {
   endWalsender,
   readSlot,
@@ -31,8 +32,16 @@ export async function openStream(
     } catch (error) {
       if (sqlStateOf(error) !== IN_USE || left === 0) throw error
       const holder = (await readSlot(lookup, slot))?.activePid
-      if (holder !== undefined && !(await endWalsender(lookup, holder, application))) throw error
+      if (holder !== undefined && !(await endWalsender(lookup, holder, application))) throw held(slot, error)
       await clock.sleep(PAUSE_MS)
     }
   }
+}
+
+function held(slot: string, error: unknown): MillraceError {
+  const { message } = toMillraceError(error)
+  return new MillraceError(
+    `${message}: somebody else streams from ${slot}. Give this pipeline a slot of its own, or end the other reader`,
+    { code: 'UNAVAILABLE', retry: 'restart', cause: error },
+  )
 }

@@ -7,6 +7,8 @@ import type { SplitAssignment } from '../../core/source.ts'
 import { FollowedSource } from '../../testkit/followed-source.ts'
 import { testSourceContext } from '../../testkit/lane-context.ts'
 import { PostgresDatabase } from '../../testkit/postgres-database.ts'
+import { connectionOptions } from './connect.ts'
+import { openStream } from './open-stream.ts'
 import { postgresCdcOptions } from './options.ts'
 import { PostgresCdcSource } from './source.ts'
 import { leftAt } from './verify-position.ts'
@@ -128,6 +130,15 @@ suite('places in the log of a Postgres server', () => {
     await database.sql('INSERT INTO t VALUES (3)')
     await source.readUntil(() => source.count === 3)
     assert.notEqual(await holder(), first)
+
+    // A publication and a slot of that name, but another pipeline's.
+    const names = { slot: slotOf(database), publication: slotOf(database), application: 'millrace of somebody else' }
+    const options = postgresCdcOptions.parse({ ...database.options, table: 't' })
+    const clock = testSourceContext().clock
+    await assert.rejects(
+      openStream({ ...connectionOptions(options, names.application) }, session, { names, from: 0n, clock }),
+      { code: 'UNAVAILABLE', message: /somebody else streams from/ },
+    )
   })
 
   test('where a timeline was left is found in its history', () => {

@@ -60,7 +60,9 @@ export function publicationProblem(name: string, publication: Publication, table
 export async function ensureSlot(connection: PgConnection, names: Names, log: Logger): Promise<Lsn> {
   const there = await readSlot(connection, names.slot)
   if (there === undefined) {
-    log.info(`making replication slot ${names.slot}: it keeps the server's log until this pipeline has read it`)
+    log.info(
+      `making replication slot ${names.slot}: it keeps the server's log for this pipeline, and waits for open transactions`,
+    )
     return await createSlot(connection, names.slot)
   }
   const what = `replication slot ${names.slot}`
@@ -77,11 +79,17 @@ export async function ensureSlot(connection: PgConnection, names: Names, log: Lo
  * Waits until every transaction has ended that ran when the slot began. One of them may have written its commit before
  * that, and not be seen by others yet: it would be missing in the slot and in a snapshot that is taken now.
  */
-export async function settle(connection: PgConnection, clock: Clock): Promise<void> {
+export async function settle(
+  connection: PgConnection,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+): Promise<void> {
   const current = async (): Promise<Snapshot> => {
     const [row] = await connection.query('SELECT pg_catalog.pg_current_snapshot()', 'taking a snapshot')
     return new Snapshot(row?.[0] ?? '')
   }
   const { xmax } = await current()
-  while ((await current()).xmin < xmax) await clock.sleep(SETTLE_MS)
+  for (let looks = 0; (await current()).xmin < xmax; looks++) {
+    if (looks === 20) log.info('waiting for transactions to end that were open when the slot was made')
+    await clock.sleep(SETTLE_MS)
+  }
 }
