@@ -6,6 +6,7 @@ const NAMES: readonly string[] = [
   'doris',
   'file',
   'files',
+  'http',
   'hudi',
   'iceberg',
   'kafka',
