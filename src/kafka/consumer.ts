@@ -204,7 +204,9 @@ export class Consumer implements AsyncDisposable {
 
   #receive(fetched: FetchedPartition): void {
     const work = this.#works.get(keyOf(fetched))
-    if (work === undefined || work.isStopped || fetched.from !== work.fetchAt) return
+    if (work === undefined || work.isStopped) return
+    // The positions were given anew while this was on its way: they are given again.
+    if (fetched.from !== work.fetchAt) return this.#assignSession()
     const messages = decodeMessages(fetched, this.#cursor)
     work.fetchAt = fetched.next
     work.endOffset = this.#options.isolation === 'uncommitted' ? fetched.highWatermark : fetched.lastStableOffset
@@ -240,7 +242,11 @@ export class Consumer implements AsyncDisposable {
       signal: work.signal,
       attempt,
       commit: () => this.#commitHandled(work, messages),
-      offsets: () => this.#offsets.after(messages),
+      offsets: () => {
+        // Signed as the member that we are now, the work of a partition that was taken away would count.
+        if (work.signal.aborted) throw takenAway(work)
+        return this.#offsets.after(messages)
+      },
     })
     try {
       await this.#handling?.handle(messages, context, work.signal)
@@ -334,4 +340,9 @@ export class Consumer implements AsyncDisposable {
     for (const work of this.#works.values()) work.isStopped = true
     this.#wake?.()
   }
+}
+
+function takenAway({ topic, partition }: PartitionOf): MillraceError {
+  const message = `${topic} partition ${partition} was taken away: its messages are delivered again elsewhere`
+  return new MillraceError(message, { code: 'FENCED', detail: { topic, partition } })
 }
