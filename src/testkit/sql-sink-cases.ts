@@ -76,6 +76,22 @@ function keyTests(open: Open, connector: AnySqlSink): void {
     assert.deepEqual((await accounts(target))[0], ['1', 'same version', '7'])
   })
 
+  test('a deadlock with somebody else is no error, whoever loses it', async () => {
+    await using target = await open()
+    await target.query("INSERT INTO accounts VALUES (1, 'first', 0), (5, 'fifth', 0)")
+    await using life = await SqlSinkLife.begin(connector, target, { ...UPSERT, connections: 1 }, { rows: ROWS })
+    await using other = await target.session()
+    await other.query('BEGIN')
+    await other.query('UPDATE accounts SET seen = 1 WHERE id = 5')
+    await life.write("SELECT range AS id, 'ours' AS name, 2 AS seen FROM range(1, 10)")
+    const written = life.cut()
+    // Our page holds the first row by now, or soon will, and wants the fifth.
+    await other.query('UPDATE accounts SET seen = 1 WHERE id = 1').catch(() => undefined)
+    await other.query('ROLLBACK')
+    await written
+    assert.deepEqual(new Set((await accounts(target)).map(([, name, seen]) => `${name} ${seen}`)), new Set(['ours 2']))
+  })
+
   test('rows that do not fill a page are sent when it is time', async () => {
     await using target = await open()
     await using life = await SqlSinkLife.begin(connector, target, { ...UPSERT, flushInterval: '10ms' }, { rows: ROWS })
