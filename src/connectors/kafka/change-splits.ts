@@ -15,6 +15,7 @@ import { messageAt, noChange } from './message-at.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { placedItems, skipFromJson, skipToJson, type Skip } from './placed-items.ts'
 import type { RecordConsumer } from './reader.ts'
+import { openRegistry } from './registry.ts'
 import { offsetToJson, type KafkaSplit } from './split.ts'
 import { wantedBy } from './wanted-tables.ts'
 
@@ -33,7 +34,11 @@ export class ChangeSplits implements RecordConsumer {
   constructor(options: KafkaSourceOptions, format: ChangeFormatName, context: LaneContext) {
     this.#isOfTables = context.tables === true
     this.#formatName = format
-    this.#format = openChangeFormat(format, context.schema)
+    this.#format = openChangeFormat(
+      format,
+      context.schema,
+      options.registry === undefined ? undefined : openRegistry(options),
+    )
     this.#collector = new ChangeCollector({
       separator: context.format.kind === 'bytes' ? context.format.separator : 0x0a,
       wants: wantedBy(options),
@@ -47,18 +52,21 @@ export class ChangeSplits implements RecordConsumer {
   }
 
   /** The changes of the target's records. The last item stands behind all of them. */
-  itemsOf(
+  async itemsOf(
     { topic, partition }: Pick<KafkaSplit, 'topic' | 'partition'>,
     split: string,
     range: { readonly from: bigint; readonly next: bigint },
     target: RecordTarget,
-  ): Item[] {
+  ): Promise<Item[]> {
     const before = this.#skips.get(split) ?? new Map<TableId, number>()
     const collector = this.#collector
     collector.begin(before)
     for (let row = 0; row < target.rows; row++) {
       collector.offset = target.offsets[row] ?? 0n
       try {
+        const missing = this.#format.missing?.(messageAt(topic, target, row)) ?? []
+        for (const schema of missing) await this.#format.learn?.(schema)
+        // Others may have used it while we waited.
         this.#format.decode(messageAt(topic, target, row), collector)
       } catch (error) {
         collector.clear()

@@ -6,6 +6,11 @@ import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 const source: SourceConnector<KafkaSourceOptions> = {
   options: kafkaSourceOptions,
   describe,
+  discoverSchema: async (options) => {
+    if (options.format !== 'avro') return undefined
+    const { registeredColumns } = await import('./registry.ts')
+    return registeredColumns(options)
+  },
   create: async (options) => {
     const { KafkaSource } = await import('./source.ts')
     return new KafkaSource(options)
@@ -42,17 +47,18 @@ function describe(options: KafkaSourceOptions): SourceDescription {
     },
     bounded: options.end !== 'never',
     gives: ['bytes'],
-    format: tellsChanges(format) ? 'json' : format,
+    format: format === 'avro' || tellsChanges(format) ? 'json' : format,
     ...(options.tables !== undefined && { tables: true }),
-    metadata: tellsChanges(format)
-      ? []
-      : [
-          { name: '_key', type: 'blob', nullable: true },
-          { name: '_headers', type: 'varchar', nullable: true },
-          { name: '_timestamp', type: 'timestamptz', nullable: false },
-          { name: '_partition', type: 'integer', nullable: false },
-          { name: '_offset', type: 'bigint', nullable: false },
-        ],
+    metadata:
+      format === 'avro' || tellsChanges(format)
+        ? []
+        : [
+            { name: '_key', type: 'blob', nullable: true },
+            { name: '_headers', type: 'varchar', nullable: true },
+            { name: '_timestamp', type: 'timestamptz', nullable: false },
+            { name: '_partition', type: 'integer', nullable: false },
+            { name: '_offset', type: 'bigint', nullable: false },
+          ],
     rebalance: options.rebalance === 'on-skew',
     findings: options.tls?.insecureSkipVerify === true ? [UNVERIFIED] : [],
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { duration, identifier, properties } from '../../core/options.ts'
+import { duration, identifier, properties, secret, url } from '../../core/options.ts'
+import type { RegistryOptions } from '../../clients/schema-registry/index.ts'
 import {
   CHANGE_FORMATS,
   FEED_FORMATS,
@@ -47,7 +48,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       .describe('Regular expression; topics that match are read, also those created later.')
       .meta({ examples: ['^clicks_.*$'] }),
     format: z
-      .enum(['json', 'csv', 'raw', ...CHANGE_FORMATS, ...FEED_FORMATS])
+      .enum(['json', 'csv', 'raw', 'avro', ...CHANGE_FORMATS, ...FEED_FORMATS])
       .default('json')
       .describe(
         `How values are encoded. ${[...CHANGE_FORMATS, ...FEED_FORMATS].join(', ')} are feeds of changes: their rows have the columns of the table and \`__op\` (0 upsert, 1 delete).`,
@@ -63,6 +64,17 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
         'Of a feed of changes: regular expressions over the whole of `database.table`. Rows of several tables go to a sink with `routes`.',
       )
       .meta({ examples: [['shop\\..*']] }),
+    registry: z
+      .strictObject({
+        url: url(['http', 'https'])
+          .describe('Address of the registry.')
+          .meta({ examples: ['http://registry:8081'] }),
+        username: identifier().optional().describe('User, where it asks for one.'),
+        password: secret().optional().describe('Its password: `${NAME}`, {file: path} or {exec: command}.'),
+        allowPlaintext: z.boolean().default(false).describe('Allows the password over plain HTTP.'),
+      })
+      .optional()
+      .describe('Of avro and debezium-avro: the schema registry (Confluent’s API) whose ids values begin with.'),
     schema: z.record(z.string(), z.string()).optional().describe('Columns and their SQL types.'),
     start: z
       .union([z.enum(['earliest', 'latest']), time, offsetsByTopic])
@@ -91,6 +103,10 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
     if ((options.topics === undefined) === (options.topicPattern === undefined)) {
       context.addIssue({ code: 'custom', path: ['topics'], message: 'give either `topics` or `topicPattern`' })
     }
+    if (options.format.endsWith('avro') !== (options.registry !== undefined)) {
+      const message = options.registry === undefined ? 'is needed for this format' : 'belongs to avro and debezium-avro'
+      context.addIssue({ code: 'custom', path: ['registry'], message })
+    }
     for (const name of ['table', 'tables'] as const) {
       if (options[name] === undefined || tellsChanges(options.format)) continue
       context.addIssue({ code: 'custom', path: [name], message: 'needs a format of changes, such as debezium-json' })
@@ -114,7 +130,8 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
 export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
-  readonly format: 'json' | 'csv' | 'raw' | ChangeFormatName | FeedFormatName
+  readonly format: 'json' | 'csv' | 'raw' | 'avro' | ChangeFormatName | FeedFormatName
+  readonly registry?: RegistryOptions | undefined
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
   readonly schema?: Readonly<Record<string, string>> | undefined

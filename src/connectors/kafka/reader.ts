@@ -13,6 +13,7 @@ import {
   type KafkaClient,
   type ValueTarget,
 } from '../../clients/kafka/index.ts'
+import { AvroRecords } from './avro-records.ts'
 import { ChangeSplits } from './change-splits.ts'
 import { fetchOptionsOf } from './connect.ts'
 import { metadataOf } from './metadata.ts'
@@ -30,7 +31,7 @@ export interface RecordConsumer {
     split: string,
     range: { readonly from: bigint; readonly next: bigint },
     target: RecordTarget,
-  ): Item[]
+  ): Item[] | Promise<Item[]>
 }
 
 interface OpenSplit {
@@ -63,7 +64,7 @@ export class KafkaReader implements SplitReader {
     this.#session = new FetchSession(client, fetchOptionsOf(options))
     this.#metadata = context.metadata
     const { format } = options
-    this.#changes = consumer ?? (isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined)
+    this.#changes = consumer ?? consumerOf(options, context)
     this.#targets = {
       separator: this.#changes === undefined ? separatorOf(context) : separatorFor(format),
       isJson: format !== 'csv' && format !== 'raw',
@@ -94,7 +95,7 @@ export class KafkaReader implements SplitReader {
     const ended = this.#takeEnded()
     if (ended.length > 0) return ended
     if (this.#current === undefined && !(await this.#loadNext(signal))) return []
-    return [...this.#gather(), ...this.#takeEnded()]
+    return [...(await this.#gather()), ...this.#takeEnded()]
   }
 
   async close(): Promise<void> {
@@ -127,7 +128,7 @@ export class KafkaReader implements SplitReader {
     return true
   }
 
-  #gather(): readonly Item[] {
+  async #gather(): Promise<readonly Item[]> {
     const partition = this.#current
     const split = partition === undefined ? undefined : this.#splits.get(splitIdOf(partition))
     if (partition === undefined || split === undefined) return []
@@ -142,7 +143,7 @@ export class KafkaReader implements SplitReader {
     }
     if (this.#changes === undefined) return [this.#batchOf(split, partition.partition, from, target)]
     assert(target instanceof RecordTarget, 'changes are made of whole records')
-    const items = this.#changes.itemsOf(partition, split.assignment.split, { from, next: split.next }, target)
+    const items = await this.#changes.itemsOf(partition, split.assignment.split, { from, next: split.next }, target)
     this.#pool.give(target)
     return items
   }
@@ -229,7 +230,13 @@ function separatorOf({ format }: LaneContext): number {
   return format.kind === 'bytes' ? format.separator : LINE_FEED
 }
 
+function consumerOf(options: KafkaSourceOptions, context: LaneContext): RecordConsumer | undefined {
+  const { format } = options
+  if (format === 'avro') return new AvroRecords(options, context)
+  return isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined
+}
+
 /** Changes are made of lines, so JSON loses its line feeds; messages that are no JSON are left as they are. */
 function separatorFor(format: KafkaSourceOptions['format']): number {
-  return format === 'ticdc-open-protocol' ? 0 : LINE_FEED
+  return format === 'ticdc-open-protocol' || format.endsWith('avro') ? 0 : LINE_FEED
 }

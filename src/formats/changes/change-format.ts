@@ -15,5 +15,8 @@ export interface ChangeMessage {
 
 /** Makes changes of messages. Throws `BadMessage` for what it cannot read. */
 export interface ChangeFormat {
+  /** Schemas that have to be learnt before the message can be read. */
+  missing?(message: ChangeMessage): readonly number[]
+  learn?(schema: number): Promise<void>
   decode(message: ChangeMessage, out: ChangeCollector): void
 }

@@ -107,6 +107,15 @@ export function debeziumColumns(struct: ConnectField): DebeziumColumn[] {
   })
 }
 
+/** The type that a field's name gives it; `undefined` for names that mean nothing. */
+export function typeNameOf(field: ConnectField): string | undefined {
+  return MEANINGS[field.name ?? '']?.type(field)
+}
+
+export function convertOf(field: ConnectField): ValueText | undefined {
+  return MEANINGS[field.name ?? '']?.convert?.(field)
+}
+
 /** Its precision is known where the connector was told to say so; otherwise the widest that leaves room for the scale. */
 function decimalType({ parameters }: ConnectField): string {
   const precision = Number(parameters?.['connect.decimal.precision'] ?? 38)

@@ -54,9 +54,13 @@ export class DebeziumJson implements ChangeFormat {
   #op = 0
   #isOther = false
 
-  /** `declared` are the columns of the pipeline, for messages without their schema. */
-  constructor(declared: Schema | undefined) {
-    this.#declared = declared === undefined ? undefined : shapeOf(Buffer.alloc(0), declaredColumns(declared))
+  /**
+   * `declared` are the columns of the pipeline, for messages without their schema; `isConverted`: values are already as our
+   * rows have them.
+   */
+  constructor(declared: Schema | undefined, isConverted = false) {
+    const columns = declared === undefined || isConverted ? declared : declaredColumns(declared)
+    this.#declared = columns === undefined ? undefined : shapeOf(Buffer.alloc(0), columns)
   }
 
   decode(message: ChangeMessage, out: ChangeCollector): void {

@@ -2,7 +2,10 @@
  * Change formats: messages of other systems as rows of tables. A format reads one message at a time out of a buffer and
  * writes JSON rows with `__op`; where no value has to be converted a row's bytes go on as they are.
  */
+import { assert } from '../../core/assert.ts'
 import type { Schema } from '../../core/schema.ts'
+import type { SchemaOf } from '../avro/avro-schemas.ts'
+import { DebeziumAvro } from '../avro/debezium-avro.ts'
 import { CanalJson } from './canal-json.ts'
 import type { ChangeFormat } from './change-format.ts'
 import { DebeziumJson } from './debezium-json.ts'
@@ -15,11 +18,18 @@ export { BadMessage } from './json-members.ts'
 
 export { isChangeFormat, type ChangeFormatName } from './names.ts'
 
-/** `declared` are the columns of the pipeline, where it names them. */
-export function openChangeFormat(name: ChangeFormatName, declared: Schema | undefined): ChangeFormat {
+/** `declared` are the columns of the pipeline, where it names them; `schemaOf` asks a registry. */
+export function openChangeFormat(
+  name: ChangeFormatName,
+  declared: Schema | undefined,
+  schemaOf: SchemaOf | undefined,
+): ChangeFormat {
   switch (name) {
     case 'debezium-json':
       return new DebeziumJson(declared)
+    case 'debezium-avro':
+      assert(schemaOf !== undefined, 'there is a registry')
+      return new DebeziumAvro(schemaOf)
     case 'canal-json':
       return new CanalJson()
     case 'maxwell-json':

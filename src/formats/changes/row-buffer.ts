@@ -66,6 +66,14 @@ export class RowBuffer {
     this.raw(source, from, end)
   }
 
+  /** Ends a row that is complete. */
+  endWhole(): void {
+    this.#room(1)
+    this.buffer[this.length++] = this.#separator
+    this.rows++
+    this.#rowFrom = this.length
+  }
+
   /** Ends a row with what is to be done with it. */
   end(isDelete: boolean): void {
     const op = OPS[isDelete ? 1 : 0] as Buffer
@@ -84,10 +92,7 @@ export class RowBuffer {
   /** A row that is written already. */
   whole(text: Buffer): void {
     this.raw(text, 0, text.length)
-    this.#room(1)
-    this.buffer[this.length++] = this.#separator
-    this.rows++
-    this.#rowFrom = this.length
+    this.endWhole()
   }
 
   /** Takes back the row that was ended last, whose start was `from`. */

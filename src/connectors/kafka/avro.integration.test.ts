@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import avsc from 'avsc'
+import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
+import { testLaneContext } from '../../testkit/lane-context.ts'
+import { recordsOf } from '../../testkit/read-splits.ts'
+import { kafkaSourceOptions } from './options.ts'
+import { registeredColumns } from './registry.ts'
+import { KafkaSource } from './source.ts'
+
+const shared = process.env['MILLRACE_KAFKA']
+let broker: KafkaService | undefined
+let bootstrap = shared ?? ''
+
+before(async () => {
+  if (shared !== undefined) return
+  broker = await startKafka()
+  bootstrap = broker.bootstrap
+})
+
+after(() => broker?.stop())
+
+/** A schema registry that knows these schemas by their ids; the first one is that of every topic. */
+async function startRegistry(schemas: readonly object[]): Promise<AsyncDisposable & { url: string; asked: string[] }> {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    const id =
+      /^\/schemas\/ids\/(\d+)$/.exec(request.url ?? '')?.[1] ?? (request.url?.endsWith('/latest') === true ? '1' : '')
+    const schema = schemas[Number(id) - 1]
+    response.statusCode = schema === undefined ? 404 : 200
+    response.end(JSON.stringify(schema === undefined ? { error_code: 40403 } : { schema: JSON.stringify(schema) }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async (): Promise<void> => {
+    server.close()
+    server.closeAllConnections()
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, [Symbol.asyncDispose]: close }
+}
+
+function encoded(id: number, schema: object, value: unknown): Buffer {
+  const head = Buffer.alloc(5)
+  head.writeInt32BE(id, 1)
+  return Buffer.concat([head, avsc.Type.forSchema(schema as avsc.Schema).toBuffer(value)])
+}
+
+const record = (name: string, ...fields: readonly object[]): object => ({ type: 'record', name, fields })
+const field = (name: string, type: unknown, more: object = {}): object => ({ name, type, ...more })
+
+async function rowsOf(options: object, messages: readonly { key?: Buffer; value: Buffer }[]): Promise<string[]> {
+  await using client = new KafkaClient({ brokers: [bootstrap] })
+  const topic = `avro-${randomUUID()}`
+  await new KafkaAdmin(client).createTopic(topic, 1, {})
+  await new PartitionProducer(client).send({ topic, partition: 0 }, messages)
+  const source = new KafkaSource(
+    kafkaSourceOptions.parse({ brokers: [bootstrap], topics: [topic], end: 'latest', ...options }),
+  )
+  const enumerator = source.enumerator()
+  const reader = source.reader(testLaneContext({ tables: 'tables' in options }))
+  try {
+    reader.assign(await enumerator.discover(new Set(), true))
+    const rows: string[] = []
+    const signal = AbortSignal.timeout(20_000)
+    for (let isOver = false; !isOver && !signal.aborted;) {
+      for (const item of await reader.poll(signal)) {
+        if (item.kind === 'split-end') isOver = true
+        if (item.kind === 'schema-change') rows.push(`${item.events.map(({ kind }) => kind).join()} ${item.table.id}`)
+        if (item.kind !== 'batch') continue
+        rows.push(...recordsOf(item))
+        item.release()
+      }
+    }
+    return rows
+  } finally {
+    await reader.close()
+    await enumerator.close()
+  }
+}
+
+test('Avro rows of several versions of their schema, each asked for once; the newest one names the columns', async () => {
+  const first = record('Click', field('id', 'long'), field('name', ['null', 'string']))
+  const second = record(
+    'Click',
+    field('id', 'long'),
+    field('price', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }),
+  )
+  await using registry = await startRegistry([first, second])
+  // A length of ten looks like a line feed.
+  const messages = [
+    { value: encoded(1, first, { id: 10, name: 'abcde' }) },
+    { value: encoded(2, second, { id: 5, price: Buffer.from([1, 0xf4]) }) },
+    { value: encoded(1, first, { id: -1, name: null }) },
+  ]
+  assert.deepEqual(await rowsOf({ format: 'avro', registry: { url: registry.url } }, messages), [
+    '{"id":10,"name":"abcde"}',
+    '{"id":5,"price":"5.00"}',
+    '{"id":-1,"name":null}',
+  ])
+  assert.deepEqual(registry.asked, ['/schemas/ids/1', '/schemas/ids/2'])
+  const options = { brokers: [bootstrap], topics: ['clicks'], format: 'avro', registry: { url: registry.url } }
+  assert.deepEqual(await registeredColumns(kafkaSourceOptions.parse(options)), [
+    { name: 'id', type: 'bigint', nullable: false },
+    { name: 'name', type: 'varchar', nullable: true },
+  ])
+})
+
+test('what does not begin with the id of a schema halts, and so does an id that the registry does not know', async () => {
+  await using registry = await startRegistry([])
+  const options = { format: 'avro', registry: { url: registry.url } }
+  await assert.rejects(rowsOf(options, [{ value: Buffer.from('{"id":1}') }]), { code: 'POISON', retry: 'halt' })
+  await assert.rejects(rowsOf(options, [{ value: Buffer.from([0, 0, 0, 0, 9, 2]) }]), { code: 'DECODE', retry: 'halt' })
+})
+
+test('Debezium in Avro becomes changes of its tables', async () => {
+  const row = record(
+    'Value',
+    field('id', 'long'),
+    field('at', ['null', { type: 'long', 'connect.name': 'io.debezium.time.MicroTimestamp' }]),
+  )
+  const source = record('Source', field('db', 'string'), field('table', ['null', 'string']))
+  const envelope = record(
+    'Envelope',
+    field('before', ['null', row]),
+    field('after', ['null', 'Value']),
+    field('source', source),
+    field('op', 'string'),
+  )
+  const key = record('Key', field('id', 'long'))
+  await using registry = await startRegistry([envelope, key])
+  const message = (op: string, id: number, before: unknown, after: unknown): { key: Buffer; value: Buffer } => {
+    const value = { before, after, source: { db: 'shop', table: 'orders' }, op }
+    return { key: encoded(2, key, { id }), value: encoded(1, envelope, value) }
+  }
+  const rows = await rowsOf({ format: 'debezium-avro', tables: ['shop\\..*'], registry: { url: registry.url } }, [
+    message('c', 1, null, { id: 1, at: 1 }),
+    message('u', 1, null, { id: 1, at: null }),
+    message('d', 1, null, null),
+  ])
+  assert.deepEqual(rows, [
+    'create shop.orders',
+    '{"id":1,"at":"1970-01-01 00:00:00.000001","__op":0}',
+    '{"id":1,"at":null,"__op":0}',
+    '{"id":1,"__op":1}',
+  ])
+})
