@@ -43,8 +43,8 @@ export interface FeedOptions {
 }
 
 /** A small batch waits so long for more rows. */
-const GATHER_MS = 5
-const ROWS_FEW = 1000
+const GATHER_MS = 10
+const ROWS_FEW = 8192
 
 /**
  * Reads one part of a table in the order of its key, in one transaction, so that one snapshot saw all of it. After a crash
@@ -118,9 +118,13 @@ export class ChunkFeed {
   async poll(signal: AbortSignal, waitMs: number): Promise<readonly Item[]> {
     const target = this.#options.pool.take()
     let filled = this.#fill(target)
-    if (filled === 'waits' && target.rows < ROWS_FEW) {
-      await this.#connection.more(target.rows === 0 ? waitMs : GATHER_MS, signal)
-      if (!signal.aborted) filled = this.#fill(target)
+    if (filled === 'waits' && target.rows === 0) await this.#connection.more(waitMs, signal)
+    const end = performance.now() + GATHER_MS
+    while (filled === 'waits' && !signal.aborted) {
+      filled = this.#fill(target)
+      const left = end - performance.now()
+      if (filled !== 'waits' || target.rows === 0 || target.rows >= ROWS_FEW || left <= 0) break
+      await this.#connection.more(left, signal)
     }
     if (target.rows === 0) this.#options.pool.give(target)
     const items: Item[] = target.rows === 0 ? [] : [this.#batch(target)]

@@ -4,7 +4,13 @@ import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import type { SourceContext } from '../../core/context.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
-import { PgConnection, TypeCatalog, type Lsn, type PgTable } from '../../clients/postgres-replication/index.ts'
+import {
+  PgConnection,
+  readSlot,
+  TypeCatalog,
+  type Lsn,
+  type PgTable,
+} from '../../clients/postgres-replication/index.ts'
 import { Confirmations } from './confirmations.ts'
 import { planChunks } from './chunk-plan.ts'
 import { connect, connectionOptions } from './connect.ts'

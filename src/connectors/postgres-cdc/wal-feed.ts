@@ -24,7 +24,8 @@ import { comparePlaces, walPositionFromJson, walPositionToJson, type WalPlace, t
 
 /** An idle log is passed over at least so often, so that the server can forget it. */
 const PASS_OVER_MS = 5000
-const GATHER_MS = 2
+const GATHER_MS = 10
+const ROWS_FEW = 8192
 /** Tables whose rows are gathered side by side. */
 const TARGETS_MAX = 16
 
@@ -82,11 +83,8 @@ export class WalFeed {
   async poll(signal: AbortSignal, waitMs: number): Promise<readonly Item[]> {
     const shape = this.#shapes.shift()
     if (shape !== undefined) return [{ kind: 'schema-change', split: this.split, next: this.#emitted, ...shape }]
-    let isWaiting = await this.#fill()
-    if (isWaiting) {
-      await this.#sources.stream.more(this.#gathered.length === 0 ? waitMs : GATHER_MS, signal)
-      if (!signal.aborted) isWaiting = await this.#fill()
-    }
+    if ((await this.#fill()) && this.#gathered.length === 0) await this.#sources.stream.more(waitMs, signal)
+    await this.#gatherMore(signal)
     const batches = this.#batches()
     if (batches.length > 0 || this.#shapes.length > 0) return batches
     return this.#isAtEnd ? this.#ended() : this.#passOver()
@@ -103,6 +101,20 @@ export class WalFeed {
   close(): void {
     this.#sources.stream.close()
     this.#sources.lookup.close()
+  }
+
+  /** The server sends in small pieces: what comes a little later goes into the same batch. */
+  async #gatherMore(signal: AbortSignal): Promise<void> {
+    const end = performance.now() + GATHER_MS
+    while (!signal.aborted && (await this.#fill()) && this.#rows > 0 && this.#rows < ROWS_FEW) {
+      const left = end - performance.now()
+      if (left <= 0) return
+      await this.#sources.stream.more(left, signal)
+    }
+  }
+
+  get #rows(): number {
+    return this.#gathered.reduce((sum, { target }) => sum + (target?.rows ?? 0), 0)
   }
 
   /** Takes messages until there are no more yet (true), or something has to be handed on first. */
