@@ -251,12 +251,14 @@ export class Consumer implements AsyncDisposable {
     try {
       await this.#handling?.handle(messages, context, work.signal)
     } catch (thrown) {
-      if (thrown instanceof Abandoned) return
+      // What becomes of abandoned work is no failure: its messages are delivered again.
+      if (thrown instanceof Abandoned || work.signal.aborted) return
       throw thrown
     }
+    if (work.signal.aborted) return
     this.#counts.handled += messages.length
     this.#newestMs = messages.at(-1)?.timestampMs
-    if (this.#options.commit === 'manual' || work.signal.aborted) return
+    if (this.#options.commit === 'manual') return
     for (const { offset } of messages) work.tracker.handled(offset)
   }
 
