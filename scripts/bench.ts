@@ -14,6 +14,7 @@ import { oldHudiTable } from './bench/cases/hudi-table.ts'
 import { icebergToStore } from './bench/cases/iceberg.ts'
 import { kafkaToKafka } from './bench/cases/kafka-to-kafka.ts'
 import { watchMemory } from './bench/cases/memory.ts'
+import { mysqlToStore } from './bench/cases/mysql-changes.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { changesToStore } from './bench/cases/postgres-changes.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
@@ -44,6 +45,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [14, ['upserts into MariaDB, PostgreSQL', upsertIntoServers]],
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
   [17, ['a Postgres table and its changes → StarRocks', changesToStore]],
+  [18, ['a MySQL table and its changes → StarRocks', mysqlToStore]],
 ])
 
 const { values } = parseArgs({

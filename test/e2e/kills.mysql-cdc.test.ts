@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
 import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type Cell } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
-import { killAfter, killAt } from './kit/kills.ts'
+import { endedWell, killAfter, killAt } from './kit/kills.ts'
 import { TableWorld } from './mysql-kit/table-world.ts'
 
 const KILLS = process.env['MILLRACE_FULL'] === '1' ? CELLS.length : 2
@@ -29,6 +29,16 @@ for (const name of SERVERS) {
     assert.deepEqual(missed, [], `MILLRACE_SEED=${chance.seed}`)
   })
 }
+
+test('a job that ends with the initial rows ends, and has them all', async () => {
+  const chance = Chance.ofThisRun()
+  await using server = await useDatabase('mysql')
+  await using world = await TableWorld.create(server.url, chance, 3000, 'end: snapshot')
+  await using run = world.home.start()
+  await world.topic.append(20)
+  await endedWell(run)
+  await world.auditEnd()
+})
 
 test('a twin that slept while another one took over ends fenced, and the table is right', async () => {
   const chance = Chance.ofThisRun()

@@ -5,6 +5,8 @@
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+/** `00`, `01` … `99`. */
+const PAIRS = Buffer.from(Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0')).join(''))
 const HEX = Buffer.from('0123456789abcdef')
 
 /** A whole number below 2^53 and not below 0. */
@@ -13,7 +15,7 @@ export function putWhole(out: Buffer, to: number, value: number): number {
     out[to] = 0x30 + value
     return to + 1
   }
-  if (value > 0xff_ff_ff_ff) {
+  if (value > 0x7f_ff_ff_ff) {
     const high = Math.floor(value / 1e9)
     return putPadded(out, putWhole(out, to, high), value - high * 1e9, 9)
   }
@@ -22,14 +24,18 @@ export function putWhole(out: Buffer, to: number, value: number): number {
   return putPadded(out, to, value, digits)
 }
 
-/** A whole number with zeros in front, `digits` long. */
+/** A whole number below 2^31 with zeros in front, `digits` long. */
 export function putPadded(out: Buffer, to: number, value: number, digits: number): number {
-  let rest = value
-  for (let at = to + digits - 1; at >= to; at--) {
-    const next = Math.floor(rest / 10)
-    out[at] = 0x30 + (rest - next * 10)
+  let rest = value | 0
+  let at = to + digits
+  while (at - to >= 2) {
+    const next = (rest / 100) | 0
+    const pair = (rest - next * 100) * 2
+    out[--at] = PAIRS[pair + 1]!
+    out[--at] = PAIRS[pair]!
     rest = next
   }
+  if (at > to) out[to] = 0x30 + (rest % 10)
   return to + digits
 }
 

@@ -135,7 +135,10 @@ export class RowLines {
       lines.length = to
       lines.reserve(this.#room + extra.length + roomFor(column, at - start))
       out = lines.bytes
-      to = this.#putVariable(out, to, image.subarray(start, at), column)
+      to =
+        column.form === FORM.utf8
+          ? putQuoted(out, to, image, start, at)
+          : this.#putVariable(out, to, image.subarray(start, at), column)
     }
     to = putBytes(out, to, extra)
     out[to] = CLOSE
@@ -245,8 +248,6 @@ export class RowLines {
 
   #putVariable(out: Buffer, to: number, bytes: Buffer, column: ColumnLayout): number {
     switch (column.form) {
-      case FORM.utf8:
-        return putQuoted(out, to, bytes, 0, bytes.length)
       case FORM.encoded:
         return putText(out, to, column.decode?.(bytes) ?? '')
       case FORM.json:

@@ -1,4 +1,4 @@
-import { putPadded, putWhole } from './json-text.ts'
+import { putBytes, putPadded, putWhole } from './json-text.ts'
 
 /*
  * Moments as the binlog has them since MySQL 5.6 (sql-common/my_time.cc): big-endian, with the fraction of a second behind.
@@ -67,9 +67,22 @@ export function putTimestamp2(out: Buffer, to: number, bytes: Buffer, from: numb
   return putFraction(out, at, bytes, from + 4, digits)
 }
 
+/** The day that was written last: moments of neighbouring rows mostly share it. */
+const lastDay = { days: Number.NaN, text: Buffer.alloc(10) }
+
 /** Seconds since 1970 as `YYYY-MM-DD HH:MM:SS` in UTC. */
 export function putMoment(out: Buffer, to: number, seconds: number): number {
   const days = Math.floor(seconds / 86_400)
+  if (days !== lastDay.days) {
+    putDay(lastDay.text, days)
+    lastDay.days = days
+  }
+  const at = putBytes(out, to, lastDay.text)
+  out[at] = SPACE
+  return putClock(out, at + 1, seconds - days * 86_400)
+}
+
+function putDay(out: Buffer, days: number): void {
   // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
   const shifted = days + 719_468
   const era = Math.floor(shifted / 146_097)
@@ -81,9 +94,7 @@ export function putMoment(out: Buffer, to: number, seconds: number): number {
   const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153)
   const day = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1
   const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-  const at = putDate(out, to, yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
-  out[at] = SPACE
-  return putClock(out, at + 1, seconds - days * 86_400)
+  putDate(out, 0, yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
 }
 
 /**

@@ -7,7 +7,7 @@ import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
 import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
 import { logKeptSeconds } from './check-settings.ts'
 import { openConnection } from './connect.ts'
-import { endOfLog, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
+import { endOfLog, placeBehind, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
 import type { MysqlCdcOptions } from './options.ts'
 import { planChunks } from './plan-chunks.ts'
 import { readTables, type FoundTable } from './read-tables.ts'
@@ -32,16 +32,21 @@ const DISCOVERY_MS = 10_000
  * read to its end and that is published.
  */
 export class MysqlCdcEnumerator implements SplitEnumerator {
-  readonly discoveryIntervalMs: number | undefined
   readonly moment: string
   readonly #options: MysqlCdcOptions
   readonly #context: SourceContext
+  #isLogFound: boolean
 
   constructor(options: MysqlCdcOptions, context: SourceContext) {
     this.#options = options
     this.#context = context
-    this.moment = options.start
-    this.discoveryIntervalMs = options.start === 'initial' ? DISCOVERY_MS : undefined
+    this.moment = typeof options.start === 'string' ? options.start : `behind ${options.start.gtid}`
+    this.#isLogFound = options.start !== 'initial'
+  }
+
+  /** Behind the log there is nothing to find. */
+  get discoveryIntervalMs(): number | undefined {
+    return this.#isLogFound ? undefined : DISCOVERY_MS
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
@@ -60,10 +65,13 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     finished: ReadonlySet<SplitId> = new Set(),
     ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
   ): Promise<readonly SplitAssignment[]> {
-    if (known.has(LOG_SPLIT)) return []
+    if (known.has(LOG_SPLIT)) {
+      this.#isLogFound = true
+      return []
+    }
     if (first) {
       return await this.#ask((connection) =>
-        this.#options.start === 'initial' ? this.#chunks(connection, known) : this.#logFromNow(connection),
+        this.#options.start === 'initial' ? this.#chunks(connection, known) : this.#logAlone(connection),
       )
     }
     if (known.size === 0 || [...known].some((split) => !finished.has(split))) return []
@@ -107,9 +115,11 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     return splits
   }
 
-  async #logFromNow(connection: MysqlConnection): Promise<SplitAssignment[]> {
-    const place = await endOfLog(connection)
-    return [this.#log(this.#beginning(place, await this.#found(connection)))]
+  async #logAlone(connection: MysqlConnection): Promise<SplitAssignment[]> {
+    const { start } = this.#options
+    const place = typeof start === 'string' ? await endOfLog(connection) : await placeBehind(connection, start.gtid)
+    await verifyPlace(connection, place)
+    return [await this.#bounded(connection, this.#log(this.#beginning(place, await this.#found(connection))))]
   }
 
   /** All chunks of a start have the same place. */
@@ -130,10 +140,14 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
         return digest === undefined ? [] : [[id, digest]]
       }),
     )
-    const log = this.#log({ place, skip: {}, shapes: known, time: 0 })
-    if (this.#options.end === 'never') return [log]
+    return [await this.#bounded(connection, this.#log({ place, skip: {}, shapes: known, time: 0 }))]
+  }
+
+  /** With an end it is where the log ends now. */
+  async #bounded(connection: MysqlConnection, log: SplitAssignment): Promise<SplitAssignment> {
+    if (this.#options.end === 'never') return log
     const { file, position } = await writtenUpTo(connection)
-    return [{ ...log, until: { file, position } }]
+    return { ...log, until: { file, position } }
   }
 
   #beginning(place: Place, found: readonly FoundTable[]): LogPosition {
@@ -142,6 +156,7 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
   }
 
   #log(at: LogPosition): SplitAssignment {
+    this.#isLogFound = true
     return { split: LOG_SPLIT, spec: toJson({ kind: 'log', wanted: this.#wanted() }), at: toJson(at) }
   }
 

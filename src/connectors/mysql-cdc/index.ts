@@ -37,7 +37,7 @@ function describe(options: MysqlCdcOptions): SourceDescription {
       reason: 'the log is read again from any transaction, and initial rows are those of one moment in it',
       assumptions: [],
     },
-    bounded: options.end === 'snapshot',
+    bounded: options.end !== 'never',
     gives: ['bytes'],
     format: 'json',
     metadata: [],

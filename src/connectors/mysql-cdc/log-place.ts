@@ -49,6 +49,13 @@ export async function endOfLog(connection: MysqlConnection): Promise<Place> {
   return storedPlace({ flavour, gtid: row?.[0] === 'ON' ? gtid : undefined, file, position }, server)
 }
 
+/** The place behind transactions that the user names: a set, or in MariaDB the last one of each domain. */
+export async function placeBehind(connection: MysqlConnection, gtid: string): Promise<Place> {
+  const flavour = flavourOf(connection)
+  const read = flavour === 'mysql' ? GtidSet.parse(gtid) : MariadbPosition.parse(gtid)
+  return storedPlace({ flavour, gtid: read.toString(), file: '', position: 0 }, await serverOf(connection))
+}
+
 async function snapshotPlace(connection: MysqlConnection, server: string): Promise<Place> {
   await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
   await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')
@@ -115,6 +122,8 @@ async function verifyDomains(connection: MysqlConnection, place: Place, gtid: st
   if (ahead.length > 0) {
     throw refused(place, 'POSITION_AHEAD', `its binlog ends before what was read, in domain ${ahead.join(', ')}`)
   }
+  // Nobody knows where the user found it: the server itself says when it cannot go on.
+  if (place.file === '') return
   const files = await binlogFiles(connection)
   const [first] = files
   if (first === undefined || files.includes(place.file) || place.server !== (await serverOf(connection))) return

@@ -9,7 +9,7 @@ export const mysqlCdcOptions: z.ZodType<MysqlCdcOptions> = z
       .describe('`mysql://host:port` of the server, MySQL or MariaDB, whose log is read.')
       .meta({ examples: ['mysql://db:3306'] }),
     username: identifier(80).describe('User with the grants below.'),
-    password: secret(),
+    password: secret().describe('Password of the user.'),
     tls: z
       .strictObject({
         ca: z.string().optional().describe('PEM certificates to trust instead of the system’s.'),
@@ -37,15 +37,17 @@ export const mysqlCdcOptions: z.ZodType<MysqlCdcOptions> = z
       .describe('Columns that are not read, in all tables.')
       .meta({ examples: [['photo']] }),
     start: z
-      .enum(['initial', 'latest'])
+      .union([z.enum(['initial', 'latest']), z.strictObject({ gtid: z.string().min(1) })])
       .default('initial')
       .describe(
-        'Where the very first start begins: initial (all rows that are there, then every change), or latest (changes from now on).',
+        'Where the very first start begins: initial (all rows that are there, then every change), latest (changes from now on), or {gtid: …} (changes behind these transactions).',
       ),
     end: z
-      .enum(['never', 'snapshot'])
+      .enum(['never', 'snapshot', 'latest'])
       .default('never')
-      .describe('snapshot: end once all rows, and the changes during their reading, were read.'),
+      .describe(
+        'snapshot: end once all rows, and the changes during their reading, were read. latest: end where the log ends at the start.',
+      ),
     serverId: integer({ min: 1, max: 4_294_960_000 })
       .optional()
       .describe(
@@ -72,7 +74,8 @@ export const mysqlCdcOptions: z.ZodType<MysqlCdcOptions> = z
     const complain = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
     const { table, tables, start, end, metadata } = options
     if ((table === undefined) === (tables === undefined)) complain('table', 'give either `table` or `tables`')
-    if (end === 'snapshot' && start === 'latest') complain('end', '`snapshot` belongs to `start: initial`')
+    if (end === 'snapshot' && start !== 'initial') complain('end', '`snapshot` belongs to `start: initial`')
+    if (end === 'latest' && start === 'initial') complain('end', '`latest` is for changes alone; here it is `snapshot`')
     if (tables !== undefined && metadata.length > 0) complain('metadata', 'belongs to `table`')
     for (const pattern of tables ?? []) {
       try {
@@ -92,8 +95,8 @@ export interface MysqlCdcOptions {
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
   readonly without: readonly string[]
-  readonly start: 'initial' | 'latest'
-  readonly end: 'never' | 'snapshot'
+  readonly start: 'initial' | 'latest' | { readonly gtid: string }
+  readonly end: 'never' | 'snapshot' | 'latest'
   readonly serverId?: number | undefined
   readonly zeroDates: 'fail' | 'null'
   readonly metadata: readonly ('op' | 'position' | 'timestamp')[]

@@ -46,7 +46,7 @@ export class TableWorld implements Killable, AsyncDisposable {
     }
   }
 
-  static async create(url: string, chance: Chance, rows: number): Promise<TableWorld> {
+  static async create(url: string, chance: Chance, rows: number, source = 'end: never'): Promise<TableWorld> {
     await using stack = new AsyncDisposableStack()
     const server = stack.use(await MysqlWorld.create(url))
     const home = stack.use(await PipelineHome.create())
@@ -63,7 +63,7 @@ export class TableWorld implements Killable, AsyncDisposable {
     home.write({
       sources:
         `rows: {connector: mysql-cdc, url: '${protocol}//${host}', username: ${username}, password: '${password}', ` +
-        `table: ${server.database}.events, fetchSize: 1000}`,
+        `table: ${server.database}.events, fetchSize: 1000, ${source}}`,
       sinks: `out: {from: rows, ${sinkOf('starrocks', warehouse)}, key: [id]}`,
     })
     return new TableWorld({ home, server, warehouse }, chance, stack.move())
