@@ -38,6 +38,11 @@ export const VERBS: readonly VerbEntry[] = [
   },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
+    name: 'transactions',
+    summary: 'List transactions that a job holds open in Kafka, and end them.',
+    load: () => import('./transactions.ts'),
+  },
+  {
     name: 'verify',
     summary: 'Play a pipeline through faults, and prove the result.',
     load: () => import('./verify.ts'),

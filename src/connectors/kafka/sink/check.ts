@@ -3,7 +3,7 @@ import type { PreflightContext } from '../../../core/context.ts'
 import { toMillraceError } from '../../../core/errors.ts'
 import { formatDuration } from '../../../core/options.ts'
 import { safeDowntimeFindings } from '../../../core/preflight-rules.ts'
-import { KafkaAdmin, type KafkaClient } from '../../../clients/kafka/index.ts'
+import { isKafkaError, KafkaAdmin, type KafkaClient } from '../../../clients/kafka/index.ts'
 import type { KafkaSinkOptions } from './options.ts'
 import { hasTopic } from './progress.ts'
 import { neededTimeoutMs } from './timeouts.ts'
@@ -34,10 +34,15 @@ export async function checkKafkaSink(
   }
 }
 
-/** The smallest of the brokers: any of them may coordinate one of our transactions. */
+/** The smallest of the brokers: any of them may coordinate one of our transactions. Who may not ask is told the default. */
 async function brokerTimeoutMs(admin: KafkaAdmin): Promise<number> {
   const name = 'transaction.max.timeout.ms'
-  const values = await admin.brokerConfigs([name])
+  const values = await admin.brokerConfigs([name]).catch((thrown: unknown) => {
+    if (isKafkaError(thrown, 'CLUSTER_AUTHORIZATION_FAILED'))
+      return new Map<number, ReadonlyMap<string, string | null>>()
+    throw thrown
+  })
+  if (values.size === 0) return BROKER_TIMEOUT_MS
   return Math.min(...[...values.values()].map((settings) => Number(settings.get(name) ?? BROKER_TIMEOUT_MS)))
 }
 
