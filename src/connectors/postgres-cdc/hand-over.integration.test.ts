@@ -48,7 +48,7 @@ suite('the hand-over from the initial read to the log', () => {
       await source.start()
       await writers.stop()
       await database.sql('INSERT INTO t (id) VALUES (-1)')
-      await source.readUntil(() => source.last?.includes('"id":-1') === true)
+      await source.readUntil(() => source.last?.includes('"id":-1,') === true)
 
       const { rows, order } = replay(source.records, true)
       assert.deepEqual([...rows.values()].toSorted(), await rowsOf(database))

@@ -120,6 +120,8 @@ export class WalFeed {
   /** Takes messages until there are no more yet (true), or something has to be handed on first. */
   async #fill(): Promise<boolean> {
     const { stream } = this.#sources
+    // What the shapes hold comes between what was taken and what follows.
+    if (this.#shapes.length > 0) return false
     while (stream.next()) {
       const isTaken = this.#take(stream.bytes, stream.at, stream.end)
       if (isTaken) continue
