@@ -5,7 +5,7 @@ import type { ApplyStage, PageTarget, SqlDialect } from './dialect.ts'
 import { describeMysqlTable } from './mysql-describe.ts'
 import { checkMysqlServer } from './mysql-check.ts'
 import { mysqlTypeOf } from './mysql-types.ts'
-import { textAt, type SqlSession } from './session.ts'
+import { numberIn, textAt, type SqlSession } from './session.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
 
 export interface MysqlDialectOptions {
@@ -23,10 +23,14 @@ export interface MysqlServerKind {
 /** Use of VALUES() in ON DUPLICATE KEY UPDATE; a note that MySQL leaves from 8.0.20 on where there is no other way. */
 const HARMLESS_WARNINGS: ReadonlySet<string> = new Set(['1287'])
 
+/** What a packet has beside the statement. */
+const PACKET_SLACK_BYTES = 1024
+
 /** MySQL, MariaDB and TiDB: statements of many rows with `ON DUPLICATE KEY UPDATE`. */
 export class MysqlDialect implements SqlDialect {
   readonly #options: MysqlDialectOptions
   #server: MysqlServerKind = { flavour: 'mariadb', version: [] }
+  #packetBytes = Number.POSITIVE_INFINITY
   // Sessions are opened with autocommit off: a statement begins a transaction by itself.
   readonly beginSql = ''
   readonly sessionIdSql = 'CONNECTION_ID()'
@@ -56,6 +60,8 @@ export class MysqlDialect implements SqlDialect {
   async open(): Promise<SqlSession> {
     const session = await this.#options.open()
     this.#server = session.server
+    const packet = await session.query('SELECT @@max_allowed_packet', 'reading settings')
+    this.#packetBytes = numberIn(packet) ?? this.#packetBytes
     return session
   }
 
@@ -130,6 +136,7 @@ export class MysqlDialect implements SqlDialect {
     const alias = hasAlias && target.whenThere === 'update' ? ' AS n' : ''
     const values = `(${rows.join('),(')})`
     const sql = `INSERT INTO ${target.table} (${this.#names(target.fields)}) VALUES ${values}${alias}${end}`
+    this.#refuseLarge(sql, rows.length, target.table)
     const answer = await session.query(sql, `writing ${rows.length} rows to ${target.table}`)
     if ((answer.warnings ?? 0) > 0) await refuseWarnings(session, target.table)
   }
@@ -158,6 +165,20 @@ export class MysqlDialect implements SqlDialect {
       `DELETE t FROM ${table} t JOIN ${stage} s ON ${match} WHERE ${own} AND s.__op = 1`,
       `${insert} AND s.__op = 0 ${updateClause(target, inTable, incoming, first)}`,
     ]
+  }
+
+  /** The server would close the connection, which looks like a broken network; TiDB may cut the row off. */
+  #refuseLarge(sql: string, rows: number, table: string): void {
+    const limit = this.#packetBytes - PACKET_SLACK_BYTES
+    // A character has three bytes of UTF-8 at most, for each unit of its length.
+    if (sql.length * 3 <= limit) return
+    const bytes = Buffer.byteLength(sql)
+    if (bytes <= limit) return
+    const what = rows === 1 ? 'a row makes a statement' : `${rows} rows make a statement`
+    throw new MillraceError(
+      `writing to ${table}: ${what} of ${bytes} bytes, and max_allowed_packet of the server is ${this.#packetBytes}`,
+      { code: 'POISON', detail: { rows, bytes } },
+    )
   }
 
   /** From MySQL 8.0.20 on VALUES() leaves a warning in every statement; MariaDB and TiDB know nothing else. */

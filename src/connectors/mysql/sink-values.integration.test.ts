@@ -80,8 +80,8 @@ for (const name of ['mariadb', 'mysql', 'mysql80'] as const) {
   })
 }
 
-test('a server that dies in the middle of commits has each checkpoint once', async () => {
-  await using server = await startDatabase('mariadb')
+test('a server that dies in the middle of commits has each checkpoint once; its limits are seen', async () => {
+  await using server = await startDatabase('mariadb', { settings: ['max_allowed_packet=1M'] })
   await using target = await openSqlTarget(server.url)
   await target.query('CREATE TABLE appended (id BIGINT)')
   const rows = 'SELECT range AS id FROM range(2000)'
@@ -98,4 +98,19 @@ test('a server that dies in the middle of commits has each checkpoint once', asy
       [String(2000 * turn), '2000'],
     ])
   }
+  await server.restart()
+  await using long = await SqlSinkLife.begin(
+    sink,
+    target,
+    { table: 'long_', key: ['id'], createTable: true },
+    { rows: "SELECT 1 AS id, '' AS text_" },
+  )
+  const loading = async (): Promise<void> => await long.load("SELECT 1 AS id, repeat('secret', 200000) AS text_")
+  await assert.rejects(loading(), (error: unknown) => {
+    assert.match(String(error), /a row makes a statement of \d+ bytes, and max_allowed_packet of the server is 1048576/)
+    return error instanceof MillraceError && error.code === 'POISON'
+  })
+  await target.query('SET GLOBAL read_only = ON')
+  const found = (await long.check()).filter(({ severity }) => severity === 'error').map(({ message }) => message)
+  assert.match(found.join('; '), /max_allowed_packet .*; the server is read-only/)
 })

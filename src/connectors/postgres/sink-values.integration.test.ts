@@ -74,7 +74,7 @@ test('a server that dies in the middle of commits has each checkpoint once', asy
   await target.query('CREATE TABLE appended (id bigint)')
   const rows = 'SELECT range AS id FROM range(2000)'
   await using life = await SqlSinkLife.begin(sink, target, { table: 'appended' }, { rows })
-  for (let turn = 1; turn <= 3; turn++) {
+  for (let turn = 1; turn <= 2; turn++) {
     await life.write(rows)
     const staged = await life.cut()
     const committing = life.commit(staged)
@@ -86,4 +86,7 @@ test('a server that dies in the middle of commits has each checkpoint once', asy
       [String(2000 * turn), '2000'],
     ])
   }
+  await target.query(`ALTER DATABASE ${new URL(target.url).pathname.slice(1)} SET default_transaction_read_only = on`)
+  const found = (await life.check()).filter(({ severity }) => severity === 'error').map(({ message }) => message)
+  assert.match(found.join('; '), /the server is read-only/)
 })
