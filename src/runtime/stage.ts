@@ -216,6 +216,8 @@ export class Stage {
     const { rows, bytes } = batch
     const writer = this.#steps.writers.get(to)
     if (writer !== undefined) {
+      // Rolled back while another writer had the item: what it holds is read again, and nothing is written before `begin`.
+      if (!this.#isOpen) return batch.release()
       await writer.write(batch)
       this.#given.set(to, (this.#given.get(to) ?? 0) + rows)
       this.#tally.written(to, rows, bytes)

@@ -1,11 +1,11 @@
 import type { Decision, DecisionEntry } from '../../checkpoint/entries.ts'
 import type { SplitPosition } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
-import type { Audit, Origin } from './audit.ts'
+import { Audit, type Origin } from './audit.ts'
 
 /** Reads along what stands in the checkpoint log, and holds what happens elsewhere against it. */
 export class LogWatch {
-  readonly #audit: Audit
+  readonly violations: string[] = []
   readonly #published = new Set<string>()
   #confirmed: CheckpointId = 0
   /** A server has thrown away what was prepared, or the names by which it could tell: only then may anybody decide. */
@@ -13,13 +13,16 @@ export class LogWatch {
   /** Something was lost of which no rows are kept, or of which nobody can tell. */
   mayRewind = false
   whenLossIsAccepted: () => void = () => undefined
+  /** Up to which row a split is visible in every sink. */
+  visible: (split: string) => number = () => 0
 
-  constructor(audit: (isPublished: (origin: Origin) => boolean) => Audit) {
-    this.#audit = audit((origin) => this.#published.has(keyOf(origin)))
+  /** An audit of one sink. */
+  newAudit(): Audit {
+    return new Audit((origin) => this.#published.has(keyOf(origin)))
   }
 
-  get audit(): Audit {
-    return this.#audit
+  violation(what: string): void {
+    this.violations.push(what)
   }
 
   /** An append was tried, and these bytes stand in the slot: from now on every process can see the entry. */
@@ -33,10 +36,10 @@ export class LogWatch {
   #decided(decision: Decision): void {
     if (decision.action === 'accept-loss') this.whenLossIsAccepted()
     if (!this.hasServerForgotten) {
-      this.#audit.violation('a decision about checkpoints was taken although no server lost anything')
+      this.violation('a decision about checkpoints was taken although no server lost anything')
     }
     if (decision.action !== 'reload') {
-      if (!this.mayRewind) this.#audit.violation(`${decision.action} although the rows were kept`)
+      if (!this.mayRewind) this.violation(`${decision.action} although the rows were kept`)
       return
     }
     const { epoch, checkpoint, committable } = decision.item
@@ -45,11 +48,11 @@ export class LogWatch {
 
   acknowledged(positions: readonly SplitPosition[], checkpoint: CheckpointId): void {
     if (checkpoint > this.#confirmed) {
-      this.#audit.violation(`checkpoint ${checkpoint} was acknowledged upstream before it was confirmed`)
+      this.violation(`checkpoint ${checkpoint} was acknowledged upstream before it was confirmed`)
     }
     for (const { split, next } of positions) {
-      const [at, visible] = [Number(next['seq']), this.#audit.visible(split)]
-      if (at > visible) this.#audit.violation(`${split} was acknowledged up to ${at}, visible is ${visible}`)
+      const [at, visible] = [Number(next['seq']), this.visible(split)]
+      if (at > visible) this.violation(`${split} was acknowledged up to ${at}, visible is ${visible}`)
     }
   }
 }

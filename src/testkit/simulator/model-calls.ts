@@ -12,10 +12,10 @@ export interface Calls<S> {
   ask<T>(what: string, act: (server: S) => T): Promise<T | undefined>
 }
 
-export function callsTo<S extends ModelServer>(): Calls<S> {
+export function callsTo<S extends ModelServer>(sink: string): Calls<S> {
   const call = <T>(what: string, act: (server: S) => T): Promise<T> => {
     const process = thisProcess()
-    return process.call(what, () => act(process.world.server as unknown as S))
+    return process.call(what, () => act(process.world.servers.of(sink) as unknown as S))
   }
   const ask = async <T>(what: string, act: (server: S) => T): Promise<T | undefined> => {
     try {

@@ -39,8 +39,8 @@ export class ModelWriter implements SinkWriter {
 
   begin(checkpoint: CheckpointId, ticket: JsonObject): void {
     if (this.#open !== undefined) {
-      const { audit } = thisProcess().world
-      audit.violation(
+      const { watch } = thisProcess().world
+      watch.violation(
         `a writer begins checkpoint ${checkpoint} while ${this.#open.checkpoint} is open and not rolled back`,
       )
     }

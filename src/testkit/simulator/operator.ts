@@ -15,11 +15,12 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
   await using desk = await DecisionDesk.open({ ...parts, logger: silentLog, clock, signal })
   const seen = await desk.look()
   if (seen === undefined) return
-  const isHidden = ({ item }: Examined): boolean => !world.server.isVisible(item.committable)
+  const isHidden = ({ item }: Examined): boolean => !world.servers.isVisible(item.sink, item.committable)
   const hidden = seen.troubled.filter(isHidden)
   // The decision counts from the moment at which the log holds it, whatever becomes of this process.
-  const lost = hidden.flatMap(({ item }) => [...world.server.rowsOf(item.committable)])
-  world.watch.whenLossIsAccepted = () => world.audit.givenUp(lost)
+  world.watch.whenLossIsAccepted = () => {
+    for (const { item } of hidden) world.servers.givenUp(item.sink, item.committable)
+  }
   const isNotThere = seen.ofCheckpoint.every(isHidden)
   const mayRewind = isNotThere && seen.legal.includes('rewind')
   const answer = hidden.length === 0 ? 'mark-committed' : mayRewind ? 'rewind' : 'accept-loss'

@@ -1,4 +1,4 @@
-import type { Plan } from '../../plan/plan.ts'
+import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { watchFailpoints } from '../../core/failpoints.ts'
 import { everyCell, randomFaults, type Fault } from './faults.ts'
 import type { ServerOfFamily } from './model-server.ts'
@@ -30,6 +30,8 @@ export interface Schedule {
   readonly follow: boolean
   /** Readers that hardly rest: more is under way whenever a fault strikes, and a schedule takes longer to play. */
   readonly isBusy?: boolean
+  /** A second sink, of another family, that gets the same rows. */
+  readonly also?: string
   /** Where the checkpoint log is; on a disk where nothing is said. */
   readonly store?: 'disk' | 'bucket'
   readonly faults: readonly Fault[]
@@ -51,16 +53,22 @@ export interface Outcome {
 /** Everything about a schedule follows from its seed. */
 export function scheduleOf(seed: number, faultCount: number): Schedule {
   const random = new Random(seed)
+  const family = random.pick(Object.keys(FAMILIES))
   return {
     seed,
-    family: random.pick(Object.keys(FAMILIES)),
+    family,
     lanes: random.between(1, 3),
     splits: random.between(1, 3),
     follow: random.chance(0.5),
     isBusy: random.chance(0.4),
     store: random.chance(0.25) ? 'bucket' : 'disk',
+    ...(random.chance(0.15) ? anotherThan(random, family) : {}),
     faults: randomFaults(random, faultCount),
   }
+}
+
+function anotherThan(random: Random, family: string): Pick<Schedule, 'also'> {
+  return { also: random.pick(Object.keys(FAMILIES).filter((name) => name !== family)) }
 }
 
 /** Every protocol step, position and strike, with every family of sinks. */
@@ -81,36 +89,50 @@ export function everyCellSchedule(index: number): Schedule {
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */
 export async function simulate(schedule: Schedule, keepStory = false): Promise<Outcome> {
   const { seed, family, lanes, splits, follow, isBusy = false, store = 'disk', faults } = schedule
-  const server = FAMILIES[family]
-  if (server === undefined) throw new RangeError(`there is no sink family ${family}`)
-  const plan = simulatedPlan(family, lanes, follow)
-  const world = new World({ seed, plan, connectors: modules(family), server, splits, isBusy, store, faults, keepStory })
+  const families = [family, ...(schedule.also === undefined ? [] : [schedule.also])]
+  const servers = Object.fromEntries(families.map((name) => [name, serverOf(name)]))
+  const plan = simulatedPlan(families, lanes, follow)
+  const world = new World({
+    seed,
+    plan,
+    connectors: modules(families),
+    servers,
+    splits,
+    isBusy,
+    store,
+    faults,
+    keepStory,
+  })
   watchFailpoints((name, position) => anyProcess()?.failpoint(name, position))
   try {
     await world.live()
   } finally {
     watchFailpoints(undefined)
   }
-  const { audit, story, struck, time } = world
+  const { story, struck, time } = world
   return {
     schedule,
-    violations: audit.violations,
+    violations: world.violations,
     hash: story.hash,
     struck,
     virtualMs: time.now,
-    residue: world.server.unfinished(),
+    residue: world.servers.unfinished(),
     story: story.lines,
   }
 }
 
-function modules(family: string): Readonly<Record<string, string>> {
-  return {
-    numbered: new URL('./source.ts', import.meta.url).href,
-    [family]: new URL(`./sinks/${family}.ts`, import.meta.url).href,
-  }
+function serverOf(family: string): ServerOfFamily {
+  const server = FAMILIES[family]
+  if (server === undefined) throw new RangeError(`there is no sink family ${family}`)
+  return server
 }
 
-function simulatedPlan(family: string, lanes: number, follow: boolean): Plan {
+function modules(families: readonly string[]): Readonly<Record<string, string>> {
+  const sinks = families.map((name) => [name, new URL(`./sinks/${name}.ts`, import.meta.url).href] as const)
+  return { numbered: new URL('./source.ts', import.meta.url).href, ...Object.fromEntries(sinks) }
+}
+
+function simulatedPlan(families: readonly string[], lanes: number, follow: boolean): Plan {
   const delivery = { class: 'atomic', reason: 'a model', assumptions: [] } as const
   const rows = { kind: 'rows' } as const
   return {
@@ -136,18 +158,18 @@ function simulatedPlan(family: string, lanes: number, follow: boolean): Plan {
         format: 'json',
         metadata: [],
         delivery,
-        outputs: [{ to: 'out' }],
+        outputs: families.map((to) => ({ to })),
       },
-      {
+      ...families.map((family): SinkStep => ({
         kind: 'sink',
-        id: 'out',
+        id: family,
         connector: family,
         options: {},
         takes: rows,
         schema: undefined,
         writers: 'lanes',
         delivery,
-      },
+      })),
     ],
   }
 }

@@ -6,7 +6,6 @@ import type { ConnectorModules } from '../../runtime/connectors.ts'
 import { Job } from '../../runtime/job.ts'
 import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
-import { Audit } from './audit.ts'
 import { DiskLog } from './disk-log.ts'
 import { describeFault, isOfStart, type Fault } from './faults.ts'
 import { openLaneIn } from './lane-in-process.ts'
@@ -16,6 +15,7 @@ import { Network } from './network.ts'
 import { bucketLog, isLogKey, ObjectStore } from './object-store.ts'
 import { decideByLooking } from './operator.ts'
 import { SimulatedProcess } from './process.ts'
+import { SinkServers } from './sink-servers.ts'
 import { Random } from './random.ts'
 import { NumberedLog } from './source.ts'
 import { Story } from './story.ts'
@@ -25,7 +25,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly plan: Plan
   readonly connectors: ConnectorModules
-  readonly server: ServerOfFamily
+  /** By the sink's id. */
+  readonly servers: Readonly<Record<string, ServerOfFamily>>
   readonly splits: number
   readonly isBusy: boolean
   /** Where the checkpoint log is. */
@@ -59,8 +60,7 @@ export class World {
   readonly story: Story
   readonly network: Network
   readonly watch: LogWatch
-  readonly audit: Audit
-  readonly server: ModelServer
+  readonly servers: SinkServers
   readonly log: NumberedLog
   disk: CrashFs = new CrashFs()
   readonly objects: ObjectStore = new ObjectStore((key, body) => {
@@ -86,9 +86,9 @@ export class World {
     this.random = new Random(options.seed)
     this.story = new Story(this.time, options.keepStory)
     this.network = new Network(this.time, this.random)
-    this.watch = new LogWatch((isPublished) => new Audit(isPublished))
-    this.audit = this.watch.audit
-    this.server = options.server(this.audit)
+    this.watch = new LogWatch()
+    this.servers = new SinkServers(options.servers, () => this.watch.newAudit())
+    this.watch.visible = (split) => this.servers.visible(split)
     this.log = new NumberedLog(this.time, options.splits, options.isBusy, !this.#isFollowing)
     this.#faults = [...options.faults]
   }
@@ -112,15 +112,18 @@ export class World {
     const until = this.time.now + RECOVERY_MS
     const outcome = await this.time.run(() => this.#isOver && !this.#isAnyoneAlive(), until)
     if (outcome !== 'over' && this.#end === undefined) {
-      this.audit.violation(`the job did not end within ${RECOVERY_MS / 1000} s after the last fault (${outcome})`)
+      this.watch.violation(`the job did not end within ${RECOVERY_MS / 1000} s after the last fault (${outcome})`)
     }
     const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
-    this.audit.complete(rowsOf)
-    const left = this.server.unfinished()
+    for (const wrong of this.servers.complete(rowsOf)) this.watch.violation(wrong)
+    const left = this.servers.unfinished()
     // What a process that was fenced while a server was away began last, in each lane, and a little more.
-    if (left.length > 2 * this.#options.plan.parallelism + 2)
-      this.audit.violation(`${left.length} transactions are left over: ${left.join(', ')}`)
-    for (const wrong of this.server.wrongAtTheEnd?.(rowsOf) ?? []) this.audit.violation(wrong)
+    if (left.length > (2 * this.#options.plan.parallelism + 2) * this.servers.count)
+      this.watch.violation(`${left.length} transactions are left over: ${left.join(', ')}`)
+  }
+
+  get violations(): readonly string[] {
+    return [...this.watch.violations, ...this.servers.violations]
   }
 
   /** A job that follows its source ends by a stop, after everything is visible. */
@@ -133,8 +136,8 @@ export class World {
   /** Every row has been seen, and a table of upserts that shows rows again while they are replayed has caught up. */
   #isAllThere(): boolean {
     const rowsOf = new Map(this.log.splits.map((split) => [split, this.log.rows(split)]))
-    const isSeen = this.log.splits.every((split) => this.audit.visible(split) >= this.log.rows(split))
-    return isSeen && (this.server.wrongAtTheEnd?.(rowsOf) ?? []).length === 0
+    const isSeen = this.log.splits.every((split) => this.servers.visible(split) >= this.log.rows(split))
+    return isSeen && this.servers.wrongAtTheEnd(rowsOf).length === 0
   }
 
   #isAnyoneAlive(): boolean {
@@ -195,9 +198,9 @@ export class World {
     if (process.isDead) return
     const error = thrown instanceof MillraceError ? thrown : undefined
     this.story.tell(process.name, `ends: ${error?.code ?? 'CRASH'} ${(thrown as Error).message.replaceAll(UUID, '…')}`)
-    if (error === undefined) this.audit.violation(`a process crashed: ${(thrown as Error).stack ?? ''}`)
+    if (error === undefined) this.watch.violation(`a process crashed: ${(thrown as Error).stack ?? ''}`)
     if (error?.code === 'ACCOUNTING' || error?.code === 'STORE_CORRUPT' || error?.code === 'SINK_WENT_BACK') {
-      this.audit.violation(`a process halted with ${error.code}: ${error.message}`)
+      this.watch.violation(`a process halted with ${error.code}: ${error.message}`)
     }
     if (error !== undefined && ASKS_OPERATOR.has(error.exitCode)) {
       const { plan, connectors } = this.#options
@@ -290,12 +293,11 @@ export class World {
       case 'slow network':
         return this.network.slowDown(strike.ms)
       case 'server restarts':
-        return this.server.restart()
+        return this.servers.any(this.random).restart()
       case 'prepared expires':
-        if (this.server.expire(this.random)) this.#serverForgets(this.server.keepsRows !== true)
-        return
+        return this.#expire(this.servers.any(this.random))
       case 'labels evicted':
-        if (this.server.evict()) this.#serverForgets(true)
+        if (this.servers.any(this.random).evict()) this.#serverForgets(true)
         return
       case 'clock jumps':
         if (process !== undefined) process.skewMs += strike.ms
@@ -312,6 +314,10 @@ export class World {
       case 'stop signal':
         if (process !== undefined) this.#jobs.get(process)?.stop()
     }
+  }
+
+  #expire(server: ModelServer): void {
+    if (server.expire(this.random)) this.#serverForgets(server.keepsRows !== true)
   }
 
   #serverForgets(isForGood: boolean): void {

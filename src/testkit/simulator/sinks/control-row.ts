@@ -96,7 +96,7 @@ export class ControlServer implements ModelServer {
   }
 }
 
-const { call, ask } = callsTo<ControlServer>()
+const { call, ask } = callsTo<ControlServer>('control-row')
 
 export const connector: Connector = modelSink({
   name: 'control-row',

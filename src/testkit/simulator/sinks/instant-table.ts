@@ -89,7 +89,7 @@ export class TimelineServer implements ModelServer {
   }
 }
 
-const { call, ask } = callsTo<TimelineServer>()
+const { call, ask } = callsTo<TimelineServer>('instant-table')
 
 export const connector: Connector = modelSink({
   name: 'instant-table',

@@ -50,7 +50,8 @@ export class KeepingServer extends LoadServer {
   }
 }
 
-const { call } = callsTo<KeepingServer>()
+const calls = callsTo<KeepingServer>('kept-loads')
+const { call } = calls
 
 export const connector: Connector = modelSink({
   name: 'kept-loads',
@@ -82,7 +83,7 @@ export const connector: Connector = modelSink({
       },
     })
   },
-  coordinator: ({ lanes }) => keepingCoordinator(loadCoordinator(lanes)),
+  coordinator: ({ lanes }) => keepingCoordinator(loadCoordinator(lanes, calls)),
 })
 
 function keepingCoordinator(loads: SinkCoordinator): SinkCoordinator {

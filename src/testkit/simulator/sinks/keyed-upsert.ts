@@ -67,7 +67,7 @@ export class UpsertServer implements ModelServer {
   }
 }
 
-const { call } = callsTo<UpsertServer>()
+const { call } = callsTo<UpsertServer>('keyed-upsert')
 
 export const connector: Connector = modelSink({
   name: 'keyed-upsert',

@@ -121,7 +121,7 @@ export class LogServer implements ModelServer {
   }
 }
 
-const { call, ask } = callsTo<LogServer>()
+const { call, ask } = callsTo<LogServer>('transaction-log')
 
 export const connector: Connector = modelSink({
   name: 'transaction-log',

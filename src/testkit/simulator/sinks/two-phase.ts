@@ -5,7 +5,7 @@ import type { Connector } from '../../../core/connector.ts'
 import type { JsonObject } from '../../../core/json.ts'
 import type { SinkCoordinator } from '../../../core/sink.ts'
 import type { Audit, Origin, Row } from '../audit.ts'
-import { callsTo, needsRestart, nameOf, originOf } from '../model-calls.ts'
+import { callsTo, type Calls, needsRestart, nameOf, originOf } from '../model-calls.ts'
 import type { ModelServer } from '../model-server.ts'
 import { ModelWriter, type OpenWork } from '../model-writer.ts'
 import { modelSink } from '../model-sink.ts'
@@ -117,7 +117,8 @@ export class LoadServer implements ModelServer {
   }
 }
 
-const { call, ask } = callsTo<LoadServer>()
+const calls = callsTo<LoadServer>('two-phase')
+const { call } = calls
 
 export const connector: Connector = modelSink({
   name: 'two-phase',
@@ -140,11 +141,11 @@ export const connector: Connector = modelSink({
       },
     })
   },
-  coordinator: ({ lanes }) => loadCoordinator(lanes),
+  coordinator: ({ lanes }) => loadCoordinator(lanes, calls),
 })
 
 /** Commits by label, also what another process has prepared. */
-export function loadCoordinator(lanes: number): SinkCoordinator {
+export function loadCoordinator(lanes: number, { call, ask }: Calls<LoadServer>): SinkCoordinator {
   return {
     begin: async (checkpoint, epoch) => ({ name: nameOf(epoch, checkpoint), epoch }),
     combine: async (_checkpoint, parts) =>
