@@ -9,6 +9,10 @@ import {
   openChangeFormat,
   type ChangeFormat,
   type ChangeFormatName,
+  placesFromJson,
+  placesToJson,
+  SourceOrder,
+  type LogPlace,
 } from '../../formats/changes/index.ts'
 import type { RecordTarget } from '../../clients/kafka/index.ts'
 import { messageAt, noChange } from './message-at.ts'
@@ -18,6 +22,11 @@ import type { RecordConsumer } from './reader.ts'
 import { openRegistry } from './registry.ts'
 import { offsetToJson, type KafkaSplit } from './split.ts'
 import { wantedBy } from './wanted-tables.ts'
+
+/** How far the logs of the source were met. */
+type Seen = ReadonlyMap<string, LogPlace>
+
+const NOTHING: readonly number[] = []
 
 /**
  * Makes changes of what was gathered from a partition. The rows of each table are handed on together, so a position may
@@ -29,11 +38,14 @@ export class ChangeSplits implements RecordConsumer {
   readonly #formatName: string
   readonly #collector: ChangeCollector
   readonly #isOfTables: boolean
+  readonly #leavesOutRepeated: boolean
   readonly #skips = new Map<string, Skip>()
+  readonly #seen = new Map<string, Seen>()
 
   constructor(options: KafkaSourceOptions, format: ChangeFormatName, context: LaneContext) {
     this.#isOfTables = context.tables === true
     this.#formatName = format
+    this.#leavesOutRepeated = options.deduplicate
     this.#format = openChangeFormat(
       format,
       context.schema,
@@ -49,6 +61,7 @@ export class ChangeSplits implements RecordConsumer {
   placed({ split, at, isTraced }: SplitAssignment): void {
     if (isTraced === true) this.#collector.traceRows()
     this.#skips.set(split, skipFromJson(at))
+    this.#seen.set(split, placesFromJson(at['seen']))
   }
 
   /** The changes of the target's records. The last item stands behind all of them. */
@@ -61,10 +74,12 @@ export class ChangeSplits implements RecordConsumer {
     const before = this.#skips.get(split) ?? new Map<TableId, number>()
     const collector = this.#collector
     collector.begin(before)
+    const seen = this.#seen.get(split) ?? new Map<string, LogPlace>()
+    collector.order = this.#leavesOutRepeated ? new SourceOrder(seen) : undefined
     for (let row = 0; row < target.rows; row++) {
       collector.offset = target.offsets[row] ?? 0n
       try {
-        const missing = this.#format.missing?.(messageAt(topic, target, row)) ?? []
+        const missing = this.#format.missing?.(messageAt(topic, target, row)) ?? NOTHING
         for (const schema of missing) await this.#format.learn?.(schema)
         // Others may have used it while we waited.
         this.#format.decode(messageAt(topic, target, row), collector)
@@ -76,16 +91,18 @@ export class ChangeSplits implements RecordConsumer {
     }
     const after = collector.skip
     this.#skips.set(split, after)
+    const seenAfter = collector.order?.newest ?? seen
+    this.#seen.set(split, seenAfter)
     return placedItems(collector, {
       split,
       isOfTables: this.#isOfTables,
       skip: before,
-      at: (done) => positionOf(range.from, done),
-      end: positionOf(range.next, after),
+      at: (done) => positionOf(range.from, done, seen),
+      end: positionOf(range.next, after, seenAfter),
     })
   }
 }
 
-function positionOf(offset: bigint, skip: Skip): JsonObject {
-  return { ...offsetToJson(offset), ...skipToJson(skip) }
+function positionOf(offset: bigint, skip: Skip, seen: Seen): JsonObject {
+  return { ...offsetToJson(offset), ...skipToJson(skip), ...(seen.size > 0 && { seen: placesToJson(seen) }) }
 }

@@ -64,6 +64,12 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
         'Of a feed of changes: regular expressions over the whole of `database.table`. Rows of several tables go to a sink with `routes`.',
       )
       .meta({ examples: [['shop\\..*']] }),
+    deduplicate: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Of Debezium: leaves out changes whose place in the log of the database (file and position, or LSN) lies before one that was read already. Not for a database whose log begins anew under the same names.',
+      ),
     registry: z
       .strictObject({
         url: url(['http', 'https'])
@@ -107,6 +113,9 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       const message = options.registry === undefined ? 'is needed for this format' : 'belongs to avro and debezium-avro'
       context.addIssue({ code: 'custom', path: ['registry'], message })
     }
+    if (options.deduplicate && !options.format.startsWith('debezium')) {
+      context.addIssue({ code: 'custom', path: ['deduplicate'], message: 'belongs to debezium-json and debezium-avro' })
+    }
     for (const name of ['table', 'tables'] as const) {
       if (options[name] === undefined || tellsChanges(options.format)) continue
       context.addIssue({ code: 'custom', path: [name], message: 'needs a format of changes, such as debezium-json' })
@@ -131,6 +140,7 @@ export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
   readonly format: 'json' | 'csv' | 'raw' | 'avro' | ChangeFormatName | FeedFormatName
+  readonly deduplicate: boolean
   readonly registry?: RegistryOptions | undefined
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined

@@ -1,5 +1,6 @@
 import { compareTables, type SourceTable, type TableEvent, type TableId } from '../../core/changes.ts'
 import { RowBuffer } from './row-buffer.ts'
+import type { SourceOrder } from './source-order.ts'
 
 /** Rows go on in pieces of about this size. */
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -35,6 +36,8 @@ export class ChangeCollector {
   readonly #wanted = new Map<TableId, boolean>()
   readonly #free: RowBuffer[] = []
   #isTraced = false
+  /** Where repeated changes are left out: how far the logs of the source were met. */
+  order: SourceOrder | undefined
   /** Of the message that is being read. */
   offset = 0n
   #items = new Map<TableId, CollectedItem[]>()

@@ -25,6 +25,9 @@ interface Range {
   to: number
 }
 
+/** Members of `source` that say where a change stands in its log. */
+const PLACE: ReadonlySet<string> = new Set(['name', 'server_id', 'file', 'pos', 'lsn'])
+
 const NOWHERE: Range = { from: 0, to: 0 }
 const NAMES = {
   schema: Buffer.from('schema'),
@@ -69,7 +72,7 @@ export class DebeziumJson implements ChangeFormat {
     const shape = this.#shapeOf(message)
     const { database, name, isPostgres } = this.#tableName(message.buffer)
     const id = tableId(database, name)
-    if (!out.wants({ id, database, name })) return
+    if (!out.wants({ id, database, name }) || this.#isRepeated(message.buffer, out)) return
     const table = this.#tableOf(shape, message, { id, database, name })
     switch (this.#op) {
       case 0x72: // r
@@ -204,6 +207,21 @@ export class DebeziumJson implements ChangeFormat {
     }
     if (name === '') throw new BadMessage('its `source` names no table')
     return { database: schema === '' ? database : schema, name, isPostgres: schema !== '' }
+  }
+
+  /** Rows of a snapshot have no order among the changes. */
+  #isRepeated(buffer: Buffer, { order }: ChangeCollector): boolean {
+    if (order === undefined || this.#op === 0x72) return false
+    const members = this.#members
+    const found = new Map<string, string>()
+    members.open(buffer, this.#source.from, this.#source.to)
+    while (members.next()) if (!members.isNull && PLACE.has(members.key)) found.set(members.key, members.text)
+    const [server, lsn, pos] = [found.get('server_id') ?? '', found.get('lsn'), found.get('pos')]
+    const name = found.get('name') ?? ''
+    if (lsn !== undefined) return order.isOld(name, [0n, BigInt(lsn)])
+    const [, base = '', number = ''] = /^(.*?)(\d+)$/.exec(found.get('file') ?? '') ?? []
+    // Another server numbers its files anew.
+    return pos !== undefined && number !== '' && order.isOld(`${name} ${server} ${base}`, [BigInt(number), BigInt(pos)])
   }
 
   #shapeOf({ topic, buffer }: ChangeMessage): Shape {

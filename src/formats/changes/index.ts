@@ -15,6 +15,7 @@ import type { ChangeFormatName } from './names.ts'
 export { ChangeCollector, type CollectedItem } from './change-collector.ts'
 export type { ChangeFormat, ChangeMessage } from './change-format.ts'
 export { BadMessage } from './json-members.ts'
+export { placesFromJson, placesToJson, SourceOrder, type LogPlace } from './source-order.ts'
 
 export { isChangeFormat, type ChangeFormatName } from './names.ts'
 
