@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { suite, test, type TestContext } from 'node:test'
 import { startDatabase, useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
 import { makeDatabase, type SliceDatabase } from '../../src/testkit/slice-tables.ts'
-import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type SinkKind } from './kit/cells.ts'
+import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type Cell, type SinkKind } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
 import { endedWell } from './kit/kills.ts'
 import { assertBalanced, PipelineHome } from './kit/pipeline-home.ts'
@@ -18,6 +18,9 @@ const KILLS = isFull ? 40 : 3
 const PARTS = 4
 /** Rows that are there before the first start: they are read in ranges. */
 const BEFORE = 4000
+/** What the writers do while the last start runs. */
+const TURNS = 100
+const PAUSE_MS = 20
 
 suite('slices', { concurrency: 2 }, () => {
   test('what writers commit in Postgres arrives in files once, wherever the job is killed', async (t) =>
@@ -69,16 +72,22 @@ async function killedWhileOthersWrite(
   await fillTable(tables, kind)
   writePipeline(home, target, kind, tables)
   const writers = new Writers(tables, chance)
-  for (const cell of cellsOf(sink, chance)) {
-    await using run = home.start(armed(cell, 'kill'))
-    const ended = run.ended()
-    // Whoever commits late spans whole checkpoints of the job.
-    while (!(await isOver(ended))) await writers.goOn()
-    const { code, signal } = await ended
-    assert.equal(signal, 'SIGKILL', `${cellText(cell)}: it ended with ${code}:\n${run.out}${run.err}`)
-    t.diagnostic(`killed at ${cellText(cell)}; readers see ${(await visible(target, writers.counts)).join(' + ')}`)
-  }
+  const [first, ...others] = cellsOf(sink, chance)
+  assert.ok(first !== undefined)
+  // The first one dies in the ranges of the beginning, the others while the job follows the table.
+  await killAt(t, home, target, writers, first)
+  await using calm = home.start()
+  await writers.end()
+  await caughtUp(target, writers.counts)
+  calm.signal('SIGTERM')
+  await endedWell(calm)
+  for (const cell of others) await killAt(t, home, target, writers, cell)
   await using run = home.start()
+  await run.event(({ event }) => event === 'started')
+  for (let turn = 0; turn < TURNS; turn++) {
+    await writers.goOn()
+    await pause(PAUSE_MS)
+  }
   await writers.end()
   await caughtUp(target, writers.counts)
   run.signal('SIGTERM')
@@ -88,10 +97,17 @@ async function killedWhileOthersWrite(
   assertBalanced(await home.entries())
 }
 
-function cellsOf(
-  sink: SinkKind,
-  chance: Chance,
-): { name: (typeof CELLS)[number]['name']; position: 'before' | 'sent' | 'after'; nth: number }[] {
+async function killAt(t: TestContext, home: PipelineHome, target: Target, writers: Writers, cell: Cell): Promise<void> {
+  await using run = home.start(armed(cell, 'kill'))
+  const ended = run.ended()
+  // Whoever commits late spans whole checkpoints of the job.
+  while (!(await isOver(ended))) await writers.goOn()
+  const { code, signal } = await ended
+  assert.equal(signal, 'SIGKILL', `${cellText(cell)}: it ended with ${code}:\n${run.out}${run.err}`)
+  t.diagnostic(`killed at ${cellText(cell)}; readers see ${(await visible(target, writers.counts)).join(' + ')}`)
+}
+
+function cellsOf(sink: SinkKind, chance: Chance): Cell[] {
   const cells = CELLS.filter((cell) => phaseOf(cell) === 'flow' && whyUnreachable(cell, sink) === undefined)
   // Steps that need a stop, a rollback, or a commit that goes wrong belong to other campaigns.
   const plain = cells.filter(({ name }) => !/^(stop|savepoint|evidence|decision|restore|gc)\b/.test(name))
