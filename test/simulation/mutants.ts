@@ -380,6 +380,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'written-after-the-rollback',
+    file: 'runtime/stage.ts',
+    find: 'if (!this.#isOpen) return batch.release()\n',
+    replace: '',
+  },
+  {
     name: 'commits-out-of-order',
     file: COMMITTER,
     find: '.sort(([a], [b]) => a - b)) {',
