@@ -74,3 +74,8 @@ test('a certificate that nobody vouches for is refused, one of the given authori
   const { rows } = await connection.query("SHOW STATUS LIKE 'Ssl_cipher'")
   assert.notEqual(rows[0]?.[1], '')
 })
+
+test('an address of instance metadata is never connected to', async () => {
+  const address = { host: '169.254.169.254', port: 80, user: 'u', password: new Secret('') }
+  await assert.rejects(MysqlConnection.open(address), wrong('REDIRECT_DENIED', 'halt'))
+})

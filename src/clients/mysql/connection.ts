@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { createConnection, type Connection, type ConnectionOptions, type FieldPacket, type QueryError } from 'mysql2'
 import { toMillraceError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
+import { guardedSocket } from './guarded-socket.ts'
 import { mysqlError, mysqlErrorNumber } from './errors.ts'
 import { takeRowPackets, type TakeRow } from './row-packets.ts'
 
@@ -181,7 +182,7 @@ function connectionOptions({ host, port, user, password, database, tls }: MysqlA
     ...(tls === undefined ? {} : { ssl: { ...(tls.ca === undefined ? {} : { ca: tls.ca }), verifyIdentity: true } }),
     connectTimeout: CONNECT_MS,
     charset: 'utf8mb4_bin',
-    enableKeepAlive: true,
+    stream: () => guardedSocket(host, port).setKeepAlive(true).setNoDelay(true),
     // The server may ask for a file of ours; there is none that it gets.
     flags: ['-LOCAL_FILES'],
   }

@@ -76,7 +76,8 @@ export function mysqlError(doing: string, thrown: unknown): MillraceError {
   const symbol = typeof code === 'string' ? code : 'error'
   const own = CLASSES.get(number) ?? (NETWORK.test(symbol) || isClosed(message) ? AGAIN : undefined)
   const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|HANDSHAKE_SSL)/.test(symbol)
-  const other: Class = certificate ? REFUSED : { code: 'UNAVAILABLE', retry: 'restart' }
+  // What the server says and nobody has classified may quote values too.
+  const other: Class = certificate ? REFUSED : { code: 'UNAVAILABLE', retry: 'restart', isPrivate: number > 0 }
   const { code: kind, retry, isPrivate } = own ?? other
   const words = typeof sqlMessage === 'string' ? sqlMessage : String(message ?? thrown)
   const said = isPrivate === true ? columnIn(words) : words

@@ -68,3 +68,8 @@ test('a certificate that nobody vouches for is refused, one of the given authori
   const { rows } = await connection.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')
   assert.deepEqual(rows, [['t']])
 })
+
+test('an address of instance metadata is never connected to', async () => {
+  const address = { host: '169.254.169.254', port: 80, user: 'u', password: new Secret(''), database: 'd' }
+  await assert.rejects(PostgresConnection.open(address), wrong('REDIRECT_DENIED', 'halt'))
+})

@@ -3,6 +3,7 @@ import { toMillraceError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import { CopyOut, type TakeRow } from './copy-out.ts'
 import { postgresError } from './errors.ts'
+import { assertAllowedHost, GuardedSocket } from './guarded-socket.ts'
 
 export interface PostgresAddress {
   readonly host: string
@@ -58,6 +59,7 @@ export class PostgresConnection implements AsyncDisposable {
    */
   static async open(address: PostgresAddress, session: PostgresSession = {}): Promise<PostgresConnection> {
     const place = `${address.host}:${address.port}`
+    assertAllowedHost(address.host)
     const client = new pg.Client(clientConfig(address))
     client.on('error', () => undefined)
     try {
@@ -172,6 +174,7 @@ function clientConfig({ host, port, user, password, database, tls, application }
     application_name: (application ?? 'millrace').slice(0, 63),
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
+    stream: () => new GuardedSocket(),
     ssl: tls === undefined ? false : { rejectUnauthorized: true, ...(tls.ca === undefined ? {} : { ca: tls.ca }) },
   }
 }

@@ -69,5 +69,6 @@ function classOf(state: string, words: string): Class {
   if (found !== undefined) return found[1]
   if (NETWORK.test(state) || CLOSED.test(words)) return AGAIN
   if (CERTIFICATE.test(state) || /does not support SSL|certificate/i.test(words)) return REFUSED
-  return { code: 'UNAVAILABLE', retry: 'restart' }
+  // What the server (or a trigger) says and nobody has classified may quote values too.
+  return { code: 'UNAVAILABLE', retry: 'restart', isPrivate: /^[0-9A-Z]{5}$/.test(state) }
 }
