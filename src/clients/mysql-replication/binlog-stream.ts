@@ -31,12 +31,21 @@ export interface BinlogStreamOptions {
   readonly heartbeatMs: number
 }
 
+/** Where the packets of a stream come from. */
+export interface PacketSource {
+  /** For messages. */
+  readonly what: string
+  nextPacket(): Buffer | undefined
+  morePackets(signal: AbortSignal, waitMs?: number): Promise<boolean>
+  close(): void
+}
+
 /**
  * A server's binlog from a place on. It checks every checksum, follows files, unpacks compressed transactions, and knows
  * which transactions are through; what tables and rows mean is left to others.
  */
 export class BinlogStream {
-  readonly #connection: MysqlConnection
+  readonly #source: PacketSource
   readonly #read: ReadTransactions
   readonly #options: BinlogStreamOptions
   #hasChecksum: boolean
@@ -65,13 +74,9 @@ export class BinlogStream {
     return stream
   }
 
-  private constructor(
-    connection: MysqlConnection,
-    place: BinlogPlace,
-    options: BinlogStreamOptions,
-    hasChecksum: boolean,
-  ) {
-    this.#connection = connection
+  /** `hasChecksum`: as the server was told; from the first description of the format on, as that says. */
+  constructor(source: PacketSource, place: BinlogPlace, options: BinlogStreamOptions, hasChecksum: boolean) {
+    this.#source = source
     this.#read = new ReadTransactions(place)
     this.#options = options
     this.#hasChecksum = hasChecksum
@@ -103,11 +108,11 @@ export class BinlogStream {
   next(): LogItem | undefined {
     const inner = this.#inner.shift()
     if (inner !== undefined) return this.#handle(inner)
-    const packet = this.#connection.nextPacket()
+    const packet = this.#source.nextPacket()
     if (packet === undefined) return undefined
     if (packet[0] === 0xff) throw this.#ended(parseServerError(packet))
     if (packet[0] === 0xfe && packet.length < 9) {
-      throw new MillraceError(`${this.#connection.what}: the server ended the binlog stream`, {
+      throw new MillraceError(`${this.#source.what}: the server ended the binlog stream`, {
         code: 'UNAVAILABLE',
         retry: 'restart',
       })
@@ -117,11 +122,11 @@ export class BinlogStream {
 
   /** Waits until something comes; false when `signal` was aborted or the time had passed before. */
   more(signal: AbortSignal, waitMs?: number): Promise<boolean> {
-    return this.#connection.morePackets(signal, waitMs)
+    return this.#source.morePackets(signal, waitMs)
   }
 
   close(): void {
-    this.#connection.close()
+    this.#source.close()
   }
 
   #dumpCommand(place: BinlogPlace): Buffer {
@@ -138,7 +143,7 @@ export class BinlogStream {
       this.#hasChecksum = packet[packet.length - 5] === 1
       this.#version = packet.toString('latin1', 22, 72).replace(/\0.*$/s, '')
     }
-    const event = readEvent(packet, 1, packet.length, isDescription ? false : this.#hasChecksum)
+    const event = readEvent(packet, 1, packet.length, this.#hasChecksum)
     const isInFile = (event.flags & ARTIFICIAL) === 0 && event.type !== EVENT.heartbeat
     if (isInFile && event.type !== EVENT.heartbeatV2 && event.end > 0) this.#position = event.end
     return event

@@ -7,7 +7,7 @@ import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
 import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
 import { logKeptSeconds } from './check-settings.ts'
 import { openConnection } from './connect.ts'
-import { endOfLog, placeBehind, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
+import { endOfLog, placeBehind, preparedTransactions, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
 import type { MysqlCdcOptions } from './options.ts'
 import { planChunks } from './plan-chunks.ts'
 import { readTables, type FoundTable } from './read-tables.ts'
@@ -26,6 +26,9 @@ import { shapeDigest } from './table-shape.ts'
 
 /** A finished chunk wakes the search at once; this is for nothing but the unforeseen. */
 const DISCOVERY_MS = 10_000
+/** Prepared transactions live for moments, unless somebody has forgotten them. */
+const XA_TRIES = 50
+const XA_PAUSE_MS = 200
 
 /**
  * Deals the initial rows out in chunks at the first start, all of one moment, and gives the log out once every chunk was
@@ -103,7 +106,7 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
 
   async #chunks(connection: MysqlConnection, known: ReadonlySet<SplitId>): Promise<SplitAssignment[]> {
     // Before anything is looked at: whatever happens from here on is in the log.
-    const place = await visibleUpTo(connection)
+    const place = await this.#placeWithoutXa(connection)
     const found = await this.#found(connection)
     if (found.length === 0) return [this.#log({ place, skip: {}, shapes: {}, time: 0 })]
     const splits: SplitAssignment[] = []
@@ -113,6 +116,24 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
       splits.push(...fresh.map(({ id, spec }) => ({ split: id, spec: toJson(spec), at: toJson({ after: null }) })))
     }
     return splits
+  }
+
+  /**
+   * Rows of an XA transaction are in the log where it was prepared, and become visible when it is committed. Between the
+   * two a place would have them neither before nor behind it.
+   */
+  async #placeWithoutXa(connection: MysqlConnection): Promise<Place> {
+    for (let tries = 0; tries < XA_TRIES; tries++) {
+      const before = await preparedTransactions(connection)
+      const place = await visibleUpTo(connection)
+      if (before === 0 && (await preparedTransactions(connection)) === 0) return place
+      await this.#context.clock.sleep(XA_PAUSE_MS)
+    }
+    throw new MillraceError(
+      'beginning the initial snapshot: the server has prepared XA transactions (XA RECOVER lists them), whose rows would be ' +
+        'missed. Commit them or roll them back, then start again',
+      { code: 'PREFLIGHT' },
+    )
   }
 
   async #logAlone(connection: MysqlConnection): Promise<SplitAssignment[]> {

@@ -39,6 +39,17 @@ export async function visibleUpTo(connection: MysqlConnection): Promise<Place> {
   return storedPlace({ flavour: 'mysql', gtid: (executed ?? '').replaceAll(/\s/g, ''), file, position }, server)
 }
 
+/** How many XA transactions are prepared and not decided; 0 where the user may not ask (MySQL: XA_RECOVER_ADMIN). */
+export async function preparedTransactions(connection: MysqlConnection): Promise<number> {
+  try {
+    return (await connection.query('XA RECOVER')).length
+  } catch (thrown) {
+    // 1401 (XAER_RMERR) is what MySQL says to a user without the right.
+    if (thrown instanceof MillraceError && (thrown.code === 'AUTH' || thrown.detail['number'] === 1401)) return 0
+    throw thrown
+  }
+}
+
 /** The end of the log: what comes later is read, what is there now is not. */
 export async function endOfLog(connection: MysqlConnection): Promise<Place> {
   const server = await serverOf(connection)

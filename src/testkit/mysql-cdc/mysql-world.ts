@@ -52,15 +52,18 @@ export class MysqlWorld implements AsyncDisposable {
 
   /** A source of this database: all its tables, unless the options say otherwise. */
   follower(options: object = {}): Follower {
+    return new Follower(`${this.database}${randomUUID()}`, this.sourceOptions(options))
+  }
+
+  sourceOptions(options: object = {}): object {
     const { host, port, username, password } = this.#address
-    const isOne = 'table' in options
-    return new Follower(`${this.database}${randomUUID()}`, {
+    return {
       url: `mysql://${host}:${port}`,
       username,
       password: password.reveal(),
-      ...(isOne ? {} : { tables: [`${this.database}\\..*`] }),
+      ...('table' in options ? {} : { tables: [`${this.database}\\..*`] }),
       ...options,
-    })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
