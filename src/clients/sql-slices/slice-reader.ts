@@ -39,6 +39,7 @@ export class SliceReader implements SplitReader {
   #tasks = new Set<Promise<void>>()
   #failure: MillraceError | undefined
   #list: Promise<ReadonlyMap<string, WantedSplit>> | undefined
+  #forgetList: () => void = () => undefined
 
   constructor(options: SliceOptions, dialect: SliceDialect, context: LaneContext) {
     this.#options = options
@@ -67,6 +68,7 @@ export class SliceReader implements SplitReader {
     this.#generation = new AbortController()
     this.#queue.clear()
     this.#failure = undefined
+    this.#forgetList()
     this.#list = undefined
     this.add(splits)
   }
@@ -96,6 +98,7 @@ export class SliceReader implements SplitReader {
     this.#generation.abort()
     this.#queue.clear()
     await Promise.all(this.#tasks)
+    this.#forgetList()
     await Promise.all([this.#pages.close(), this.#horizons.close()])
   }
 
@@ -128,7 +131,9 @@ export class SliceReader implements SplitReader {
 
   /** One page, or a look at what has come. True when there is nothing more now. */
   async #step(feed: SliceFeed, signal: AbortSignal): Promise<boolean> {
-    if (this.#options.splitsFrom !== undefined && !(await this.#isWanted(feed))) return feed.until === undefined
+    // A range is read to its end as it was found.
+    const isListed = this.#options.splitsFrom !== undefined && feed.until === undefined
+    if (isListed && !(await this.#isWanted(feed))) return true
     if (feed.isAuditDue) await this.#audit(feed)
     const to = feed.until ?? (await (await this.#tableOf(feed.spec.table)).end(signal))
     if (to === undefined || isReached(feed, to)) return true
@@ -177,7 +182,9 @@ export class SliceReader implements SplitReader {
 
   /** Whether the list has the split now; what it says of it is taken over. */
   async #isWanted(feed: SliceFeed): Promise<boolean> {
-    const wanted = (await (this.#list ??= this.#readList())).get(feed.spec.name)
+    const list = (this.#list ??= this.#readList())
+    list.catch(() => (this.#list = undefined))
+    const wanted = (await list).get(feed.spec.name)
     if (wanted === undefined) return false
     const { shape } = await this.#tableOf(wanted.table)
     if (wanted.table !== feed.spec.table || wanted.where !== feed.spec.where) {
@@ -192,7 +199,7 @@ export class SliceReader implements SplitReader {
     const splits = await this.#pages.use(
       async (session) => await wantedSplits(session, this.#dialect, { id, ...this.#options }),
     )
-    clock.after(this.#options.splitsFrom?.interval ?? 0, () => (this.#list = undefined))
+    this.#forgetList = clock.after(this.#options.splitsFrom?.interval ?? 0, () => (this.#list = undefined))
     return new Map(splits.map((split) => [split.name, split]))
   }
 
