@@ -53,7 +53,10 @@ for (const [lookup, message] of [
     '{table: {connector: log, brokers: b, topics: [t], schema: {id: bigint, name: varchar}}, on: id, columns: [name]}',
     /a table is read to its end, and this source has none/,
   ],
-  [`{table: {connector: elsewhere}, on: id, columns: [name]}`, /lookup\.table\.connector: unknown connector "elsewhere"/],
+  [
+    `{table: {connector: elsewhere}, on: id, columns: [name]}`,
+    /lookup\.table\.connector: unknown connector "elsewhere"/,
+  ],
   [`{table: ${TABLE}, on: {}, columns: [name]}`, /must name at least one column/],
 ] as const) {
   test(`${lookup} is refused`, async () => {
