@@ -23,6 +23,9 @@ export interface PageOfTarget {
   readonly epoch: number
 }
 
+/** Pages of a connection that wait behind the one that is under way: a slow one must not hold up the others. */
+const PAGES_WAITING = 3
+
 /** Attempts at one page before the checkpoint is thrown away: about ten seconds. */
 const ATTEMPTS = 8
 
@@ -44,9 +47,9 @@ export class PageConnection {
     return this.#waiting === 0
   }
 
-  /** Resolves when at most one page waits here. */
+  /** Resolves when there is room for another page. */
   async room(): Promise<void> {
-    while (this.#waiting > 1) await this.#last.catch(() => undefined)
+    while (this.#waiting > PAGES_WAITING) await this.#last.catch(() => undefined)
   }
 
   /** Resolves when the server has committed the page. */
