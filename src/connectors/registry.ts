@@ -4,6 +4,7 @@ import type { Connector } from '../core/connector.ts'
 const NAMES: readonly string[] = [
   'blackhole',
   'doris',
+  'duckdb',
   'file',
   'files',
   'http',
