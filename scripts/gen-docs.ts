@@ -7,7 +7,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import path from 'node:path'
 import { lintOverrides } from '../test/tidy/import-rules.ts'
 import { connectorPages } from './generate/connector-pages.ts'
-import { environmentTable } from './generate/environment-table.ts'
+import { kafkaEnvironmentTable, loadEnvironmentTable } from './generate/environment-table.ts'
 import { errorPage, exitCodeTable } from './generate/error-pages.ts'
 import { repository } from './testing/stage.ts'
 
@@ -18,7 +18,8 @@ async function generated(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   files.set('docs/errors.md', errorPage())
   files.set('docs/guarantees.md', between(read('docs/guarantees.md'), 'exit codes', exitCodeTable()))
-  files.set('docs/kafka-toolkit.md', between(read('docs/kafka-toolkit.md'), 'environment', environmentTable()))
+  files.set('docs/kafka-toolkit.md', between(read('docs/kafka-toolkit.md'), 'environment', kafkaEnvironmentTable()))
+  files.set('docs/load-clients.md', between(read('docs/load-clients.md'), 'environment', loadEnvironmentTable()))
   files.set('.oxlintrc.json', lintConfiguration())
   for (const [name, page] of await connectorPages(repository)) files.set(`docs/connectors/${name}`, page)
   return files

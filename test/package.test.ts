@@ -66,4 +66,7 @@ test('the package holds compiled JavaScript only, and runs where nothing but Nod
   const kafka = "import { Kafka, encodeJson } from 'millrace/kafka'; console.log(typeof Kafka, encodeJson(2n ** 60n))"
   const said = await run(process.execPath, ['--input-type=module', '-e', kafka], home)
   assert.equal(said.trim(), 'function 1152921504606846976')
+  const load =
+    "import { StarRocks } from 'millrace/starrocks'; import { Doris } from 'millrace/doris'; console.log(StarRocks.name, Doris.name)"
+  assert.equal((await run(process.execPath, ['--input-type=module', '-e', load], home)).trim(), 'StarRocks Doris')
 })

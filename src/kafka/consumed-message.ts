@@ -5,7 +5,7 @@ import {
   RecordTarget,
   type FetchedPartition,
 } from '../clients/kafka/index.ts'
-import { decodeJson } from './json.ts'
+import { decodeJson } from '../core/exact-json.ts'
 
 const CHUNK_BYTES = 1 << 20
 const CHUNK_ROWS = 8192

@@ -19,7 +19,7 @@ export { Consumer, type BatchHandler, type EachHandler, type HandlerContext } fr
 export { DEAD_LETTER_HEADERS, redriven, retryTopic } from './dead-letters.ts'
 export { KAFKA_ENVIRONMENT, kafkaFromEnvironment, type EnvironmentEntry } from './environment.ts'
 export { OnceByKey, type OnceOptions } from './once-by-key.ts'
-export { decodeJson, encodeJson, JsonNumber } from './json.ts'
+export { decodeJson, encodeJson, JsonNumber } from '../core/exact-json.ts'
 export { Kafka, type KafkaOptions, type Ping } from './kafka.ts'
 export type { Bytes, Message, Stored } from './message.ts'
 export { byKey, leastBytes, roundRobin, type PartitionChoice, type Partitioner } from './partitioners.ts'

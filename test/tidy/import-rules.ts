@@ -14,6 +14,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   storage: ['core', 'checkpoint', 'clients/s3'],
   connectors: ['core', 'formats', 'dataplane', 'clients'],
   kafka: ['core', 'clients/kafka'],
+  load: ['core', 'clients/stream-load'],
   runtime: ['core', 'checkpoint', 'storage', 'plan', 'dataplane', 'transforms'],
   'flink-sql': ['core', 'plan'],
   server: ['index.ts'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decodeJson, encodeJson, JsonNumber } from './json.ts'
+import { decodeJson, encodeJson, JsonNumber } from './exact-json.ts'
 
 test('numbers keep all their digits, there and back', () => {
   const numbers = [

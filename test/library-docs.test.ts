@@ -1,4 +1,4 @@
-/** The snippets of docs/kafka-toolkit.md are programs: each one compiles. */
+/** The snippets of the pages about the libraries are programs: each one compiles. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -7,10 +7,12 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { repository } from './tidy/source-tree.ts'
 
-test('every snippet of the page about the Kafka toolkit compiles as it stands', async () => {
-  const page = readFileSync(path.join(repository, 'docs', 'kafka-toolkit.md'), 'utf8')
-  const snippets = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
-  assert.ok(snippets.length >= 5)
+test('every snippet of the pages about the libraries compiles as it stands', async () => {
+  const pages = ['kafka-toolkit.md', 'load-clients.md'].map((page) =>
+    readFileSync(path.join(repository, 'docs', page), 'utf8'),
+  )
+  const snippets = [...pages.join('\n').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
+  assert.ok(snippets.length >= 8)
   // Inside of the repository, where the compiler finds the declarations of Node.
   await using directory = await mkdtempDisposable(path.join(repository, 'node_modules', '.snippets-'))
   snippets.forEach((code, index) => writeFileSync(path.join(directory.path, `snippet-${index}.ts`), code))
@@ -20,7 +22,11 @@ test('every snippet of the page about the Kafka toolkit compiles as it stands', 
       isolatedDeclarations: false,
       declaration: false,
       types: ['node'],
-      paths: { 'millrace/kafka': [path.join(repository, 'src', 'kafka', 'index.ts')] },
+      paths: {
+        'millrace/kafka': [path.join(repository, 'src', 'kafka', 'index.ts')],
+        'millrace/starrocks': [path.join(repository, 'src', 'load', 'starrocks.ts')],
+        'millrace/doris': [path.join(repository, 'src', 'load', 'doris.ts')],
+      },
     },
     include: ['*.ts'],
     exclude: [],
