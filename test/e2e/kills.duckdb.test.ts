@@ -23,7 +23,7 @@ async function query(home: JobHome, sql: string): Promise<unknown[][]> {
   const instance = await DuckDBInstance.create(path.join(home.directory, 'out', 'rows.duckdb'))
   const connection = await instance.connect()
   try {
-    return (await connection.runAndReadAll(sql)).getRowsJson() as unknown[][]
+    return (await connection.runAndReadAll(sql)).getRowsJson()
   } finally {
     connection.closeSync()
     instance.closeSync()

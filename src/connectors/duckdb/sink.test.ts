@@ -80,7 +80,7 @@ class World implements AsyncDisposable {
     const connection = await instance.connect()
     try {
       await connection.run(`SET TimeZone = 'UTC'`)
-      return (await connection.runAndReadAll(sql)).getRowsJson() as unknown[][]
+      return (await connection.runAndReadAll(sql)).getRowsJson()
     } finally {
       connection.closeSync()
       instance.closeSync()
