@@ -36,6 +36,7 @@ export class PageConnection {
   #registeredFor = 0
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
+  readonly #waiters: (() => void)[] = []
   #isAborted = false
 
   constructor(options: PageConnectionOptions) {
@@ -49,7 +50,7 @@ export class PageConnection {
 
   /** Resolves when there is room for another page. */
   async room(): Promise<void> {
-    while (this.#waiting > PAGES_WAITING) await this.#last.catch(() => undefined)
+    while (this.#waiting > PAGES_WAITING) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
   /** Resolves when the server has committed the page. */
@@ -58,7 +59,10 @@ export class PageConnection {
     const mine = this.#last
       .catch(() => undefined)
       .then(() => this.#write(work))
-      .finally(() => this.#waiting--)
+      .finally(() => {
+        this.#waiting--
+        for (const wake of this.#waiters.splice(0)) wake()
+      })
     this.#last = mine
     // Who waits hears of it by `mine`.
     mine.catch(() => undefined)
