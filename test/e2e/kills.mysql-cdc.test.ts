@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
+import { startDatabase, useDatabase, type DatabaseName } from '../../scripts/services/databases.ts'
 import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type Cell } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
-import { endedWell, killAfter, killAt } from './kit/kills.ts'
+import { endedWell, isConfirmed, killAfter, killAt } from './kit/kills.ts'
 import { TableWorld } from './mysql-kit/table-world.ts'
 
 const KILLS = process.env['MILLRACE_FULL'] === '1' ? CELLS.length : 2
@@ -59,6 +59,25 @@ test('a twin that slept while another one took over ends fenced, and the table i
   await world.topic.append(100)
   await world.caughtUp(successor)
   await world.stop(successor)
+})
+
+test('a server that restarts in the middle loses and doubles nothing', async () => {
+  const chance = Chance.ofThisRun()
+  const own = await startDatabase('mariadb')
+  try {
+    await using world = await TableWorld.create(own.url, chance, 2000)
+    await using run = world.home.start()
+    await run.event(isConfirmed)
+    await world.topic.append(50)
+    await own.kill()
+    await own.restart()
+    await world.server.reconnect()
+    await world.topic.append(50)
+    await world.caughtUp(run)
+    await world.stop(run)
+  } finally {
+    await own.stop()
+  }
 })
 
 function cellsOf(chance: Chance): Cell[] {

@@ -6,7 +6,7 @@ import { Follower } from './follower.ts'
 /** A database of a test's own on a server that others use too. */
 export class MysqlWorld implements AsyncDisposable {
   readonly database: string
-  readonly connection: MysqlConnection
+  connection: MysqlConnection
   readonly #address: MysqlAddress
   readonly #open: MysqlConnection[] = []
 
@@ -41,6 +41,11 @@ export class MysqlWorld implements AsyncDisposable {
     for (const statement of statements) await this.connection.query(statement)
   }
 
+  /** After a restart of the server. */
+  async reconnect(): Promise<void> {
+    this.connection = await this.session()
+  }
+
   /** Another session. */
   async session(): Promise<MysqlConnection> {
     const connection = await MysqlConnection.open(this.#address)
@@ -67,8 +72,8 @@ export class MysqlWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const connection of this.#open) connection.close()
     await this.sql(`DROP DATABASE IF EXISTS ${this.database}`)
+    for (const connection of this.#open) connection.close()
     this.connection.close()
   }
 }
