@@ -10,6 +10,7 @@ import { TestCluster } from './testing/shared-broker.ts'
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const PARTITIONS = 5
+const JAVA = 'java'
 const KEYS = ['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ключ', 'customer-4711', 'x'.repeat(300)]
 
 const shared = process.env['MILLRACE_KAFKA']
@@ -33,7 +34,7 @@ after(async () => {
 
 function java(main: string, args: readonly string[], input = ''): string {
   const quiet = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8']
-  const done = spawnSync('java', [...quiet, '-cp', `${jars}/*`, main, '--bootstrap-server', bootstrap, ...args], {
+  const done = spawnSync(JAVA, [...quiet, '-cp', `${jars}/*`, main, '--bootstrap-server', bootstrap, ...args], {
     encoding: 'utf8',
     input,
     timeout: 120_000,
