@@ -18,6 +18,7 @@ import { mysqlToStore } from './bench/cases/mysql-changes.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { changesToStore } from './bench/cases/postgres-changes.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
+import { restoreMuch } from './bench/cases/restore.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
 import { slicesToStore } from './bench/cases/slices.ts'
 import { readLogstores } from './bench/cases/sls.ts'
@@ -43,6 +44,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [12, ['SLS → Hudi, StarRocks', readLogstores]],
   [13, ['Kafka → Kafka', kafkaToKafka]],
   [14, ['upserts into MariaDB, PostgreSQL', upsertIntoServers]],
+  [15, ['restoring much', restoreMuch]],
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
   [17, ['a Postgres table and its changes → StarRocks', changesToStore]],
   [18, ['a MySQL table and its changes → StarRocks', mysqlToStore]],

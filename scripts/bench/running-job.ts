@@ -13,9 +13,10 @@ export class RunningJob implements AsyncDisposable {
   readonly #process: ChildProcess
   #text = ''
 
-  constructor(directory: string, file: string) {
+  constructor(directory: string, file: string, environment: Readonly<Record<string, string>> = {}) {
     const args = [MILLRACE, 'run', file]
-    this.#process = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = { ...process.env, ...environment }
+    this.#process = spawn(process.execPath, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
     killWithUs(this.#process, () => this.#process.kill('SIGKILL'))
     for (const stream of [this.#process.stdout, this.#process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#text += text))
@@ -37,6 +38,11 @@ export class RunningJob implements AsyncDisposable {
         throw new Error(`waited in vain for a pipeline: ${this.#text.slice(-4000)}`)
       await pause(LOOK_MS)
     }
+  }
+
+  /** Resolves when it has ended by itself, or was killed by a failpoint. */
+  async ended(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit')
   }
 
   async kill(): Promise<void> {
