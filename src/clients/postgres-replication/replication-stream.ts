@@ -9,7 +9,7 @@ const KEEPALIVE = 0x6b // k
 const XLOG_HEADER = 25
 /** Microseconds from 1970 to 2000. */
 const EPOCH_MICROS = 946_684_800_000_000n
-/** Half of the smallest `wal_sender_timeout` that is in use; 60 s is the default. */
+/** Well below `wal_sender_timeout`, which is 60 s unless somebody changed it. */
 const STATUS_MS = 5000
 
 export interface StreamOptions {
@@ -28,7 +28,7 @@ export class ReplicationStream implements AsyncDisposable {
   readonly #doing: string
   #confirmed: Lsn = 0n
   #received: Lsn = 0n
-  #saidAt = 0
+  readonly #heartbeat: NodeJS.Timeout
   /** Where the current message of pgoutput begins and ends, in `bytes`. */
   at = 0
   end = 0
@@ -58,6 +58,9 @@ export class ReplicationStream implements AsyncDisposable {
 
   private constructor(connection: PgConnection, doing: string, timeline: number) {
     this.timeline = timeline
+    // Also while nobody takes messages, because a sink is slow: the server gives up who says nothing.
+    this.#heartbeat = setInterval(() => this.#sayStatus(), STATUS_MS)
+    this.#heartbeat.unref()
     this.#connection = connection
     this.#doing = doing
   }
@@ -90,9 +93,8 @@ export class ReplicationStream implements AsyncDisposable {
     this.#connection.inbox.unread()
   }
 
-  async more(ms: number, signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#saidAt > STATUS_MS) this.#sayStatus()
-    await this.#connection.more(ms, signal)
+  more(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#connection.more(ms, signal)
   }
 
   /** Tells the server that everything before this place is safe elsewhere. It never goes back. */
@@ -103,6 +105,7 @@ export class ReplicationStream implements AsyncDisposable {
   }
 
   close(): void {
+    clearInterval(this.#heartbeat)
     this.#connection.close()
   }
 
@@ -118,7 +121,6 @@ export class ReplicationStream implements AsyncDisposable {
 
   /** Standby status update: what was received, and what is flushed and applied; 0 says nothing about it. */
   #sayStatus(): void {
-    this.#saidAt = performance.now()
     const status = Buffer.alloc(34)
     status.write('r', 0, 'latin1')
     status.writeBigUInt64BE(this.#received, 1)
