@@ -61,6 +61,7 @@ class World implements AsyncDisposable {
       combine: async (checkpoint, epoch): Promise<PendingCommittable[]> => [
         { sink: 'out', checkpoint, epoch, orderKey: 'out', rows: 0, committable: {} },
       ],
+      forget: async () => undefined,
     }
     const committer: Partial<Committer> = {
       commitAll: (_permit, items) => {
