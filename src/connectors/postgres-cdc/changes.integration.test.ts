@@ -189,4 +189,25 @@ suite('changes of a Postgres table', () => {
     await source.readUntil(() => source.positions.has('wal') && source.assignments().length === 0)
     assert.equal(source.count, 40_000)
   })
+
+  test('a partitioned table is one table, also when a row moves to another partition', async () => {
+    await using database = await PostgresDatabase.create(server.url)
+    await database.sql(
+      `CREATE TABLE t (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+       CREATE TABLE t_old PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+       CREATE TABLE t_new PARTITION OF t FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+       INSERT INTO t VALUES (1, '2024-05-05')`,
+    )
+    await using source = sourceOf(database)
+    await source.start()
+    await source.readUntil(() => source.count === 1 && source.positions.has('wal'))
+    await database.sql(`INSERT INTO t VALUES (2, '2025-05-05'); UPDATE t SET day = '2025-06-06' WHERE id = 1`)
+    await source.readUntil(() => source.count === 4)
+    assert.deepEqual(source.records, [
+      '{"id":1,"day":"2024-05-05","__op":0}',
+      '{"id":2,"day":"2025-05-05","__op":0}',
+      '{"id":1,"day":"2024-05-05","__op":1}',
+      '{"id":1,"day":"2025-06-06","__op":0}',
+    ])
+  })
 })
