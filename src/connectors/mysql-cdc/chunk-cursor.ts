@@ -95,7 +95,7 @@ export class ChunkCursor {
     const end: ChunkPosition = {
       after: this.#after,
       place: this.#spec.place,
-      shape: shapeDigest(reading.shape),
+      shape: this.#spec.shape,
     }
     return [...items, { kind: 'split-end', split: this.split, at: toJson(end) }]
   }
@@ -127,6 +127,13 @@ export class ChunkCursor {
       throw new MillraceError(`reading the initial rows of ${database}.${table}: the table is not there any more`, {
         code: 'SCHEMA',
       })
+    }
+    if (shapeDigest(found.shape) !== this.#spec.shape) {
+      throw new MillraceError(
+        `reading the initial rows of ${database}.${table}: its columns have changed since they were begun. Empty the sink’s ` +
+          'table and begin anew under another pipeline name',
+        { code: 'SCHEMA', detail: { table: found.shape.id } },
+      )
     }
     return {
       shape: found.shape,

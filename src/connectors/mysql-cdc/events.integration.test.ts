@@ -190,6 +190,16 @@ for (const server of SERVERS) {
   })
 }
 
+test('a table whose columns change before its initial rows are read halts', async () => {
+  await using service = await useDatabase('mysql')
+  await using world = await MysqlWorld.create(service.url)
+  await world.sql('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1)')
+  await using follower = world.follower()
+  await follower.discover()
+  await world.sql('ALTER TABLE t ADD COLUMN b int DEFAULT 5')
+  await assert.rejects(follower.step(), { code: 'SCHEMA', retry: 'halt', message: /have changed since/ })
+})
+
 test('mysql: compressed transactions are unpacked', async () => {
   await using service = await useDatabase('mysql')
   await using world = await MysqlWorld.create(service.url)

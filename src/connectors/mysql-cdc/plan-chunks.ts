@@ -4,6 +4,7 @@ import { quoteName } from './connect.ts'
 import type { FoundTable } from './read-tables.ts'
 import { keyLiterals } from './snapshot-columns.ts'
 import { chunkId, type ChunkSpec, type Place } from './split.ts'
+import { shapeDigest } from './table-shape.ts'
 
 /** Enough for the lanes of any machine, few enough for every manifest; a chunk goes on where it stopped anyway. */
 const CHUNKS_MAX = 32
@@ -31,9 +32,10 @@ export async function planChunks(
   const [literal] = keyLiterals(found)
   const bounds = literal === undefined ? [] : await findBounds(connection, found)
   const edges = [null, ...bounds, null]
+  const shape = shapeDigest(found.shape)
   return edges.slice(1).map((to, index) => ({
     id: chunkId(database, name, index),
-    spec: { kind: 'chunk', database, table: name, from: edges[index] ?? null, to: to ?? null, place },
+    spec: { kind: 'chunk', database, table: name, from: edges[index] ?? null, to: to ?? null, place, shape },
   }))
 }
 

@@ -21,6 +21,8 @@ export interface ChunkSpec {
   readonly to: string | null
   /** All chunks of a start read the state of the table here; the log is read from here on. */
   readonly place: Place
+  /** The shape that the table had when it was dealt out: rows of another one would not be those of that place. */
+  readonly shape: string
 }
 
 /** The next row of a chunk: the one behind the key `after`, given as SQL literals. */
@@ -59,9 +61,10 @@ export function isChunk(spec: JsonObject): boolean {
 }
 
 export function chunkSpec(json: JsonObject): ChunkSpec {
-  const { database, table, from, to, place } = json
+  const { database, table, from, to, place, shape } = json
   if (!isChunk(json) || typeof database !== 'string' || typeof table !== 'string') throw unreadable(json)
-  return { kind: 'chunk', database, table, from: textOrNull(from), to: textOrNull(to), place: placeOf(place) }
+  if (typeof shape !== 'string') throw unreadable(json)
+  return { kind: 'chunk', database, table, from: textOrNull(from), to: textOrNull(to), place: placeOf(place), shape }
 }
 
 export function chunkPosition(json: JsonObject): ChunkPosition {
