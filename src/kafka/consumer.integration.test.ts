@@ -338,3 +338,30 @@ test('a handler that hangs when its partition is taken away is abandoned, and it
   await second.close()
   await reading
 })
+
+test('of two members with one name the later one stays, and what the earlier one still does counts for nothing', async () => {
+  const topic = await cluster.topic(1)
+  await cluster.fill([{ topic, value: 'only' }])
+  const group = randomUUID()
+  const old = consumer([topic], { group, instanceId: 'one', commit: 'none' })
+  let code: unknown
+  const running = old.each(async (_message, context) => {
+    await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }))
+    try {
+      context.offsets()
+    } catch (error) {
+      code = (error as { readonly code?: string }).code
+      throw error
+    }
+  })
+  const ended = assert.rejects(running, /FENCED_INSTANCE_ID/)
+  await until(() => old.statistics.received === 1, 'the message')
+  const seen = await cluster.read(topic, 1, { group, instanceId: 'one', ...QUICK })
+  assert.deepEqual(
+    seen.map((message) => message.text()),
+    ['only'],
+  )
+  await ended
+  assert.equal(code, 'FENCED')
+  await old.close()
+})
