@@ -20,3 +20,20 @@ test('a clock that is set back by years delays a checkpoint by its pause at most
   timer.rowsArrived()
   assert.deepEqual(waits, [1000, 1000])
 })
+
+test('once it is closed, nothing sets it again', () => {
+  const set = new Set<() => void>()
+  const after = (_ms: number, ring: () => void): (() => void) => {
+    set.add(ring)
+    return () => set.delete(ring)
+  }
+  const timer = new CheckpointTimer(1000, { now: () => 0, after }, () => timer.again())
+  timer.rowsArrived()
+  const [ring] = set
+  timer.close()
+  assert.equal(set.size, 0)
+  ring?.()
+  timer.rowsArrived()
+  timer.again()
+  assert.equal(set.size, 0)
+})

@@ -9,6 +9,7 @@ export class CheckpointTimer {
   #ordinal = 0
   #lastBarrier = -Infinity
   #cancel: (() => void) | undefined
+  #isClosed = false
 
   constructor(intervalMs: number, clock: Pick<Clock, 'now' | 'after'>, ring: () => void) {
     this.#intervalMs = intervalMs
@@ -49,7 +50,14 @@ export class CheckpointTimer {
     this.#cancel = undefined
   }
 
+  /** For good: what still comes in while a run is being closed must not keep the process alive. */
+  close(): void {
+    this.#isClosed = true
+    this.stop()
+  }
+
   #set(ms: number): void {
+    if (this.#isClosed) return
     this.#cancel = this.#clock.after(ms, () => {
       this.#cancel = undefined
       this.#ring()

@@ -141,7 +141,7 @@ export class Run {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.#timer.stop()
+    this.#timer.close()
     this.#cancelDeadline()
     this.#cancelStopDeadline?.()
     await this.#publishing.catch(() => undefined)
