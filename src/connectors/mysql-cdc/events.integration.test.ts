@@ -5,7 +5,12 @@ import { startDatabase, useDatabase, type DatabaseName } from '../../../scripts/
 import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
 import { MysqlWorld } from '../../testkit/mysql-cdc/mysql-world.ts'
 
-const SERVERS = ['mariadb', 'mysql', 'mysql80'] as const
+/** The old server in the long run: what it does otherwise is among its values and its recorded log. */
+const SERVERS: readonly DatabaseName[] = [
+  'mariadb',
+  'mysql',
+  ...(process.env['MILLRACE_FULL'] === '1' ? (['mysql80'] as const) : []),
+]
 
 /** A follower that has read everything that is there, and waits for more. */
 async function following(world: MysqlWorld, options: object = {}): Promise<Follower> {
