@@ -179,7 +179,7 @@ export class MysqlConnection implements AsyncDisposable {
       socket: plain,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      rejectUnauthorized: !tls.insecureSkipVerify,
+      rejectUnauthorized: tls.insecureSkipVerify !== true,
       // Without a name in SNI Node checks the certificate against this one.
       host,
     })
