@@ -238,8 +238,7 @@ export class Lane {
     const attempt = this.#attempt
     task.run(
       async (item) => {
-        if (item.kind !== 'schema-change' || (await this.#mayPass(task, item)))
-          await this.#first.enter(() => this.#handle(task, item))
+        if (await this.#hasPassed(task, item)) await this.#first.enter(() => this.#handle(task, item))
       },
       (error) => this.#fail(attempt, error),
     )
@@ -292,6 +291,27 @@ export class Lane {
     const resting = task.rest()
     this.#changes.letGo(task.id)
     return resting
+  }
+
+  /** Changes of shape wait for the sinks, and so do rows of a shape that nobody told of. */
+  async #hasPassed(task: SourceTask, item: Item): Promise<boolean> {
+    if (item.kind === 'schema-change') {
+      const isPassed = await this.#mayPass(task, item)
+      if (isPassed) this.#changes.opened(task.id, item.table)
+      return isPassed
+    }
+    if (item.kind !== 'batch' || item.table === undefined || this.#changes.isOpened(task.id, item.table)) return true
+    const { split, from, table } = item
+    const isPassed = await this.#mayPass(task, {
+      kind: 'schema-change',
+      split,
+      next: from,
+      table,
+      events: [{ kind: 'create' }],
+    })
+    if (isPassed) this.#changes.opened(task.id, table)
+    else item.release()
+    return isPassed
   }
 
   /** Waits until the sinks follow a change of a table's shape. A trial hands on records that were read before. */
