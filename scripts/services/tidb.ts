@@ -77,7 +77,6 @@ export async function startTidb(options: DatabaseServiceOptions = {}): Promise<D
     'level = "warn"',
     // Otherwise it is written into the directory that the test was started in.
     `slow-query-file = "${path.join(dataDir, 'slow.log')}"`,
-    `slow-query-file = "${path.join(dataDir, 'slow.log')}"`,
   ]
   writeFileSync(settings, `${lines.join('\n')}\n`)
   const server = new ServerProcess({
