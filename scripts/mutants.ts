@@ -11,8 +11,8 @@ import { FOR_SPEED } from './simulation/players.ts'
 import { repository } from './testing/stage.ts'
 
 /** Schedules that a mutant may live through before it counts as alive. */
-const SEEDS = 600
-const LIMIT_MS = 180_000
+const SEEDS = 1000
+const LIMIT_MS = 300_000
 
 const simulation = path.join(repository, 'test', 'simulation')
 const waiting = [...MUTANTS]

@@ -130,6 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: LOG,
     find: '      this.#syncDirectory()\n',
     replace: '',
+    noticedBy: 'storage/crash-states.test.ts',
   },
   {
     name: 'no-file-sync',
@@ -372,6 +373,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: CYCLE,
     find: "const wanted = state.wanted === 'stopped' ? 'stopped' : undefined",
     replace: 'const wanted = state.wanted',
+    noticedBy: 'checkpoint/cycle.test.ts',
   },
   {
     name: 'open-work-kept-at-a-rewind',
