@@ -21,9 +21,13 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)))
 const deadline = AbortSignal.any([stop.signal, AbortSignal.timeout(isFull ? 180 * MINUTE : 25 * MINUTE)])
 
+/** A full run compiles TiDB, which takes eight minutes; another one uses it where that was done. */
+const hasTidb = isFull || isTidbBuilt()
+
 const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: repository })
   // They need large downloads.
   .filter((file) => isFull || !file.endsWith('.full.integration.test.ts'))
+  .filter((file) => hasTidb || !/[\\/]tidb[\\/].*\.integration\.test\.ts$/.test(file))
   .sort()
 const needServers = (file: string): boolean =>
   file.endsWith('.integration.test.ts') || /^test[\\/](e2e|simulation)[\\/]/.test(file)
@@ -61,9 +65,8 @@ function prepareServers(): {
   return { programs, readers, kafka, s3, databases }
 }
 
-/** A full run compiles TiDB, which takes eight minutes; another one uses it where that was done. */
 function databaseNames(): DatabaseName[] {
-  return ['mariadb', 'mysql', 'mysql80', 'postgres', ...(isFull || isTidbBuilt() ? ['tidb' as const] : [])]
+  return ['mariadb', 'mysql', 'mysql80', 'postgres', ...(hasTidb ? ['tidb' as const] : [])]
 }
 
 function sayNoTidb(): Promise<StageResult> {
