@@ -1,6 +1,7 @@
 import type { Finding } from '../../../core/checkpoint-types.ts'
 import type { Schema } from '../../../core/schema.ts'
-import { parseColumnType, quoteName, type Column, type ColumnType } from '../../../dataplane/index.ts'
+import { quoteName } from '../../../dataplane/sql-text.ts'
+import { parseColumnType, type Column, type ColumnType } from '../../../dataplane/types.ts'
 import { jsonRowSql } from '../../../dataplane/output.ts'
 import type { KafkaSinkOptions } from './options.ts'
 
