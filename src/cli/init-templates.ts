@@ -67,6 +67,14 @@ export const SINK_TEMPLATES: readonly Template[] = [
     connector: 'hudi',
     lines: ['connector: hudi', 'path: ./lake/clicks', 'table: clicks'],
   },
+  {
+    connector: 'duckdb',
+    lines: [
+      'connector: duckdb',
+      'path: ./clicks.duckdb       # a database file, made if it is missing',
+      'table: clicks',
+    ],
+  },
   { connector: 'files', lines: ['connector: files', 'path: ./out', 'format: json'] },
   {
     connector: 'blackhole',
