@@ -1,30 +1,8 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
-import { MillraceError } from '../../core/errors.ts'
-import { forbiddenAddress } from '../../core/host-address.ts'
+import { lookup } from 'node:dns'
+import { guardAddresses, type AddressGuard } from '../../core/address-guard.ts'
 
-/** A host written as an address of metadata services or of "this link" is never connected to. */
-export function assertAllowedHost(host: string): void {
-  const why = isIP(host) === 0 ? undefined : forbiddenAddress(host)
-  if (why !== undefined) throw refusal(host, host, why)
-}
-
-/** `dns.lookup` for sockets that fails when a name resolves to a forbidden address, so what was checked is what is used. */
-export const guardedLookup: LookupFunction = (host, options, done) => {
-  resolve(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-    if (error !== null) return done(error, '', 0)
-    for (const { address } of found) {
-      const why = forbiddenAddress(address)
-      if (why !== undefined) return done(refusal(host, address, why), '', 0)
-    }
-    const first = found[0]
-    if (first === undefined) return done(new Error(`${host} has no address`), '', 0)
-    if (options.all === true) return done(null, found)
-    done(null, first.address, first.family)
-  })
-}
-
-function refusal(host: string, address: string, why: string): MillraceError {
-  const message = `connecting to the MySQL server ${host}: ${address} is ${why}, which is never a database server`
-  return new MillraceError(message, { code: 'REDIRECT_DENIED', detail: { host, address } })
-}
+export const addressGuard: AddressGuard = guardAddresses(
+  lookup,
+  (host) => `the MySQL server ${host}`,
+  'a database server',
+)

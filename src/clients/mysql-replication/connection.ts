@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { MillraceError, toMillraceError, wrapError } from '../../core/errors.ts'
 import { isLoopback } from '../../core/host-address.ts'
 import type { Secret } from '../../core/secret.ts'
-import { assertAllowedHost, guardedLookup } from './addresses.ts'
+import { addressGuard } from './addresses.ts'
 import { clearPassword, encryptedPassword, scramble } from './authentication.ts'
 import { loginRequest, offersTls, parseGreeting, tlsRequest, type Greeting } from './handshake.ts'
 import { PacketFields } from './packet-fields.ts'
@@ -49,7 +49,7 @@ export class MysqlConnection implements AsyncDisposable {
 
   static async open(address: MysqlAddress): Promise<MysqlConnection> {
     const what = `the connection to MySQL ${address.host}:${address.port}`
-    assertAllowedHost(address.host)
+    addressGuard.assertAllowed(address.host)
     if (address.tls === undefined && !address.allowPlaintext && !isLocal(address.host)) {
       throw new MillraceError(
         `connecting to MySQL ${address.host}:${address.port}: without \`tls\` everybody between reads along. Give ` +
@@ -57,7 +57,7 @@ export class MysqlConnection implements AsyncDisposable {
         { code: 'CONFIG' },
       )
     }
-    const socket = connectTcp({ host: address.host, port: address.port, lookup: guardedLookup, noDelay: true })
+    const socket = connectTcp({ host: address.host, port: address.port, lookup: addressGuard.lookup, noDelay: true })
     const timer = setTimeout(
       () => socket.destroy(new Error(`no answer within ${address.connectTimeoutMs} ms`)),
       address.connectTimeoutMs,

@@ -1,7 +1,7 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { lookup } from 'node:dns'
+import { guardAddresses, type AddressGuard } from '../../core/address-guard.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { forbiddenAddress, isLoopback } from '../../core/host-address.ts'
+import { isLoopback } from '../../core/host-address.ts'
 
 /** What libpq calls `sslmode`; `allow` is left out, since it prefers to talk in the clear. */
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
@@ -43,28 +43,4 @@ export function isExposed({ host, sslMode }: PgAddress): boolean {
   return !isNear && (sslMode === 'disable' || sslMode === 'prefer')
 }
 
-/** Refuses addresses where no database ever is, such as those of instance metadata services. */
-export function assertAllowedHost(host: string): void {
-  const why = isIP(host) === 0 ? undefined : forbiddenAddress(host)
-  if (why !== undefined) throw refusal(host, host, why)
-}
-
-/** `dns.lookup` for sockets that fails when a name resolves to a refused address, so what was checked is what is used. */
-export const guardedLookup: LookupFunction = (host, options, done) => {
-  resolve(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-    if (error !== null) return done(error, '', 0)
-    for (const { address } of found) {
-      const why = forbiddenAddress(address)
-      if (why !== undefined) return done(refusal(host, address, why), '', 0)
-    }
-    const [first] = found
-    if (first === undefined) return done(new Error(`${host} has no address`), '', 0)
-    if (options.all === true) return done(null, found)
-    done(null, first.address, first.family)
-  })
-}
-
-function refusal(host: string, address: string, why: string): MillraceError {
-  const message = `connecting to Postgres at ${host}: ${address} is ${why}, which is never a database`
-  return new MillraceError(message, { code: 'REDIRECT_DENIED', detail: { host, address } })
-}
+export const addressGuard: AddressGuard = guardAddresses(lookup, (host) => `Postgres at ${host}`, 'a database')

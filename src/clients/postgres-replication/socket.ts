@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { MillraceError } from '../../core/errors.ts'
-import { assertAllowedHost, guardedLookup, type PgAddress } from './address.ts'
+import { addressGuard, type PgAddress } from './address.ts'
 
 /** SSLRequest: length 8, and the number that stands where a protocol version would. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
@@ -23,8 +23,8 @@ export interface OpenedSocket {
 export async function openSocket(options: SocketOptions): Promise<OpenedSocket> {
   const { address, connectTimeoutMs } = options
   const doing = `connecting to Postgres at ${address.host}:${address.port}`
-  assertAllowedHost(address.host)
-  const plain = connectTcp({ host: address.host, port: address.port, lookup: guardedLookup, noDelay: true })
+  addressGuard.assertAllowed(address.host)
+  const plain = connectTcp({ host: address.host, port: address.port, lookup: addressGuard.lookup, noDelay: true })
   plain.setKeepAlive(true, 30_000)
   const timer = setTimeout(
     () => plain.destroy(unavailable(doing, `no answer within ${connectTimeoutMs} ms`)),

@@ -1,7 +1,7 @@
 import http, { type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import https from 'node:https'
 import { isIP } from 'node:net'
-import { assertAllowedHost, guardedLookup } from './addresses.ts'
+import { addressGuard } from './addresses.ts'
 import type { SlsEndpoint } from './endpoint.ts'
 
 export interface HttpReply {
@@ -35,7 +35,7 @@ export class SlsHttp {
   readonly #options: RequestOptions
 
   constructor(endpoint: SlsEndpoint, limits: HttpLimits) {
-    assertAllowedHost(endpoint.host)
+    addressGuard.assertAllowed(endpoint.host)
     this.#endpoint = endpoint
     this.#limits = limits
     const { host, port, scheme } = endpoint
@@ -43,7 +43,7 @@ export class SlsHttp {
     this.#agent = scheme === 'https' ? new https.Agent(agentOptions) : new http.Agent(agentOptions)
     // Node would take the name to verify from the Host header, which is not what an address is connected to by.
     const tls = scheme === 'https' ? { servername: isIP(host) === 0 ? host : '' } : {}
-    this.#options = { host, port, agent: this.#agent, lookup: guardedLookup, ...tls }
+    this.#options = { host, port, agent: this.#agent, lookup: addressGuard.lookup, ...tls }
   }
 
   /** Rejects when there is no whole reply; the reason is in the message. `allocate` makes the memory of its body. */
