@@ -16,9 +16,10 @@ import { CheckpointTimer } from './checkpoint-timer.ts'
 import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
 import type { LaneGroup } from './lane-group.ts'
-import type { FromLane, LaneAck, Tickets } from './messages.ts'
+import type { FromLane, LaneAck } from './messages.ts'
 import { Leftovers } from './leftovers.ts'
 import { isUnplaced, PoisonSearch } from './poison-search.ts'
+import { NextTickets } from './next-tickets.ts'
 import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import { StateSide } from './state/state-side.ts'
@@ -57,8 +58,7 @@ export class Run {
   #attempt = 0
   #acks: LaneAck[] = []
   #drained = new Set<number>()
-  /** Tickets that were made ahead, and the checkpoint that they are for. */
-  #next: { readonly checkpoint: number; readonly tickets: Promise<Tickets> } | undefined
+  readonly #tickets: NextTickets
   #triggeredAt = 0
   #cancelDeadline: () => void = () => undefined
   #cancelStopDeadline: (() => void) | undefined
@@ -90,6 +90,7 @@ export class Run {
     })
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
+    this.#tickets = new NextTickets((checkpoint, epoch) => options.sinks.begin(checkpoint, epoch))
     this.#states = new StateSide(options)
     this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
     this.#end.promise.catch(() => undefined)
@@ -185,7 +186,7 @@ export class Run {
   async #startLanes(): Promise<void> {
     const { lanes, sinks, sources, observe } = this.#options
     this.#attempt = this.#options.ledger.epoch
-    this.#next = undefined
+    this.#tickets.forget()
     const attempt = this.#attempt
     const { checkpoint } = this.#cycle
     const [tickets] = await Promise.all([sinks.begin(checkpoint, attempt), lanes.ready])
@@ -201,22 +202,12 @@ export class Run {
       assignments: sources.assignments(lane),
       state,
     }))
-    void this.#ticketsFor(checkpoint + 1)
+    void this.#tickets.of(checkpoint + 1, attempt)
     observe({ kind: 'started', epoch: attempt })
   }
 
   #passChange(lane: number, attempt: number, source: string): void {
     if (attempt === this.#attempt) this.#options.lanes.sendTo(lane, { kind: 'changed', attempt, source })
-  }
-
-  /** Made ahead where nothing is urgent, so that a barrier need not wait for a server. */
-  #ticketsFor(checkpoint: number): Promise<Tickets> {
-    if (this.#next?.checkpoint !== checkpoint) {
-      const tickets = this.#options.sinks.begin(checkpoint, this.#attempt)
-      tickets.catch(() => undefined)
-      this.#next = { checkpoint, tickets }
-    }
-    return this.#next.tickets
   }
 
   #step(event: CycleEvent): void {
@@ -248,7 +239,7 @@ export class Run {
     this.#acks = []
     // A rewind is under way: it takes this barrier back.
     if (attempt === 0) return
-    const tickets = await this.#ticketsFor(checkpoint + 1)
+    const tickets = await this.#tickets.of(checkpoint + 1, attempt)
     if (attempt !== this.#attempt) return
     observe({ kind: 'triggered', checkpoint })
     const next = { checkpoint: checkpoint + 1, tickets }
@@ -299,7 +290,7 @@ export class Run {
     observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
     this.#inBackground(this.#commits.add({ permit, items, states, isLast: this.#cycle.last }))
     this.#step({ kind: 'published' })
-    if (this.#attempt !== 0) void this.#ticketsFor(this.#cycle.checkpoint + 1)
+    if (this.#attempt !== 0) void this.#tickets.of(this.#cycle.checkpoint + 1, this.#attempt)
     if (this.#cycle.dirty) this.#timer.rowsArrived()
   }
 
