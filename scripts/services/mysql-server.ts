@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import mysql from 'mysql2/promise'
 import { makeTlsFiles } from './kafka-config.ts'
-import { freePorts, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
+import {
+  databaseService,
+  freePorts,
+  ServerProcess,
+  type DatabaseService,
+  type DatabaseServiceOptions,
+} from './server-process.ts'
 
 /** The user of tests, who may do everything. For loopback only. */
 export const TEST_USER = { user: 'mill', password: 'mill-secret' } as const
@@ -88,21 +94,7 @@ export async function startMysqlServer(
     rmSync(socketDirectory, { recursive: true, force: true })
     if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
   }
-  return {
-    url,
-    dataDir,
-    ca: tls?.ca,
-    get pid(): number {
-      return server.pid
-    },
-    stop,
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-    [Symbol.asyncDispose]: stop,
-  }
+  return databaseService(server, { url, dataDir, ca: tls?.ca, stop })
 }
 
 function tlsLine(dataDir: string, file: string, at: number): string {

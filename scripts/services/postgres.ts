@@ -7,7 +7,13 @@ import { programOfSystem, unpackPackages } from './debian-packages.ts'
 import { run } from './java-jars.ts'
 import { makeTlsFiles } from './kafka-config.ts'
 import { TEST_USER } from './mysql-server.ts'
-import { freePorts, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
+import {
+  databaseService,
+  freePorts,
+  ServerProcess,
+  type DatabaseService,
+  type DatabaseServiceOptions,
+} from './server-process.ts'
 
 /** `nobody`: the server refuses to run as root. */
 const UNPRIVILEGED = 65_534
@@ -65,21 +71,7 @@ export async function startPostgres(options: DatabaseServiceOptions = {}): Promi
     await server.stop()
     if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
   }
-  return {
-    url,
-    dataDir,
-    ca: tls?.ca,
-    get pid(): number {
-      return server.pid
-    },
-    stop,
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-    [Symbol.asyncDispose]: stop,
-  }
+  return databaseService(server, { url, dataDir, ca: tls?.ca, stop })
 }
 
 interface PostgresPrograms {

@@ -146,6 +146,26 @@ export interface DatabaseService extends AsyncDisposable {
   restart(): Promise<void>
 }
 
+/** A database whose server is this process. */
+export function databaseService(
+  server: ServerProcess,
+  { stop, ...told }: Pick<DatabaseService, 'url' | 'dataDir' | 'ca' | 'stop'>,
+): DatabaseService {
+  return {
+    ...told,
+    get pid(): number {
+      return server.pid
+    },
+    stop,
+    kill: () => server.kill(),
+    async restart() {
+      await server.stop()
+      await server.start()
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
 export interface DatabaseServiceOptions {
   /** Kept after `stop()` when given; otherwise a temporary directory that goes with the service. */
   readonly dataDir?: string

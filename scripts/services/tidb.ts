@@ -6,7 +6,13 @@ import path from 'node:path'
 import mysql from 'mysql2/promise'
 import { cacheDirectory } from './java-jars.ts'
 import { TEST_USER } from './mysql-server.ts'
-import { freePorts, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
+import {
+  databaseService,
+  freePorts,
+  ServerProcess,
+  type DatabaseService,
+  type DatabaseServiceOptions,
+} from './server-process.ts'
 
 /** A commit of the 8.5 line. The module proxy knows TiDB under exact pseudo-versions only. */
 const COMMIT = '20251126154744-e4e814fdc0af'
@@ -92,21 +98,12 @@ export async function startTidb(options: DatabaseServiceOptions = {}): Promise<D
     await server.stop()
     if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
   }
-  return {
+  return databaseService(server, {
     url: `mysql://${TEST_USER.user}:${TEST_USER.password}@127.0.0.1:${port}`,
     dataDir,
     ca: undefined,
-    get pid(): number {
-      return server.pid
-    },
     stop,
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-    [Symbol.asyncDispose]: stop,
-  }
+  })
 }
 
 /** Also what reads of old snapshots need, which a cluster's garbage collector writes otherwise. */
