@@ -20,6 +20,7 @@ export interface Place {
 
 /** How long a condition may take before the test is given up. Never reached when all is well. */
 const PATIENCE_MS = 60_000
+const WAKING_MS = 50
 
 /** A started `millrace`: the real program in a process of its own. Killed when the test leaves it. */
 export class CommandLine implements AsyncDisposable {
@@ -65,6 +66,16 @@ export class CommandLine implements AsyncDisposable {
 
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
+  }
+
+  /** Lets a stopped process go on to its end. Every thread that comes by the failpoint stops the process once more. */
+  async wakeUp(): Promise<Ended> {
+    const waking = setInterval(() => this.signal('SIGCONT'), WAKING_MS)
+    try {
+      return await this.ended()
+    } finally {
+      clearInterval(waking)
+    }
   }
 
   /** How it ended, once all of its output has been read. */

@@ -26,11 +26,7 @@ async function asleepAt(home: JobHome, failpoint: string, feed: () => void = () 
 }
 
 async function wakesUpFenced(sleeper: CommandLine): Promise<void> {
-  while (!sleeper.hasEnded) {
-    sleeper.signal('SIGCONT')
-    await pause(50)
-  }
-  assert.deepEqual(await sleeper.ended(), FENCED, sleeper.out + sleeper.err)
+  assert.deepEqual(await sleeper.wakeUp(), FENCED, sleeper.out + sleeper.err)
 }
 
 /** What an administrator does by hand with the only transaction that is prepared. */

@@ -46,7 +46,7 @@ for (const [sink, cells] of Object.entries(SLEEPS)) {
         await confirmedTimes(world, successor, CHECKPOINTS)
         await world.auditVisible()
 
-        await wakeUp(sleeper)
+        await sleeper.wakeUp()
         assert.deepEqual(await sleeper.ended(), { code: 66, signal: null }, sleeper.out + sleeper.err)
         await world.auditVisible()
         await world.topic.append(ROWS)
@@ -90,7 +90,7 @@ test('one that slept before it looked for an earlier life finds its successor’
   await asleep(world, sleeper)
   await using successor = world.home.start()
   await confirmedTimes(world, successor, 1)
-  await wakeUp(sleeper)
+  await sleeper.wakeUp()
   assert.deepEqual(await sleeper.ended(), { code: 66, signal: null }, sleeper.out + sleeper.err)
   await caughtUp(world, successor)
   successor.signal('SIGTERM')
@@ -113,14 +113,6 @@ async function confirmedTimes(world: World, run: CommandLine, times: number): Pr
     await world.topic.append(ROWS)
     const confirmed = await run.event((event) => isConfirmed(event) && Number(event['checkpoint']) > newest)
     newest = Number(confirmed['checkpoint'])
-  }
-}
-
-/** Lets the process go on until it ends. Every thread that comes by the failpoint stops the process once more. */
-async function wakeUp(run: CommandLine): Promise<void> {
-  while (!run.hasEnded) {
-    run.signal('SIGCONT')
-    await pause(50)
   }
 }
 

@@ -20,6 +20,7 @@ export interface Outcome {
 
 const STARTS_MAX = 6
 const LIFE_MS = 60_000
+const WAKING_MS = 50
 /** Exit codes that another start does not mend. */
 const NEVER_AGAIN: ReadonlySet<number> = new Set([64, 65, 67, 68, 69, 71, 72, 73, 74])
 
@@ -128,14 +129,17 @@ class Lives {
     child.stdout.on('data', hear)
     child.stderr.on('data', hear)
     const tooLong = setTimeout(() => child.kill('SIGKILL'), LIFE_MS)
+    let waking: NodeJS.Timeout | undefined
     const ended = once(child, 'close').then(([code, signal]): Ended => {
       clearTimeout(tooLong)
+      clearInterval(waking)
       return { code: code as number | null, signal: signal as NodeJS.Signals | null, output }
     })
     return {
       ended,
       asleep: () => untilThere(trace, () => child.exitCode !== null || child.signalCode !== null),
-      wake: () => void child.kill('SIGCONT'),
+      // Every thread that comes by the failpoint stops the process once more.
+      wake: () => void (waking = setInterval(() => child.kill('SIGCONT'), WAKING_MS)),
     }
   }
 }
