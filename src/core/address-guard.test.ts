@@ -38,7 +38,7 @@ test('other names give what sockets ask for', async () => {
 
 test('an address in plain digits is refused before anything is looked up; names are left to the lookup', () => {
   const guard = guardAddresses(resolverOf(), (host) => host, 'a store')
-  assert.throws(() => guard.assertAllowed('169.254.169.254'), { code: 'REDIRECT_DENIED' })
-  guard.assertAllowed('127.0.0.1')
-  guard.assertAllowed('metadata.internal')
+  const spellings = ['169.254.169.254', '::ffff:169.254.169.254', 'fe80::1', 'fe80::1%eth0', 'fd00:ec2::254']
+  for (const host of spellings) assert.throws(() => guard.assertAllowed(host), { code: 'REDIRECT_DENIED' }, host)
+  for (const host of ['127.0.0.1', '::1', '10.0.0.1', '2001:db8::1', 'metadata.internal']) guard.assertAllowed(host)
 })

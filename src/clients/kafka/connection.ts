@@ -1,8 +1,9 @@
 import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { MillraceError, toMillraceError } from '../../core/errors.ts'
+import { isLoopback } from '../../core/host-address.ts'
 import type { Secret } from '../../core/secret.ts'
-import { assertAllowedHost, guardedLookup, isLoopbackAddress } from './addresses.ts'
+import { addressGuard } from './addresses.ts'
 import type { KafkaApi } from './api.ts'
 import { apiVersions } from './apis/cluster.ts'
 import { FrameAssembler, type Allocate } from './frames.ts'
@@ -162,10 +163,10 @@ export class BrokerConnection implements AsyncDisposable {
   }
 
   #connect(host: string, port: number): Promise<void> {
-    assertAllowedHost(host)
+    addressGuard.assertAllowed(host)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { tls, connectTimeoutMs } = this.#options
-    const target: TcpNetConnectOpts = { host, port, lookup: guardedLookup, noDelay: true }
+    const target: TcpNetConnectOpts = { host, port, lookup: addressGuard.lookup, noDelay: true }
     const socket =
       tls === undefined
         ? connectTcp({
@@ -260,7 +261,7 @@ export function assertPasswordIsSafe(
 ): void {
   const isOpen = mechanism === 'PLAIN' || mechanism === 'OAUTHBEARER'
   if (!isOpen || options.tls !== undefined || options.allowPlaintext) return
-  if (isLoopbackAddress(remoteAddress)) return
+  if (isLoopback(remoteAddress)) return
   const what = mechanism === 'PLAIN' ? 'password' : 'token'
   const message = `SASL ${mechanism} would send the ${what} to ${remoteAddress} unencrypted: use TLS or SCRAM, or set allowPlaintext`
   throw new MillraceError(message, { code: 'CONFIG' })

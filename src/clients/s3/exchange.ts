@@ -1,8 +1,7 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns'
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import { forbiddenAddress } from '../../core/host-address.ts'
+import { guardAddresses } from '../../core/address-guard.ts'
 
 export interface Exchange {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
@@ -42,6 +41,7 @@ export class WireFailure extends Error {
 }
 
 const AGENT = { keepAlive: true, maxSockets: 64, scheduling: 'lifo' } as const
+const addressGuard = guardAddresses(lookup, (host) => `object storage at ${host}`, 'an object store')
 const agents = { 'http:': new HttpAgent(AGENT), 'https:': new HttpsAgent(AGENT) } as const
 
 /**
@@ -60,7 +60,7 @@ export async function exchange(
     method,
     headers: { ...headers, 'accept-encoding': 'identity', 'content-length': String(body?.byteLength ?? 0) },
     agent: agents[isTls ? 'https:' : 'http:'],
-    ...(guard === 'guarded' && { lookup: guardedLookup }),
+    ...(guard === 'guarded' && { lookup: addressGuard.lookup }),
   })
   const responded = Promise.withResolvers<IncomingMessage>()
   const failed = Promise.withResolvers<never>()
@@ -108,18 +108,4 @@ async function readBody(response: IncomingMessage, bytesMax: number): Promise<Bu
   }
   const [only] = chunks
   return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
-}
-
-/** `dns.lookup` that fails for addresses of metadata services and links, so that what was checked is what is used. */
-const guardedLookup: LookupFunction = (host, options, done) => {
-  resolve(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-    if (error !== null) return done(error, '', 0)
-    const bad = found.find(({ address }) => forbiddenAddress(address) !== undefined)
-    const [first] = found
-    if (bad !== undefined)
-      return done(new Error(`${host} resolves to ${bad.address}, which is never connected to`), '', 0)
-    if (first === undefined) return done(new Error(`${host} has no address`), '', 0)
-    if (options.all === true) return done(null, found)
-    done(null, first.address, first.family)
-  })
 }
