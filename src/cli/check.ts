@@ -1,5 +1,4 @@
 import { shortest, type PartDowntime } from '../checkpoint/expiry.ts'
-import type { Json } from '../core/json.ts'
 import type { LoadedPipeline } from '../plan/load-pipeline.ts'
 import { preflight } from './preflight.ts'
 import { openPipeline } from './pipelines.ts'
@@ -48,7 +47,7 @@ export const verb: Verb = {
       checked.push({ file, name: plan?.name ?? null, delivery: plan?.delivery.class ?? null, ok: isOk, safeDowntime })
       findings.push(...all)
     }
-    return { result: { pipelines: checked } as unknown as Json, findings }
+    return { result: { pipelines: checked }, findings }
   },
 }
 

@@ -4,7 +4,6 @@ import { fateOf, type TransactionFate } from '../checkpoint/transaction-fate.ts'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import { readSavepoints } from '../storage/savepoints.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import { checkpointDetailText, checkpointListText } from './checkpoints-text.ts'
 import { findJob, readState } from './job-state.ts'
 import type { Verb, VerbCall, VerbResult } from './verb.ts'
@@ -69,7 +68,7 @@ async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
   const checkpoints = [...savepoints.filter(({ checkpoint }) => checkpoint < first), ...logged]
   if (args[1] === undefined) {
     const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage, kept))
-    return { result: { checkpoints: list } as unknown as Json, text: checkpointListText(list, Date.now()) }
+    return { result: { checkpoints: list }, text: checkpointListText(list, Date.now()) }
   }
   const number = Number(args[1])
   const entry = checkpoints.find((one) => one.checkpoint === number)
@@ -81,7 +80,7 @@ async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
   const { sources, sinks, accounting, delivery, fingerprint } = entry
   const transactions = entry.pending.map((item) => ({ ...item, fate: fateOf(item, entries, lineage) }))
   const result = { ...summary, sources, transactions, sinks, accounting, delivery, fingerprint }
-  return { result: result as unknown as Json, text: checkpointDetailText(entry, summary, transactions) }
+  return { result: result, text: checkpointDetailText(entry, summary, transactions) }
 }
 
 function summaryOf(

@@ -1,7 +1,6 @@
 import { CONNECTOR_NAMES, loadConnector } from '../connectors/registry.ts'
 import type { Connector } from '../core/connector.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import { optionTable, type OptionRow } from '../plan/option-table.ts'
 import { suggestion } from '../plan/suggest.ts'
 import { tableText } from './table.ts'
@@ -41,7 +40,7 @@ async function showConnector(name: string): Promise<VerbResult> {
   const source = connector.source === undefined ? undefined : optionTable(connector.source.options)
   const sink = connector.sink === undefined ? undefined : optionTable(connector.sink.options)
   const result = { name, summary: connector.summary, source: source ?? null, sink: sink ?? null }
-  return { result: result as unknown as Json, text: connectorText(connector, source, sink) }
+  return { result: result, text: connectorText(connector, source, sink) }
 }
 
 function connectorText(connector: Connector, source: OptionRow[] | undefined, sink: OptionRow[] | undefined): string {

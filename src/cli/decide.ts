@@ -2,7 +2,6 @@ import { userInfo } from 'node:os'
 import type { Answer, DecisionCase } from '../checkpoint/decision-case.ts'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import type { Plan } from '../plan/plan.ts'
 import { DecisionDesk } from '../runtime/decision-desk.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -63,7 +62,7 @@ async function decideAnswer(call: VerbCall): Promise<VerbResult> {
     })
     const found = await desk.look()
     if (found === undefined) return nothing(plan)
-    const result = { pipeline: plan.name, decided: answer ?? null, case: found } as unknown as Json
+    const result = { pipeline: plan.name, decided: answer ?? null, case: found }
     if (answer === undefined) return { result, text: caseText(found) }
     output.print(caseText(found))
     refuseOther(found, options)

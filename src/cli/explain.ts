@@ -1,4 +1,3 @@
-import type { Json } from '../core/json.ts'
 import { explainDelivery } from '../plan/explain-delivery.ts'
 import { explain, explanationText } from '../plan/explain.ts'
 import { deliveryText } from './delivery-text.ts'
@@ -21,9 +20,9 @@ export const verb: Verb = {
     if (planned === undefined) return { findings }
     if (options['delivery'] === true) {
       const delivery = explainDelivery(planned)
-      return { result: delivery as unknown as Json, text: deliveryText(delivery), findings }
+      return { result: delivery, text: deliveryText(delivery), findings }
     }
     const explanation = await explain(planned, CONNECTORS)
-    return { result: explanation as unknown as Json, text: explanationText(explanation), findings }
+    return { result: explanation, text: explanationText(explanation), findings }
   },
 }

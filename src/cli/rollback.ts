@@ -3,7 +3,6 @@ import type { CheckpointEntry } from '../checkpoint/entries.ts'
 import type { Rollback } from '../checkpoint/rollback.ts'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import { DecisionDesk } from '../runtime/decision-desk.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { ControlClient } from '../server/control-client.ts'
@@ -59,14 +58,14 @@ async function rollback({ args, options, output, signals }: VerbCall): Promise<V
     if (options['rewind'] !== true) {
       const message = 'nothing was done: rows that are visible would be written again'
       const finding = { file, severity: 'error', code: 'CONFIG', message, hint: 'to do it: --rewind' } as const
-      const result = { pipeline: plan.name, rollback: seen, as: null } as unknown as Json
+      const result = { pipeline: plan.name, rollback: seen, as: null }
       return { result, text: rollbackText(seen), findings: [finding] }
     }
     output.print(rollbackText(seen))
     const reason = typeof options['reason'] === 'string' ? options['reason'] : `back to checkpoint ${seen.to}`
     const as = await desk.rollBack(target, seen, { by: userInfo().username, reason })
     const text = `Gone back: checkpoint ${as} goes on where ${seen.to} ended. Start the job again: millrace run ${singleLine(file)}\n`
-    return { result: { pipeline: plan.name, rollback: seen, as } as unknown as Json, text }
+    return { result: { pipeline: plan.name, rollback: seen, as }, text }
   } finally {
     await log.close()
   }

@@ -6,7 +6,6 @@ import {
   type Aging,
   type PartDowntime,
 } from '../checkpoint/expiry.ts'
-import type { Json } from '../core/json.ts'
 import { ControlClient } from '../server/control-client.ts'
 import { findJob, readState, type JobPlace } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
@@ -56,7 +55,7 @@ async function status({ args, options, output }: VerbCall): Promise<VerbResult> 
   const place = await findJob(file)
   const asked = options['connect'] === true ? await askSystems(file, output) : undefined
   const status = await statusOf(place, asked)
-  return { result: { ...status } as unknown as Json, text: statusText(status, Date.now()) }
+  return { result: { ...status }, text: statusText(status, Date.now()) }
 }
 
 async function statusOf(place: JobPlace, asked: readonly PartDowntime[] | undefined): Promise<JobStatus> {

@@ -5,7 +5,6 @@ import {
   type OpenTransaction,
 } from '../connectors/kafka/sink/open-transactions.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import { formatDuration } from '../core/options.ts'
 import type { Plan } from '../plan/plan.ts'
 import { ControlClient } from '../server/control-client.ts'
@@ -52,7 +51,7 @@ async function transactions({ args, options }: VerbCall): Promise<VerbResult> {
   }
   const ended = chosen.map(({ transactionalId }) => transactionalId)
   const said = ended.map((id) => `${commits ? 'committed' : 'aborted'} ${id}\n`).join('')
-  return { result: { transactions: listed, ended } as unknown as Json, text: `${textOf(listed)}${said}` }
+  return { result: { transactions: listed, ended }, text: `${textOf(listed)}${said}` }
 }
 
 function kafkaSinks(plan: Plan): ReadonlyMap<string, KafkaSinkOptions> {

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import type { Json } from '../core/json.ts'
 import type { LocatedFinding } from '../plan/parsed-file.ts'
 import type { Output } from './output.ts'
 
@@ -29,8 +28,8 @@ export interface StopSignals {
 }
 
 export interface VerbResult {
-  /** For `--json`. */
-  readonly result?: Json
+  /** For `--json`: what it becomes as JSON. */
+  readonly result?: object
   /** For people; colours with `paint`. */
   readonly text?: string
   readonly findings?: readonly LocatedFinding[]

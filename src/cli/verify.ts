@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MillraceError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
 import { interpolate } from '../plan/interpolate.ts'
 import { parseFile } from '../plan/parse-file.ts'
 import { certificatePage, type Certificate } from '../testkit/verify/certificate.ts'
@@ -68,7 +67,7 @@ export const verb: Verb = {
     await writeFile(`${report}.html`, certificatePage(certificate))
     await writeFile(`${report}.json`, `${JSON.stringify(certificate, undefined, 2)}\n`)
     return {
-      result: certificate as unknown as Json,
+      result: certificate,
       text: certificateText(certificate, report),
       findings,
       exitCode: certificate.broken === 0 ? 0 : new MillraceError('', { code: 'MISMATCH' }).exitCode,
