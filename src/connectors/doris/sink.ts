@@ -1,8 +1,10 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
-import { labelOf, DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
+import { DorisTwoPhaseLoads } from '../../clients/stream-load/index.ts'
 import { keeperOf } from '../../clients/stream-load/loader/body-keeper.ts'
+import { checkpointLabel } from '../../clients/stream-load/loader/checkpoint-label.ts'
+import { endpointOf } from '../../clients/stream-load/loader/load-options.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { DorisCheckpointLoad } from './writer.ts'
 import { checkDoris } from './check.ts'
@@ -20,34 +22,22 @@ export class DorisSink implements Sink {
   }
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
-    await using loads = openLoads(this.#options)
+    await using loads = new DorisTwoPhaseLoads(endpointOf(this.#options))
     return await checkDoris(this.#options, loads, context)
   }
 
   writer(context: LaneContext): SinkWriter {
     const options = this.#options
-    const loads = openLoads(options)
+    const loads = new DorisTwoPhaseLoads(endpointOf(options))
     if (options.routes !== undefined) return dorisTablesWriter(options, context, loads)
-    const table = options.table ?? ''
+    const target = { database: options.database, table: options.table ?? '' }
     const headers = loadHeaders(options, context.format, context.schema)
     return new LoadWriter(
       (ticket) =>
         new DorisCheckpointLoad({
           loads,
-          database: options.database,
-          table,
-          labelOf: (load) =>
-            labelOf({
-              prefix: options.labelPrefix,
-              jobUid: context.job,
-              sink: context.id,
-              table: `${options.database}.${table}`,
-              writer: context.lane,
-              epoch: Number(ticket['epoch']),
-              checkpoint: Number(ticket['checkpoint']),
-              attempt: 0,
-              load,
-            }),
+          ...target,
+          labelOf: (load) => checkpointLabel(options, context, target, ticket, load),
           headers,
           compression: options.compression,
           meter: context.meter,
@@ -61,17 +51,6 @@ export class DorisSink implements Sink {
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
     const coordinator = this.#options.routes === undefined ? dorisCoordinator : dorisTablesCoordinator
-    return coordinator(this.#options, context, openLoads(this.#options))
+    return coordinator(this.#options, context, new DorisTwoPhaseLoads(endpointOf(this.#options)))
   }
-}
-
-function openLoads(options: DorisSinkOptions): DorisTwoPhaseLoads {
-  const { url, username, password, allowPlaintext, backends } = options
-  return new DorisTwoPhaseLoads({
-    urls: url,
-    username,
-    password,
-    allowPlaintext,
-    ...(backends === undefined ? {} : { backends }),
-  })
 }

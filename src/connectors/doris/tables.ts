@@ -1,7 +1,8 @@
 import { OP_COLUMN } from '../../core/changes.ts'
 import type { CoordinatorContext, LaneContext } from '../../core/context.ts'
 import type { SinkCoordinator, SinkWriter } from '../../core/sink.ts'
-import { labelOf, type DorisTwoPhaseLoads, type HeaderFields } from '../../clients/stream-load/index.ts'
+import type { DorisTwoPhaseLoads, HeaderFields } from '../../clients/stream-load/index.ts'
+import { checkpointLabel } from '../../clients/stream-load/loader/checkpoint-label.ts'
 import { openKeeper, routerOf } from '../../clients/stream-load/tables/open-keeper.ts'
 import type { RowKind } from '../../clients/stream-load/tables/segmented-load.ts'
 import { TablesCoordinator } from '../../clients/stream-load/tables/tables-coordinator.ts'
@@ -20,35 +21,23 @@ export function dorisTablesWriter(
   const base = loadHeaders(options, context.format, undefined)
   return new TablesWriter(
     routerOf(options),
-    ({ database, table }, ticket) =>
-      (kind, nextNumber) => {
-        // A load keeps its number, whoever asks for its label.
-        const numbers: number[] = []
-        const labelAt = (load: number): string =>
-          labelOf({
-            prefix: options.labelPrefix,
-            jobUid: context.job,
-            sink: context.id,
-            table: `${database}.${table}`,
-            writer: context.lane,
-            epoch: Number(ticket['epoch']),
-            checkpoint: Number(ticket['checkpoint']),
-            attempt: 0,
-            load: (numbers[load] ??= nextNumber()),
-          })
-        return new DorisCheckpointLoad({
-          loads,
-          database,
-          table,
-          labelOf: labelAt,
-          headers: headersOf(base, kind),
-          compression: options.compression,
-          meter: context.meter,
-          loadBytesMax: options.loadBytesMax,
-          isAtLeastOnce: context.delivery === 'at-least-once',
-          keeper: undefined,
-        })
-      },
+    (target, ticket) => (kind, nextNumber) => {
+      // A load keeps its number, whoever asks for its label.
+      const numbers: number[] = []
+      const labelAt = (load: number): string =>
+        checkpointLabel(options, context, target, ticket, (numbers[load] ??= nextNumber()))
+      return new DorisCheckpointLoad({
+        loads,
+        ...target,
+        labelOf: labelAt,
+        headers: headersOf(base, kind),
+        compression: options.compression,
+        meter: context.meter,
+        loadBytesMax: options.loadBytesMax,
+        isAtLeastOnce: context.delivery === 'at-least-once',
+        keeper: undefined,
+      })
+    },
     () => loads[Symbol.asyncDispose](),
   )
 }

@@ -1,9 +1,8 @@
-import type { BodyFormat } from '../../core/batch.ts'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SinkAsk, SinkConnector, SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
 import { keyOrder, type KeyOrder } from '../../clients/stream-load/loader/key-order.ts'
-import { writersOf } from '../../clients/stream-load/loader/load-options.ts'
+import { bodiesOf, writersOf } from '../../clients/stream-load/loader/load-options.ts'
 import { tablesFindings } from '../../clients/stream-load/tables/tables-findings.ts'
 import { starrocksSinkOptions, type StarRocksSinkOptions } from './options.ts'
 
@@ -24,23 +23,16 @@ export const connector: Connector = {
   sink,
 }
 
-const JSON_ROWS: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x2c }
-const CSV_ROWS: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
+/** Rows go as an array, with `strip_outer_array`. */
+const JSON_SEPARATOR = 0x2c
 
 function describe(options: StarRocksSinkOptions, ask: SinkAsk): SinkDescription {
   const order = keyOrder(options, ask)
-  const isOfTables = options.routes !== undefined
   return {
     delivery: deliveryOf(options, ask, order),
-    // CSV costs less to encode and to parse; bytes that are JSON already are passed through.
-    takes:
-      isOfTables || options.format === 'json'
-        ? [JSON_ROWS]
-        : options.format === 'csv'
-          ? [CSV_ROWS]
-          : [CSV_ROWS, JSON_ROWS],
+    takes: bodiesOf(options, JSON_SEPARATOR),
     writers: writersOf(options, ask.lanes),
-    ...(isOfTables && { tables: true }),
+    ...(options.routes !== undefined && { tables: true }),
     ...(order.routing === undefined ? {} : { routing: order.routing }),
     findings: [...findingsOf(options), ...tablesFindings(options), ...order.findings],
   }

@@ -1,8 +1,10 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { CoordinatorContext, LaneContext, PreflightContext } from '../../core/context.ts'
 import type { Sink, SinkCoordinator, SinkWriter } from '../../core/sink.ts'
-import { labelOf, StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import { StarRocksTransactions } from '../../clients/stream-load/index.ts'
 import { keeperOf } from '../../clients/stream-load/loader/body-keeper.ts'
+import { checkpointLabel } from '../../clients/stream-load/loader/checkpoint-label.ts'
+import { endpointOf } from '../../clients/stream-load/loader/load-options.ts'
 import { LoadWriter } from '../../clients/stream-load/loader/load-writer.ts'
 import { StarRocksCheckpointLoad } from './writer.ts'
 import { checkStarRocks } from './check.ts'
@@ -21,33 +23,23 @@ export class StarRocksSink implements Sink {
   }
 
   async check(context: PreflightContext): Promise<readonly Finding[]> {
-    await using transactions = openTransactions(this.#options)
+    await using transactions = new StarRocksTransactions(endpointOf(this.#options))
     return await checkStarRocks(this.#options, transactions, context)
   }
 
   writer(context: LaneContext): SinkWriter {
     const options = this.#options
-    const transactions = openTransactions(options)
+    const transactions = new StarRocksTransactions(endpointOf(options))
     if (options.routes !== undefined) return starrocksTablesWriter(options, context, transactions)
-    const table = options.table ?? ''
+    const target = { database: options.database, table: options.table ?? '' }
     const headers = loadHeaders(options, context.format, context.schema)
     const isJson = context.format.kind === 'bytes' && context.format.format === 'json'
     return new LoadWriter(
       (ticket) =>
         new StarRocksCheckpointLoad({
           transactions,
-          database: options.database,
-          table,
-          label: labelOf({
-            prefix: options.labelPrefix,
-            jobUid: context.job,
-            sink: context.id,
-            table: `${options.database}.${table}`,
-            writer: context.lane,
-            epoch: Number(ticket['epoch']),
-            checkpoint: Number(ticket['checkpoint']),
-            attempt: 0,
-          }),
+          ...target,
+          label: checkpointLabel(options, context, target, ticket),
           headers,
           compression: options.compression,
           meter: context.meter,
@@ -63,17 +55,6 @@ export class StarRocksSink implements Sink {
 
   coordinator(context: CoordinatorContext): SinkCoordinator {
     const coordinator = this.#options.routes === undefined ? starrocksCoordinator : starrocksTablesCoordinator
-    return coordinator(this.#options, context, openTransactions(this.#options))
+    return coordinator(this.#options, context, new StarRocksTransactions(endpointOf(this.#options)))
   }
-}
-
-function openTransactions(options: StarRocksSinkOptions): StarRocksTransactions {
-  const { url, username, password, allowPlaintext, backends } = options
-  return new StarRocksTransactions({
-    urls: url,
-    username,
-    password,
-    allowPlaintext,
-    ...(backends === undefined ? {} : { backends }),
-  })
 }

@@ -1,7 +1,8 @@
 import { OP_COLUMN } from '../../core/changes.ts'
 import type { CoordinatorContext, LaneContext } from '../../core/context.ts'
 import type { SinkCoordinator, SinkWriter } from '../../core/sink.ts'
-import { labelOf, type HeaderFields, type StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import type { HeaderFields, StarRocksTransactions } from '../../clients/stream-load/index.ts'
+import { checkpointLabel } from '../../clients/stream-load/loader/checkpoint-label.ts'
 import { openKeeper, routerOf } from '../../clients/stream-load/tables/open-keeper.ts'
 import type { RowKind } from '../../clients/stream-load/tables/segmented-load.ts'
 import { TablesCoordinator } from '../../clients/stream-load/tables/tables-coordinator.ts'
@@ -22,32 +23,20 @@ export function starrocksTablesWriter(
   const areColumnsChosen = options.routes?.some(({ columns }) => columns !== undefined) === true
   return new TablesWriter(
     routerOf(options),
-    ({ database, table }, ticket) =>
-      (kind, nextNumber) =>
-        new StarRocksCheckpointLoad({
-          transactions,
-          database,
-          table,
-          label: labelOf({
-            prefix: options.labelPrefix,
-            jobUid: context.job,
-            sink: context.id,
-            table: `${database}.${table}`,
-            writer: context.lane,
-            epoch: Number(ticket['epoch']),
-            checkpoint: Number(ticket['checkpoint']),
-            attempt: 0,
-            load: nextNumber(),
-          }),
-          headers: headersOf(base, kind, areColumnsChosen),
-          compression: options.compression,
-          meter: context.meter,
-          isJson: true,
-          loadBytesMax: options.loadBytesMax,
-          ...limitsOf(context.times),
-          isAtLeastOnce: context.delivery === 'at-least-once',
-          keeper: undefined,
-        }),
+    (target, ticket) => (kind, nextNumber) =>
+      new StarRocksCheckpointLoad({
+        transactions,
+        ...target,
+        label: checkpointLabel(options, context, target, ticket, nextNumber()),
+        headers: headersOf(base, kind, areColumnsChosen),
+        compression: options.compression,
+        meter: context.meter,
+        isJson: true,
+        loadBytesMax: options.loadBytesMax,
+        ...limitsOf(context.times),
+        isAtLeastOnce: context.delivery === 'at-least-once',
+        keeper: undefined,
+      }),
     () => transactions[Symbol.asyncDispose](),
   )
 }

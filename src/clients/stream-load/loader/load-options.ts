@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import type { BodyFormat } from '../../../core/batch.ts'
 import { identifier, integer, oneOrMany, properties, secret, url } from '../../../core/options.ts'
 import { routesOption, type Route } from '../../../core/routes.ts'
 import { schemaChangeOption, type SchemaPolicies } from '../../../core/schema-policy.ts'
 import type { Secret } from '../../../core/secret.ts'
+import type { StreamLoadEndpoint } from '../endpoint.ts'
 
 /** What a stream-load sink can be told. `Packing` are the compressions that the server takes. */
 export interface LoadSinkOptions<Packing extends string = string> extends TablesOptions {
@@ -122,6 +124,19 @@ export function loadSinkOptions<Packing extends string>(
         }
       }),
   })
+}
+
+/** Where the sink's cluster is, for a client. */
+export function endpointOf({ url, username, password, allowPlaintext, backends }: LoadSinkOptions): StreamLoadEndpoint {
+  return { urls: url, username, password, allowPlaintext, ...(backends === undefined ? {} : { backends }) }
+}
+
+/** What the sink's writers take, best first. CSV costs less to encode and to parse; JSON bytes are passed through. */
+export function bodiesOf(options: Pick<LoadSinkOptions, 'routes' | 'format'>, jsonSeparator: number): BodyFormat[] {
+  const json: BodyFormat = { kind: 'bytes', format: 'json', separator: jsonSeparator }
+  const csv: BodyFormat = { kind: 'bytes', format: 'csv', separator: 0x0a }
+  if (options.routes !== undefined || options.format === 'json') return [json]
+  return options.format === 'csv' ? [csv] : [csv, json]
 }
 
 /** Transactions that are open at the same time: `auto` is one, fed by all lanes. */
