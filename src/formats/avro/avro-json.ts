@@ -1,7 +1,7 @@
 import { convertOf, typeNameOf } from '../changes/debezium-columns.ts'
 import { BadMessage } from '../changes/json-members.ts'
 import type { RowBuffer } from '../changes/row-buffer.ts'
-import { dateText, decimalText, timestampText, timeText } from '../changes/value-text.ts'
+import { dateText, decimalText, floatText, timestampText, timeText } from '../changes/value-text.ts'
 import type { TableColumn } from '../../core/changes.ts'
 import type { AvroCursor } from './avro-cursor.ts'
 import { AvroNames, optionalOf, type AvroObject, type AvroType } from './avro-schema.ts'
@@ -184,16 +184,6 @@ function primitive(type: string): WriteJson {
 }
 
 /** JSON has no word for what is no number. A float gets the shortest text that is it again. */
-function floatText(value: number, isSingle: boolean): string {
-  if (!Number.isFinite(value)) throw new BadMessage('a floating-point value is NaN or infinite, which rows cannot have')
-  if (!isSingle || Number.isInteger(value)) return String(value)
-  for (let digits = 6; digits < 9; digits++) {
-    const text = value.toPrecision(digits)
-    if (Math.fround(Number(text)) === value) return String(Number(text))
-  }
-  return String(value)
-}
-
 /** Arrays and maps come in blocks: a count (negative: its size in bytes follows), so many items, and at last a zero. */
 function blocks(open: string, close: string, item: WriteJson, hasKeys: boolean): WriteJson {
   return (cursor, out) => {

@@ -1,3 +1,5 @@
+import { BadMessage } from './json-members.ts'
+
 /** Days since 1970 as `YYYY-MM-DD`, in the proleptic Gregorian calendar (Howard Hinnant's civil_from_days). */
 export function dateText(days: number): string {
   const shifted = days + 719_468
@@ -41,6 +43,17 @@ export function decimalText(bytes: Buffer, scale: number): string {
   if (scale <= 0) return sign + digits + '0'.repeat(-scale)
   const padded = digits.padStart(scale + 1, '0')
   return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
+
+/** The shortest text that is this number again; of a single-precision one, in single precision. */
+export function floatText(value: number, isSingle: boolean): string {
+  if (!Number.isFinite(value)) throw new BadMessage('a floating-point value is NaN or infinite, which rows cannot have')
+  if (!isSingle || Number.isInteger(value)) return String(value)
+  for (let digits = 6; digits < 9; digits++) {
+    const text = value.toPrecision(digits)
+    if (Math.fround(Number(text)) === value) return String(Number(text))
+  }
+  return String(value)
 }
 
 function two(value: number): string {
