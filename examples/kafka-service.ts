@@ -30,6 +30,7 @@ export function answerTo(message: ConsumedMessage): Message {
 /** Runs until it is told to end. */
 export async function run(kafka: Kafka, instance: string): Promise<void> {
   const transactions = kafka.transactionalProducer({ transactionalId: `invoices-${instance}` })
+  await transactions.init()
   await using consumer = kafka.consumer({ group: 'invoices', topics: ['orders'], commit: 'none' })
   closeOnSignals(consumer, { deadlineMs: 10_000 })
   await consumer.batches(

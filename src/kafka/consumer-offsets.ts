@@ -10,15 +10,13 @@ import {
 } from '../clients/kafka/index.ts'
 import type { ConsumedMessage } from './consumed-message.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
+import { isRefusedMember } from './membership-errors.ts'
 import { keyOf, PartitionWork } from './partition-work.ts'
 import type { ConsumedOffsets } from './transactional-producer.ts'
 
 /** How long a rebalance may be in the way of the last commit of a partition. */
 const LAST_MS = 5000
 const LAST_PAUSE_MS = 50
-
-/** Answers to a member that is being given other partitions, or was. */
-const MOVING = /^(REBALANCE_IN_PROGRESS|ILLEGAL_GENERATION|UNKNOWN_MEMBER_ID)$/
 
 /** What a group has stored, and storing more. */
 export class ConsumerOffsets {
@@ -81,7 +79,7 @@ export class ConsumerOffsets {
     } catch (thrown) {
       const error = toMillraceError(thrown)
       const kafka = String(error.detail['kafka'])
-      if (!MOVING.test(kafka) && error.retry !== 'retry') throw error
+      if (!isRefusedMember(error) && error.retry !== 'retry') throw error
       return kafka === 'ILLEGAL_GENERATION' || kafka === 'UNKNOWN_MEMBER_ID'
     }
     return true

@@ -17,6 +17,7 @@ import { Abandoned, Offers } from './offers.ts'
 import { Gatherer } from './gatherer.ts'
 import { Handling } from './handling.ts'
 import { keyOf, type PartitionWork } from './partition-work.ts'
+import { isRefusedMember } from './membership-errors.ts'
 import type { ConsumedOffsets } from './transactional-producer.ts'
 import { WorkPool } from './work-pool.ts'
 
@@ -36,6 +37,9 @@ export type EachHandler = (message: ConsumedMessage, context: HandlerContext) =>
 export type BatchHandler = (messages: readonly ConsumedMessage[], context: HandlerContext) => Promise<void> | void
 
 type Give = (work: PartitionWork, messages: readonly ConsumedMessage[]) => void
+
+/** How often in a row a commit may be refused although we are a member: more is no rebalance. */
+const REFUSED_MAX = 20
 
 /** Lanes of keys for each one that may run: enough that they rarely wait for each other by chance. */
 const KEY_LANES = 16
@@ -249,7 +253,7 @@ export class Consumer implements AsyncDisposable {
       },
     })
     try {
-      await this.#handling?.handle(messages, context, work.signal)
+      await this.#handleAsMember(work, () => this.#handling?.handle(messages, context, work.signal))
     } catch (thrown) {
       // What becomes of abandoned work is no failure: its messages are delivered again.
       if (thrown instanceof Abandoned || work.signal.aborted) return
@@ -260,6 +264,19 @@ export class Consumer implements AsyncDisposable {
     this.#newestMs = messages.at(-1)?.timestampMs
     if (this.#options.commit === 'manual') return
     for (const { offset } of messages) work.tracker.handled(offset)
+  }
+
+  /** Handles again what could not be committed because the group was being shared out, while the partition is ours. */
+  async #handleAsMember(work: PartitionWork, handle: () => Promise<void> | undefined): Promise<void> {
+    for (let refused = 1; ; refused++) {
+      try {
+        return await handle()
+      } catch (thrown) {
+        if (!isRefusedMember(thrown) || refused >= REFUSED_MAX) throw thrown
+      }
+      await this.#member?.askNow()
+      if (work.isStopped) throw new Abandoned()
+    }
   }
 
   async #commitHandled(work: PartitionWork, messages: readonly ConsumedMessage[]): Promise<void> {
@@ -288,9 +305,9 @@ export class Consumer implements AsyncDisposable {
       rebalanceTimeoutMs: rest.rebalanceTimeoutMs ?? 60_000,
       heartbeatMs: rest.heartbeatMs ?? 3000,
       discoveryMs: rest.discoveryMs ?? 60_000,
-      onAssigned: async (partitions) => {
+      onAssigned: async (partitions, leaving) => {
         this.#counts.rebalances++
-        await this.#take(partitions)
+        await this.#take(partitions, leaving)
       },
       onRevoked: (partitions) => this.#giveBack(this.#worksOf(partitions)),
       onLost: (partitions) => {
@@ -300,8 +317,10 @@ export class Consumer implements AsyncDisposable {
     })
   }
 
-  async #take(partitions: readonly PartitionOf[]): Promise<void> {
-    for (const work of await this.#offsets.begin(partitions)) this.#works.set(keyOf(work), work)
+  async #take(partitions: readonly PartitionOf[], leaving?: AbortSignal): Promise<void> {
+    const works = await this.#offsets.begin(partitions)
+    if (leaving?.aborted === true) return
+    for (const work of works) this.#works.set(keyOf(work), work)
     this.#assignSession()
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumedMessage } from './consumed-message.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
 import { failedMessage, nextStation, waitMs } from './dead-letters.ts'
+import { isNoFaultOfMessage } from './membership-errors.ts'
 import { tryRepeatedly } from './retries.ts'
 
 /** How messages are handled: waited for, tried, and sent elsewhere when they fail. */
@@ -29,10 +30,12 @@ export class Handling<Context> {
   ): Promise<void> {
     const { retry = { attempts: 1 }, deadLetters } = this.#options
     if (deadLetters?.delaysMs !== undefined) await this.#untilDue(messages, signal)
-    const tried = await tryRepeatedly((attempt) => this.#handler(messages, context(attempt)), retry, signal)
+    const { isRetryable = () => true } = retry
+    const tries = { ...retry, isRetryable: (error: unknown) => !isNoFaultOfMessage(error) && isRetryable(error) }
+    const tried = await tryRepeatedly((attempt) => this.#handler(messages, context(attempt)), tries, signal)
     if (tried.ok) return
     // Whoever was told to end has not failed.
-    if (signal.aborted || deadLetters === undefined) throw tried.error
+    if (signal.aborted || deadLetters === undefined || isNoFaultOfMessage(tried.error)) throw tried.error
     await Promise.all(messages.map((message) => this.#sendElsewhere(message, tried)))
   }
 

@@ -1,5 +1,6 @@
 import { MillraceError, wrapError } from '../core/errors.ts'
 import {
+  initProducer,
   KafkaTransaction,
   PartitionLeaders,
   type Codec,
@@ -59,6 +60,20 @@ export class TransactionalProducer {
     this.#client = client
     this.#options = { timeoutMs: 60_000, compression: 'none', partitioner: byKey(), ...options }
     this.#leaders = new PartitionLeaders(client)
+  }
+
+  /**
+   * Takes the id over: aborts what an earlier process left open. The first transaction does it too; but a consumer whose
+   * offsets are part of what was left open cannot begin before, and so would wait until that runs into its time limit.
+   */
+  init(): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      const { transactionalId, timeoutMs } = this.#options
+      const identity = await initProducer(this.#client, transactionalId, timeoutMs, this.#previous)
+      this.#previous = { transactionalId, ...identity }
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
   }
 
   /**

@@ -7,6 +7,8 @@ import { Kafka } from '../../../src/kafka/index.ts'
 const [bootstrap = '', group = '', from = '', to = '', name = ''] = process.argv.slice(2)
 await using kafka = new Kafka({ brokers: [bootstrap] })
 const transactions = kafka.transactionalProducer({ transactionalId: `${group}-${name}`, timeoutMs: 10_000 })
+// What the process before left open is aborted now: the consumer would wait for it.
+await transactions.init()
 const times = { heartbeatMs: 100, sessionTimeoutMs: 6000 }
 // Under its name it comes back to its partitions at once.
 await using consumer = kafka.consumer({ group, topics: [from], instanceId: name, commit: 'none', ...times })

@@ -7,6 +7,7 @@ import type { BrokerConnection } from '../connection.ts'
 import { KAFKA, kafkaError } from '../kafka-errors.ts'
 import { pauseBefore } from '../retrying.ts'
 import { assignCooperatively, keyOf } from './assign.ts'
+import { HeartbeatPause } from './heartbeat-pause.ts'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -25,8 +26,8 @@ export interface GroupMemberOptions {
   readonly heartbeatMs: number
   /** How often the leader looks for new partitions. */
   readonly discoveryMs: number
-  /** Partitions are ours from now on. */
-  onAssigned(partitions: readonly PartitionOf[]): Promise<void>
+  /** Partitions are ours from now on, unless the signal fires meanwhile: then they are another member's. */
+  onAssigned(partitions: readonly PartitionOf[], signal: AbortSignal): Promise<void>
   /** Partitions go to another member once this resolves: their work has to be ended and committed, or abandoned. */
   onRevoked(partitions: readonly PartitionOf[]): Promise<void>
   /** Partitions were taken away already: nothing of them may be committed any more. */
@@ -56,6 +57,7 @@ export class GroupMember {
   #countedAt = 0
   #heardAt = 0
   #wantsJoin = true
+  readonly #pause = new HeartbeatPause()
 
   constructor(client: KafkaClient, options: GroupMemberOptions) {
     this.#client = client
@@ -80,15 +82,21 @@ export class GroupMember {
           if (this.#wantsJoin) await this.#join()
           failures = 0
           if (this.#wantsJoin) continue
-          await pause(this.#options.heartbeatMs, signal)
+          await this.#pause.wait(this.#options.heartbeatMs, signal)
           if (!signal.aborted) await this.#beat()
         } catch (thrown) {
           await this.#recover(toMillraceError(thrown), ++failures, signal)
         }
       }
     } finally {
+      this.#pause.end()
       await this.#leave()
     }
+  }
+
+  /** Asks the coordinator now, and resolves when it has answered: whoever was refused a commit wants to know. */
+  async askNow(): Promise<void> {
+    await this.#pause.ask()
   }
 
   /** Joining is carried to its end also when we are about to leave: half-way in, nothing can be committed. */
@@ -106,6 +114,7 @@ export class GroupMember {
     const synced = await connection.call(syncGroup, request, { timeoutMs: rebalanceTimeoutMs + 10_000 })
     if (synced.errorCode !== 0) throw this.#error(synced.errorCode, 'joining')
     this.#heardAt = performance.now()
+    this.#pause.heard()
     await this.#take(decodeAssignment(synced.assignment))
   }
 
@@ -152,18 +161,41 @@ export class GroupMember {
     const revoked = this.#owned.filter((one) => !after.has(keyOf(one)))
     const added = given.filter((one) => !before.has(keyOf(one)))
     this.#owned = given
-    if (added.length > 0) await this.#options.onAssigned(added)
+    if (added.length > 0) await this.#begin(added)
     if (revoked.length === 0) return
-    // Heartbeats go on: whoever ends its work is no dead member.
     const ended = this.#options.onRevoked(revoked)
-    for (let isEnded = false; !isEnded;) {
-      const { promise: woken, resolve } = Promise.withResolvers<boolean>()
-      const timer = setTimeout(() => resolve(false), this.#options.heartbeatMs)
-      isEnded = await Promise.race([ended.then(() => true), woken])
-      clearTimeout(timer)
-      if (!isEnded) await this.#beat()
-    }
+    await this.#whileBeating(ended)
     this.#wantsJoin = true
+  }
+
+  async #begin(added: readonly PartitionOf[]): Promise<void> {
+    const leaving = new AbortController()
+    const begun = this.#options.onAssigned(added, leaving.signal)
+    try {
+      await this.#whileBeating(begun)
+    } catch (thrown) {
+      leaving.abort()
+      // Whoever could not begin does not have them: they are shared out again.
+      const isOurs = new Set(added.map(keyOf))
+      this.#owned = this.#owned.filter((one) => !isOurs.has(keyOf(one)))
+      this.#wantsJoin = true
+      throw thrown
+    }
+  }
+
+  /** Heartbeats go on: whoever takes long to begin or to end its work is no dead member. */
+  async #whileBeating(work: Promise<void>): Promise<void> {
+    const settled = new AbortController()
+    const settle = (): void => settled.abort()
+    work.then(settle, settle)
+    for (;;) {
+      await this.#pause.wait(this.#options.heartbeatMs, settled.signal)
+      if (settled.signal.aborted) return await work
+      await this.#beat().catch((thrown: unknown) => {
+        const error = toMillraceError(thrown)
+        if (error.retry !== 'retry') throw error
+      })
+    }
   }
 
   async #beat(): Promise<void> {
@@ -173,6 +205,7 @@ export class GroupMember {
     if (code === KAFKA.REBALANCE_IN_PROGRESS) this.#wantsJoin = true
     else if (code !== 0) throw this.#error(code, 'staying')
     this.#heardAt = performance.now()
+    this.#pause.heard()
     if (!this.#isLeader || performance.now() - this.#countedAt < discoveryMs) return
     this.#countedAt = performance.now()
     const partitions = await this.#partitionsOf(this.#options.topics)
@@ -205,6 +238,7 @@ export class GroupMember {
     this.#membership = { ...this.#membership, generation: -1, memberId: '' }
     this.#wantsJoin = true
     if (lost.length > 0) this.#options.onLost(lost)
+    this.#pause.heard()
   }
 
   /** A static member that leaves would give its name away: it stays until its session ends. */
