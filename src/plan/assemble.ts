@@ -11,7 +11,8 @@ import { sourcesOf, type Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
 import { keyedSteps, type KeyedSteps } from './keyed-steps.ts'
-import type { Edge, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import type { Edge, ExplodeStep, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import { unionPart } from './union.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
 export interface EdgeNote {
@@ -67,7 +68,7 @@ export function assemble(input: AssemblyInput): {
 const ROWS: BodyFormat = { kind: 'rows' }
 
 function isQuery({ kind }: DraftTransform): boolean {
-  return kind !== 'module' && kind !== 'aggregate' && kind !== 'deduplicate' && kind !== 'lookup'
+  return !['module', 'aggregate', 'deduplicate', 'lookup', 'explode'].includes(kind)
 }
 
 class Assembly {
@@ -96,7 +97,8 @@ class Assembly {
     }
     for (const transform of graph.transforms) {
       if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') this.#addKeyed(transform)
-      if (transform.kind === 'lookup') for (const port of transform.from) this.#connect(port, transform.id, TABLE)
+      if (transform.kind === 'lookup' || transform.kind === 'explode')
+        for (const port of transform.from) this.#connect(port, transform.id, TABLE)
     }
     for (const sink of draft.sinks) {
       const exchanged = this.#exchange(sink.id, sink.from)
@@ -112,19 +114,42 @@ class Assembly {
       ...lookup,
       outputs: this.#direct.get(lookup.id) ?? [],
     }))
-    const between = [...this.#queryAndModuleSteps(), ...lookups, ...keyed.flat(), ...exchanges]
+    const explodes = [...this.#in.flow.explodes.values()].map((explode): ExplodeStep => ({
+      kind: 'explode',
+      ...explode,
+      outputs: this.#direct.get(explode.id) ?? [],
+    }))
+    const between = [...this.#queryAndModuleSteps(), ...lookups, ...explodes, ...keyed.flat(), ...exchanges]
     const steps = [...this.#sourceSteps(), ...between, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
   }
 
   #addToQuery(transform: DraftTransform): void {
     const selects = this.#in.flow.selects.get(transform.id) ?? []
+    if (transform.kind === 'union') return this.#addUnion(transform, selects)
     const [first = ''] = transform.from
     const above = transform.from.length === 1 ? this.#owners.get(first) : undefined
     const query = above ?? this.#rootQuery(transform, selects)
     query.selects.push(...selects)
     query.transforms.push(transform.id)
     for (const select of selects) this.#owners.set(select.name, query)
+  }
+
+  /** Each input is brought into the columns of all where it is made or decoded; then they are one list. */
+  #addUnion(transform: DraftTransform, selects: readonly CheckedSelect[]): void {
+    const parts = transform.from.map((port) => unionPart(transform.id, port))
+    const own = (name: string): CheckedSelect[] => selects.filter((select) => select.name === name)
+    for (const [index, port] of transform.from.entries()) {
+      const name = parts[index] ?? ''
+      const query = this.#owners.get(port) ?? this.#rootQuery({ ...transform, from: [port] }, [])
+      query.selects.push(...own(name))
+      query.transforms.push(name)
+      this.#owners.set(name, query)
+    }
+    const query = this.#query(`list ${transform.id}`, parts, 'input', [])
+    query.selects.push(...own(transform.id))
+    query.transforms.push(transform.id)
+    this.#owners.set(transform.id, query)
   }
 
   /** An aggregate takes tables; what reads its results finds tables, too. */

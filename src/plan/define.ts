@@ -45,6 +45,15 @@ export interface DeduplicateInput {
   readonly watermark?: WatermarkInput
 }
 
+/** A row for each element of a JSON array. */
+export interface ExplodeInput {
+  readonly column: string
+  /** The type of the elements, or the columns of elements that are objects. */
+  readonly as: string | Readonly<Record<string, string>>
+  readonly position?: string
+  readonly empty?: 'drop' | 'keep'
+}
+
 /** A transform of `definePipeline`; each has exactly one of the kinds. */
 export type TransformInput<Id extends string> = Reads<Id> &
   (
@@ -55,6 +64,8 @@ export type TransformInput<Id extends string> = Reads<Id> &
     | { readonly module: string; readonly schema?: Readonly<Record<string, string>> }
     | { readonly aggregate: AggregateInput }
     | { readonly deduplicate: DeduplicateInput }
+    | { readonly explode: ExplodeInput }
+    | { readonly union: { readonly missing?: 'fail' | 'null' } }
   )
 
 export interface SinkInput<Id extends string> extends Reads<Id> {

@@ -8,6 +8,7 @@ import {
   type DeduplicateOptions,
 } from './keyed-definition.ts'
 import { lookupOptions, type LookupOptions } from './lookup-definition.ts'
+import { explodeOptions, unionOptions, type ExplodeOptions, type UnionOptions } from './stream-definition.ts'
 
 /*
  * Everything of a pipeline file that is not a connector's option. The JSON Schema of editors is made from these
@@ -113,6 +114,8 @@ interface TransformOptions {
   readonly aggregate: { readonly from: readonly string[]; readonly aggregate: AggregateOptions }
   readonly deduplicate: { readonly from: readonly string[]; readonly deduplicate: DeduplicateOptions }
   readonly lookup: { readonly from: readonly string[]; readonly lookup: LookupOptions }
+  readonly union: { readonly from: readonly string[]; readonly union: UnionOptions }
+  readonly explode: { readonly from: readonly string[]; readonly explode: ExplodeOptions }
 }
 
 export type TransformKind = keyof TransformOptions
@@ -156,6 +159,11 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<Transfor
     ),
   }),
   lookup: z.strictObject({ from, lookup: lookupOptions.describe('Columns of a table for rows that have its key.') }),
+  union: z.strictObject({
+    from: z.array(z.string()).min(2, 'a union has two inputs or more').describe('The streams that become one.'),
+    union: unionOptions,
+  }),
+  explode: z.strictObject({ from, explode: explodeOptions }),
 }
 
 /** Words of the pipeline file that this version refuses, because they do not work yet. */

@@ -61,6 +61,8 @@ function deliveryOf(step: Step): Delivery {
       return step.delivery
     case 'query':
       return atomic('row by row, without state: what is read again is computed again')
+    case 'explode':
+      return atomic('row by row, without state: what is read again is taken apart again')
     case 'module':
       return atomic('its rows count once; what else the functions do may be done again after a restart')
     case 'lookup':

@@ -142,6 +142,10 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
       ] as const
       return { what: `looks up in ${step.table.connector}, ${step.missing} where there is nothing`, facts }
     }
+    case 'explode': {
+      const how = step.keepsEmpty ? 'empty ones stay with NULL' : 'empty ones are filtered'
+      return { what: `a row for each element of ${step.list}, ${how}`, facts: [['columns', formatSchema(step.schema)]] }
+    }
     case 'partial':
       return { what: 'gathers each batch by key', facts: aggregateFacts(step.work) }
     case 'intake':

@@ -7,11 +7,13 @@ import type { AggregateWork } from '../dataplane/aggregate-work.ts'
 import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
 import { planAggregate } from './aggregate.ts'
 import { planDeduplicate } from './deduplicate.ts'
+import { planExplode, type PlannedExplode } from './explode.ts'
 import { lateOf, mayBeLate, type Graph } from './graph.ts'
 import { planLookup, type PlannedLookup } from './lookup.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
 import type { SqlChecker } from './sql-checker.ts'
+import { checkUnion } from './union.ts'
 
 /** The schema of every port and the checked statements of every transform. */
 export interface Flow {
@@ -22,6 +24,7 @@ export interface Flow {
   readonly aggregates: ReadonlyMap<string, AggregateWork>
   readonly deduplicates: ReadonlyMap<string, DeduplicateWork>
   readonly lookups: ReadonlyMap<string, PlannedLookup>
+  readonly explodes: ReadonlyMap<string, PlannedExplode>
 }
 
 /** The name under which SQL knows the input of a transform: the id it reads from, `input` for a list. */
@@ -40,6 +43,7 @@ export async function resolveFlow(
   const selects = new Map<string, readonly CheckedSelect[]>()
   const aggregates = new Map<string, AggregateWork>()
   const deduplicates = new Map<string, DeduplicateWork>()
+  const explodes = new Map<string, PlannedExplode>()
   const lookups = new Map<string, PlannedLookup>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()
@@ -51,6 +55,15 @@ export async function resolveFlow(
         undescribed.add(name)
         findings.push(needsSchema(name, transform.id))
       }
+    }
+    if (transform.kind === 'union') {
+      const planned = await checkUnion(transform.id, transform.from, transform.union, schemas, checker)
+      if (!('schema' in planned)) findings.push(...planned)
+      else {
+        for (const select of planned.selects) schemas.set(select.name, planned.schema)
+        selects.set(transform.id, planned.selects)
+      }
+      continue
     }
     const input = commonSchema(transform.from, schemas, at, findings)
     if (input === undefined) continue
@@ -80,6 +93,16 @@ export async function resolveFlow(
       if (mayBeLate(transform)) schemas.set(lateOf(transform.id), input)
       continue
     }
+    if (transform.kind === 'explode') {
+      const planned = planExplode(transform.id, transform.explode, input)
+      if (!('schema' in planned)) {
+        findings.push(...planned)
+        continue
+      }
+      explodes.set(transform.id, planned)
+      schemas.set(transform.id, planned.schema)
+      continue
+    }
     if (transform.kind === 'lookup') {
       const { id, lookup, lookedUp } = transform
       const planned = lookedUp === undefined ? [] : planLookup(id, lookup, lookedUp, input)
@@ -102,7 +125,7 @@ export async function resolveFlow(
     for (const select of checked) schemas.set(select.name, select.schema)
     selects.set(transform.id, checked)
   }
-  return { schemas, selects, aggregates, deduplicates, lookups, findings: withoutTwins(findings) }
+  return { schemas, selects, aggregates, deduplicates, lookups, explodes, findings: withoutTwins(findings) }
 }
 
 /** A finding of a route's first condition would come again with every later branch. */

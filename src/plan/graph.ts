@@ -42,7 +42,7 @@ function collectPorts(draft: Draft): Map<string, Port> {
     if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') {
       add(transform.id, transform.id, 'keyed')
       if (mayBeLate(transform)) add(lateOf(transform.id), transform.id, 'keyed')
-    } else if (transform.kind === 'lookup') add(transform.id, transform.id, 'keyed')
+    } else if (transform.kind === 'lookup' || transform.kind === 'explode') add(transform.id, transform.id, 'keyed')
     else if (transform.kind !== 'route')
       add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
     else

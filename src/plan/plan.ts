@@ -43,6 +43,7 @@ export type Step =
   | QueryStep
   | ModuleStep
   | LookupStep
+  | ExplodeStep
   | PartialStep
   | AggregateStep
   | IntakeStep
@@ -135,6 +136,23 @@ export interface LookupStep {
   /** The table may get so old; absent: it is read at the start only. */
   readonly refreshMs?: number
   readonly table: Pick<SourceStep, 'connector' | 'options' | 'gives' | 'format'> & { readonly schema: Schema }
+  readonly outputs: readonly Edge[]
+}
+
+/** A row for each element of a JSON array. Takes and gives tables. */
+export interface ExplodeStep {
+  readonly kind: 'explode'
+  readonly id: string
+  readonly input: Schema
+  readonly schema: Schema
+  /** The column with the array. */
+  readonly list: string
+  /** Columns that take its place: one for whole elements, or those of their fields. */
+  readonly elements: Schema
+  readonly isWhole: boolean
+  /** A column for the number of the element. */
+  readonly position?: string
+  readonly keepsEmpty: boolean
   readonly outputs: readonly Edge[]
 }
 

@@ -40,6 +40,8 @@ export function selectsOf(transform: Transform & { readonly id: string }, relati
     case 'aggregate':
     case 'deduplicate':
     case 'lookup':
+    case 'union':
+    case 'explode':
       return []
   }
 }
@@ -92,6 +94,8 @@ export function expressionsOf(transform: Transform): (readonly [path: Path, expr
     case 'aggregate':
     case 'deduplicate':
     case 'lookup':
+    case 'union':
+    case 'explode':
       return []
   }
 }

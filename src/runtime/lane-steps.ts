@@ -51,7 +51,8 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         break
       }
       case 'query':
-      case 'module': {
+      case 'module':
+      case 'explode': {
         const operator = await openOperator(step, plan, services, eventTime)
         const outputs = step.kind === 'query' ? step.outputs.map((output) => output.edges) : [step.outputs]
         stage.operators.set(step.id, { operator, outputs })
@@ -103,7 +104,7 @@ function stageAt(stages: readonly Built[], at: number): Built {
   return stage
 }
 
-type OperatorStep = Step & { kind: 'query' | 'module' | 'partial' | 'aggregate' | 'intake' | 'deduplicate' }
+type OperatorStep = Step & { kind: 'query' | 'module' | 'explode' | 'partial' | 'aggregate' | 'intake' | 'deduplicate' }
 
 async function openOperator(
   step: OperatorStep,
@@ -131,6 +132,8 @@ async function createOperator(step: OperatorStep, context: KeyedContext): Promis
       return (await import('../transforms/query.ts')).createQueryOperator(step, context)
     case 'module':
       return (await import('../transforms/module.ts')).createModuleOperator(step, context)
+    case 'explode':
+      return (await import('../transforms/explode.ts')).createExplodeOperator(step, context)
     case 'partial':
       return (await import('../transforms/aggregate/partial.ts')).createPartialOperator(step.work, context)
     case 'intake':
