@@ -1,4 +1,5 @@
 import type { KafkaApi } from '../api.ts'
+import type { ResponseReader } from '../wire.ts'
 import type { GroupMembership, GroupOffset } from './groups.ts'
 
 /** The (id, epoch) pair that Kafka fences producers with. */
@@ -55,21 +56,7 @@ export const addPartitionsToTxn: KafkaApi<AddPartitionsRequest, number[]> = {
     })
     writer.tags()
   },
-  read(reader) {
-    reader.int32()
-    const perTopic = reader.array(() => {
-      reader.string()
-      const codes = reader.array(() => {
-        reader.int32()
-        const code = reader.int16()
-        reader.tags()
-        return code
-      })
-      reader.tags()
-      return codes
-    })
-    return perTopic.flat()
-  },
+  read: partitionCodes,
 }
 
 export interface EndTxnRequest extends ProducerIdentity {
@@ -134,19 +121,22 @@ export const txnOffsetCommit: KafkaApi<TxnOffsetCommitRequest, number[]> = {
     })
     writer.tags()
   },
-  read(reader) {
-    reader.int32()
-    const perTopic = reader.array(() => {
-      reader.string()
-      const codes = reader.array(() => {
-        reader.int32()
-        const code = reader.int16()
-        reader.tags()
-        return code
-      })
+  read: partitionCodes,
+}
+
+/** The body of both answers: throttle time, then an error code for each partition of each topic. */
+function partitionCodes(reader: ResponseReader): number[] {
+  reader.int32()
+  const perTopic = reader.array(() => {
+    reader.string()
+    const codes = reader.array(() => {
+      reader.int32()
+      const code = reader.int16()
       reader.tags()
-      return codes
+      return code
     })
-    return perTopic.flat()
-  },
+    reader.tags()
+    return codes
+  })
+  return perTopic.flat()
 }
