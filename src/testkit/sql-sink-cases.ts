@@ -13,7 +13,7 @@ const STAGED = { ...UPSERT, mode: 'transactional' }
 const refused = (code: string) => (error: unknown) => error instanceof MillraceError && error.code === code
 
 async function accounts(target: SqlTarget): Promise<readonly (readonly (string | null)[])[]> {
-  return await target.query('SELECT id, name, seen FROM accounts ORDER BY id')
+  return await target.query('SELECT id, name, seen FROM accounts ORDER BY id, name')
 }
 
 export interface SqlServerLimits {
@@ -62,6 +62,30 @@ function keyTests(open: Open, connector: AnySqlSink): void {
       }
     })
   }
+
+  test('of a key of several columns, rows that share one of them are told apart, deletes too', async () => {
+    for (const mode of ['upsert', 'transactional']) {
+      await using target = await open(
+        'CREATE TABLE accounts (id BIGINT, name VARCHAR(40), seen BIGINT, PRIMARY KEY (id, name))',
+      )
+      const options = { table: 'accounts', key: ['id', 'name'], mode }
+      await using life = await SqlSinkLife.begin(connector, target, options, { rows: CHANGES })
+      await life.load(
+        "SELECT range % 3 AS id, 'it''s (' || range // 3 AS name, range AS seen, 0 AS __op FROM range(9)",
+        "SELECT 0 AS id, 'it''s (1' AS name, 0 AS seen, 1 AS __op UNION ALL SELECT 2, 'it''s (0', 0, 1",
+      )
+      await life.load("SELECT 1 AS id, 'it''s (2' AS name, 0 AS seen, 1 AS __op UNION ALL SELECT 0, 'it''s (1', 9, 0")
+      assert.deepEqual(await accounts(target), [
+        ['0', "it's (0", '0'],
+        ['0', "it's (1", '9'],
+        ['0', "it's (2", '6'],
+        ['1', "it's (0", '1'],
+        ['1', "it's (1", '4'],
+        ['2', "it's (1", '5'],
+        ['2', "it's (2", '8'],
+      ])
+    }
+  })
 
   test('with a version, no replay moves a row back, and a row without one is replaced', async () => {
     await using target = await open()

@@ -87,12 +87,12 @@ export class PostgresConnection implements AsyncDisposable {
 
   /**
    * Runs a statement (or several, without values; the last one's result comes back). Statements with a `name` are planned
-   * once for each connection. `doing` goes into the message of an error; the statement, which may hold values, does not.
+   * once for each connection; bytes are for parameters of the type `text`. `doing` goes into the message of an error; the statement, which may hold values, does not.
    */
   async query(
     sql: string,
     doing = 'running a statement',
-    values?: { readonly texts: readonly (string | null)[]; readonly name?: string },
+    values?: { readonly texts: readonly (string | Buffer | null)[]; readonly name?: string },
   ): Promise<PostgresResult> {
     try {
       const config: pg.QueryArrayConfig = {

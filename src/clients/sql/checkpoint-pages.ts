@@ -1,19 +1,22 @@
 import { MillraceError } from '../../core/errors.ts'
-import { CHUNKS, type PageTarget, type SqlDialect } from './dialect.ts'
-import { Page, shardOf } from './page.ts'
+import { CHUNKS, type PageTarget } from './dialect.ts'
+import { shareOf } from './key-bytes.ts'
+import { Page } from './page.ts'
 import type { PageConnection } from './page-connection.ts'
+import type { RowCursor } from './row-cursor.ts'
 
 export interface CheckpointPagesOptions {
   readonly epoch: number
   readonly checkpoint: number
   readonly lane: number
-  readonly dialect: SqlDialect
   readonly target: PageTarget
   readonly connections: readonly PageConnection[]
   readonly pageRows: number
   readonly pageBytes: number
   readonly isStaged: boolean
   readonly hasKey: boolean
+  /** Pages that were sent and may be filled again. */
+  readonly spare: Page[]
 }
 
 /** A lane's rows of one checkpoint on their way: pages that fill, and pages that were sent. */
@@ -33,16 +36,16 @@ export class CheckpointPages {
   }
 
   /** Takes a row. A promise: its page was full, and there is no room for another one yet. */
-  add(key: string, row: string, isDelete: boolean): Promise<void> | undefined {
-    const { connections, hasKey, isStaged, pageRows, pageBytes } = this.#options
+  add(row: RowCursor): Promise<void> | undefined {
+    const { connections, hasKey, isStaged, pageRows, pageBytes, spare } = this.#options
     const number = this.#rows++
-    const name = hasKey ? key : String(number)
     // Rows without a key go to any connection, but many neighbours to the same one.
-    const shard = hasKey ? shardOf(key, connections.length) : Math.floor(number / pageRows) % connections.length
-    const page = (this.#filling[shard] ??= new Page())
-    if (isStaged) page.put(name, this.#staged(name, row, number, isDelete))
-    else if (isDelete) page.delete(key)
-    else page.put(key, row)
+    const shard = hasKey ? shareOf(row.hash, connections.length) : Math.floor(number / pageRows) % connections.length
+    const page = (this.#filling[shard] ??= spare.pop() ?? new Page())
+    if (!hasKey) page.append(row, this.#prefix(row, number, shareOf(number, CHUNKS)))
+    else if (isStaged) page.put(row, this.#prefix(row, number, shareOf(row.hash, CHUNKS)))
+    else if (row.isDelete) page.delete(row)
+    else page.put(row)
     if (page.rows < pageRows && page.size < pageBytes) return undefined
     return this.#send(shard)
   }
@@ -83,19 +86,25 @@ export class CheckpointPages {
     const connection = this.#options.connections[shard]
     if (page === undefined || connection === undefined || page.rows === 0) return
     this.#filling[shard] = undefined
-    const { target, epoch } = this.#options
-    const writing = connection.write({ page, target, epoch }).catch((error: unknown) => {
-      this.#failure ??= { error }
-    })
+    const { target, epoch, spare, connections } = this.#options
+    const writing = connection.write({ page, target, epoch }).then(
+      () => {
+        page.clear()
+        if (spare.length < connections.length) spare.push(page)
+      },
+      (error: unknown) => {
+        this.#failure ??= { error }
+      },
+    )
     this.#sent.add(writing)
     void writing.then(() => this.#sent.delete(writing))
     await connection.room()
     this.throwIfFailed()
   }
 
-  #staged(name: string, row: string, number: number, isDelete: boolean): string {
-    const { dialect, epoch, checkpoint, lane } = this.#options
-    const chunk = shardOf(name, CHUNKS)
-    return dialect.stagedRow([epoch, checkpoint, lane, number, isDelete ? 1 : 0, chunk], row)
+  /** The fields of a staging table in front of those of the row: STAGE_COLUMNS. */
+  #prefix({ isDelete }: RowCursor, number: number, chunk: number): string {
+    const { epoch, checkpoint, lane } = this.#options
+    return `${epoch},${checkpoint},${lane},${number},${isDelete ? 1 : 0},${chunk},`
   }
 }

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../core/errors.ts'
-import type { SqlDialect } from './dialect.ts'
+import type { PageFence, SqlDialect } from './dialect.ts'
 import { textAt, type SqlSession } from './session.ts'
 
 export const CONTROL_TABLE = 'millrace_control'
@@ -116,14 +116,15 @@ export class ControlTable {
     await this.#dialect.commit(session)
   }
 
-  /** Begins the transaction of a page: it holds the slot, and ends here when another epoch has it. */
-  async hold(session: SqlSession, slot: number, epoch: number): Promise<void> {
-    const { rows } = await session.query(
-      `${this.#dialect.beginSql}SELECT epoch FROM ${this.#table} WHERE ${this.#own} AND slot = ${slot} FOR UPDATE`,
-      'looking for a newer instance',
-    )
-    const found = Number(textAt(rows[0] ?? [], 0))
-    if (found !== epoch) throw fenced(epoch, found)
+  /** What the transaction of a page begins with: it holds the slot, and ends there when another epoch has it. */
+  fence(slot: number, epoch: number): PageFence {
+    return {
+      sql: `SELECT epoch FROM ${this.#table} WHERE ${this.#own} AND slot = ${slot} FOR UPDATE`,
+      epoch,
+      check: (found) => {
+        if (found !== epoch) throw fenced(epoch, found)
+      },
+    }
   }
 
   /** Notes in the open transaction what was applied. */

@@ -1,5 +1,6 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Schema } from '../../core/schema.ts'
+import type { Page } from './page.ts'
 import type { SqlSession } from './session.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
 
@@ -16,6 +17,15 @@ export interface PageTarget {
   readonly version: string | undefined
   /** Rows whose key is there: `update` them, or `keep` them, because they can only be the same ones. */
   readonly whenThere: 'update' | 'keep'
+}
+
+/** The row of the control table that a page's transaction locks. */
+export interface PageFence {
+  /** A SELECT that locks it and gives its epoch. */
+  readonly sql: string
+  readonly epoch: number
+  /** Throws unless the epoch that was found is this one. */
+  check(found: number): void
 }
 
 export interface StagePlace {
@@ -72,10 +82,8 @@ export interface SqlDialect {
   /** The end of an INSERT that changes the row which is there instead. */
   orUpdate(key: readonly string[], assignment: string): string
 
-  putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void>
-  deleteRows(session: SqlSession, target: PageTarget, keys: readonly string[]): Promise<void>
-  /** The text of a row of a staging table: constants in front of the fields. */
-  stagedRow(constants: readonly (string | number)[], row: string): string
+  /** Writes a page as a transaction of its own, which ends without a trace when another epoch has the slot. */
+  writePage(session: SqlSession, target: PageTarget, page: Page, fence: PageFence): Promise<void>
   /** Statements that apply staged rows: deletes first, then rows. */
   applyStage(apply: ApplyStage): readonly string[]
 }

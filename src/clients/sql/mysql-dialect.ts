@@ -1,10 +1,11 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
-import type { ApplyStage, PageTarget, SqlDialect } from './dialect.ts'
+import type { ApplyStage, PageFence, PageTarget, SqlDialect } from './dialect.ts'
 import { describeMysqlTable } from './mysql-describe.ts'
 import { checkMysqlServer } from './mysql-check.ts'
 import { mysqlTypeOf } from './mysql-types.ts'
+import type { Page } from './page.ts'
 import { numberIn, textAt, type SqlSession } from './session.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
 
@@ -124,7 +125,15 @@ export class MysqlDialect implements SqlDialect {
     return ` ON DUPLICATE KEY UPDATE ${assignment}`
   }
 
-  async putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void> {
+  async writePage(session: SqlSession, target: PageTarget, page: Page, fence: PageFence): Promise<void> {
+    const found = await session.query(fence.sql, 'looking for a newer instance')
+    fence.check(numberIn(found) ?? 0)
+    if (page.deletes > 0) await this.#deleteRows(session, target, page)
+    if (page.puts > 0) await this.#putRows(session, target, page)
+    await this.commit(session)
+  }
+
+  async #putRows(session: SqlSession, target: PageTarget, page: Page): Promise<void> {
     const hasAlias = this.#hasAlias
     const incoming = (name: string): string => (hasAlias ? `n.${this.quote(name)}` : `VALUES(${this.quote(name)})`)
     const [first = ''] = target.key
@@ -134,20 +143,18 @@ export class MysqlDialect implements SqlDialect {
         : updateClause(target, (name) => `${target.table}.${this.quote(name)}`, incoming, first)
     // Without a duplicate clause an alias would be a name for nothing.
     const alias = hasAlias && target.whenThere === 'update' ? ' AS n' : ''
-    const values = `(${rows.join('),(')})`
-    const sql = `INSERT INTO ${target.table} (${this.#names(target.fields)}) VALUES ${values}${alias}${end}`
-    this.#refuseLarge(sql, rows.length, target.table)
-    const answer = await session.query(sql, `writing ${rows.length} rows to ${target.table}`)
+    const start = `INSERT INTO ${target.table} (${this.#names(target.fields)}) VALUES (`
+    const sql = page.join('rows', [start, '),(', `)${alias}${end}`])
+    this.#refuseLarge(sql.length, page.puts, target.table)
+    const answer = await session.query(sql.toString('utf8'), `writing ${page.puts} rows to ${target.table}`)
     if ((answer.warnings ?? 0) > 0) await refuseWarnings(session, target.table)
   }
 
-  async deleteRows(session: SqlSession, target: PageTarget, keys: readonly string[]): Promise<void> {
-    const sql = `DELETE FROM ${target.table} WHERE (${this.#names(target.key)}) IN (${keys.join(',')})`
-    await session.query(sql, `deleting ${keys.length} rows from ${target.table}`)
-  }
-
-  stagedRow(constants: readonly (string | number)[], row: string): string {
-    return `${constants.join(',')},${row}`
+  async #deleteRows(session: SqlSession, target: PageTarget, page: Page): Promise<void> {
+    const start = `DELETE FROM ${target.table} WHERE (${this.#names(target.key)}) IN ((`
+    const sql = page.join('keys', [start, '),(', '))'])
+    this.#refuseLarge(sql.length, page.deletes, target.table)
+    await session.query(sql.toString('utf8'), `deleting ${page.deletes} rows from ${target.table}`)
   }
 
   applyStage({ stage, table, columns, key, version, epoch, checkpoint, chunk }: ApplyStage): string[] {
@@ -168,12 +175,8 @@ export class MysqlDialect implements SqlDialect {
   }
 
   /** The server would close the connection, which looks like a broken network; TiDB may cut the row off. */
-  #refuseLarge(sql: string, rows: number, table: string): void {
-    const limit = this.#packetBytes - PACKET_SLACK_BYTES
-    // A character has three bytes of UTF-8 at most, for each unit of its length.
-    if (sql.length * 3 <= limit) return
-    const bytes = Buffer.byteLength(sql)
-    if (bytes <= limit) return
+  #refuseLarge(bytes: number, rows: number, table: string): void {
+    if (bytes <= this.#packetBytes - PACKET_SLACK_BYTES) return
     const what = rows === 1 ? 'a row makes a statement' : `${rows} rows make a statement`
     throw new MillraceError(
       `writing to ${table}: ${what} of ${bytes} bytes, and max_allowed_packet of the server is ${this.#packetBytes}`,

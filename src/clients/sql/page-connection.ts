@@ -112,12 +112,8 @@ export class PageConnection {
   async #transaction({ page, target, epoch }: PageOfTarget): Promise<void> {
     const { dialect, control, slot } = this.#options
     const session = await this.#open(epoch)
-    const { puts, deletes } = page.sorted()
     failpoint('sink.flush', 'before')
-    await control.hold(session, slot, epoch)
-    if (deletes.length > 0) await dialect.deleteRows(session, target, deletes)
-    if (puts.length > 0) await dialect.putRows(session, target, puts)
-    await dialect.commit(session)
+    await dialect.writePage(session, target, page, control.fence(slot, epoch))
     failpoint('sink.flush', 'after')
   }
 

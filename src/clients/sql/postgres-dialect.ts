@@ -2,10 +2,11 @@ import { hash } from 'node:crypto'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
-import type { ApplyStage, PageTarget, SqlDialect } from './dialect.ts'
+import type { ApplyStage, PageFence, PageTarget, SqlDialect } from './dialect.ts'
+import type { Page } from './page.ts'
 import { describePostgresTable } from './postgres-describe.ts'
 import { postgresTypeOf } from './postgres-types.ts'
-import { textAt, type SqlSession, type SqlValues } from './session.ts'
+import { numberIn, textAt, type SqlSession } from './session.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
 
 export interface PostgresDialectOptions {
@@ -14,6 +15,9 @@ export interface PostgresDialectOptions {
   quote(name: string): string
   text(value: string): string
 }
+
+/** Rows as one array constant, so that a statement is planned once for any number of them. */
+const ARRAY = ['{"(', ')","(', ')"}'] as const
 
 /** PostgreSQL: a page is one array of row values, so that a statement has one parameter and one plan for any size. */
 export class PostgresDialect implements SqlDialect {
@@ -121,23 +125,32 @@ export class PostgresDialect implements SqlDialect {
     return ` ON CONFLICT (${this.#names(key)}) DO UPDATE SET ${assignment}`
   }
 
-  async putRows(session: SqlSession, target: PageTarget, rows: readonly string[]): Promise<void> {
+  /**
+   * One statement, so one round trip and a transaction of its own: the fence is locked first, since nothing is written where
+   * it has another epoch. Rows and keys of a page differ, so that the order of its parts says nothing.
+   */
+  async writePage(session: SqlSession, target: PageTarget, page: Page, fence: PageFence): Promise<void> {
+    const texts: (string | Buffer)[] = [String(fence.epoch)]
+    const parts = [`fence AS MATERIALIZED (${fence.sql})`]
+    const isOurs = '(SELECT epoch FROM fence) = $1::bigint'
     const { table, columns } = target
-    const list = this.#names(columns)
-    const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
-    const sql = `INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM unnest($1::${table}[])${end}`
-    await session.query(sql, `writing ${rows.length} rows to ${table}`, pageValues(sql, rows))
-  }
-
-  async deleteRows(session: SqlSession, target: PageTarget, keys: readonly string[]): Promise<void> {
-    const { table } = target
-    const match = target.key.map((name) => `t.${this.quote(name)} = k.${this.quote(name)}`).join(' AND ')
-    const sql = `DELETE FROM ${table} t USING unnest($1::${table}[]) k WHERE ${match}`
-    await session.query(sql, `deleting ${keys.length} rows from ${table}`, pageValues(sql, keys))
-  }
-
-  stagedRow(constants: readonly (string | number)[], row: string): string {
-    return `${constants.join(',')},${row}`
+    if (page.deletes > 0) {
+      texts.push(page.join('keys', ARRAY))
+      const match = target.key.map((name) => `t.${this.quote(name)} = k.${this.quote(name)}`).join(' AND ')
+      const keys = `unnest($${texts.length}::text::${table}[])`
+      parts.push(`gone AS (DELETE FROM ${table} t USING ${keys} k WHERE ${match} AND ${isOurs})`)
+    }
+    if (page.puts > 0) {
+      texts.push(page.join('rows', ARRAY))
+      const list = this.#names(columns)
+      const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
+      const rows = `unnest($${texts.length}::text::${table}[])`
+      parts.push(`put AS (INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM ${rows} WHERE ${isOurs}${end})`)
+    }
+    const sql = `WITH ${parts.join(', ')} SELECT epoch FROM fence`
+    const doing = `writing ${page.puts} rows to ${table}${page.deletes > 0 ? ` and deleting ${page.deletes}` : ''}`
+    const found = await session.query(sql, doing, { texts, name: `millrace ${hash('md5', sql)}` })
+    fence.check(numberIn(found) ?? 0)
   }
 
   applyStage({ stage, table, columns, key, version, epoch, checkpoint, chunk }: ApplyStage): string[] {
@@ -165,9 +178,4 @@ export class PostgresDialect implements SqlDialect {
   #names(names: readonly string[]): string {
     return names.map((name) => this.quote(name)).join(', ')
   }
-}
-
-/** Rows as one array constant, for a statement that is planned once. */
-function pageValues(sql: string, rows: readonly string[]): SqlValues {
-  return { texts: [`{"(${rows.join(')","(')})"}`], name: `millrace ${hash('md5', sql)}` }
 }

@@ -9,7 +9,8 @@ export interface SqlSession {
 }
 
 export interface SqlValues {
-  readonly texts: readonly (string | null)[]
+  /** Bytes are texts in UTF-8: the statement has to take them as `text`. */
+  readonly texts: readonly (string | Buffer | null)[]
   /** Statements with a name are planned once for each connection. */
   readonly name?: string
 }

@@ -10,9 +10,10 @@ import { CheckpointPages } from './checkpoint-pages.ts'
 import { ControlTable } from './control.ts'
 import { OP } from './describe-sink.ts'
 import type { SqlDialect } from './dialect.ts'
-import { readRows } from './encoded-rows.ts'
 import { modeOf, type SqlSinkOptions } from './options.ts'
+import type { Page } from './page.ts'
 import { PageConnection } from './page-connection.ts'
+import { RowCursor } from './row-cursor.ts'
 import { numberIn } from './session.ts'
 import { directTarget, shapeOf, stagedTarget, writtenColumns } from './sink-target.ts'
 import { missingSql, stagePrefix, type StageShape } from './stage.ts'
@@ -53,6 +54,8 @@ export class SqlWriter implements SinkWriter {
   readonly #parts: SqlWriterParts
   readonly #context: LaneContext
   readonly #connections: readonly PageConnection[]
+  /** Pages that were sent and may be filled again. */
+  readonly #spare: Page[] = []
   #opened: Opened | undefined
   #ticket: SqlTicket | undefined
   #pages: CheckpointPages | undefined
@@ -85,7 +88,11 @@ export class SqlWriter implements SinkWriter {
       const pages = (this.#pages ??= opened.pages(this.#ticket))
       pages.throwIfFailed()
       const { buffer, length } = await opened.texts.encode(batch)
-      await readRows(buffer, length, (key, row, isDelete) => pages.add(key, row, isDelete))
+      const row = new RowCursor(buffer, length)
+      while (row.next()) {
+        const wait = pages.add(row)
+        if (wait !== undefined) await wait
+      }
       this.#bytes += batch.bytes
       this.#arm(pages)
     } finally {
@@ -206,8 +213,9 @@ export class SqlWriter implements SinkWriter {
           })
         }
         return new CheckpointPages({
-          ...{ epoch, checkpoint, lane, dialect, target, pageRows, pageBytes },
+          ...{ epoch, checkpoint, lane, target, pageRows, pageBytes },
           connections: this.#connections,
+          spare: this.#spare,
           isStaged: shape !== undefined,
           hasKey: options.key.length > 0,
         })

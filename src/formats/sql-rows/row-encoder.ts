@@ -20,7 +20,7 @@ export interface RowLayout {
   readonly op: string | undefined
 }
 
-/** Encoded rows: `<bytes of key> <bytes of row> <op> <key><row>\n`, one behind the other. See `readRows`. */
+/** Encoded rows: `<bytes of key> <bytes of row> <op> <key><row>\n`, one behind the other. See `RowCursor`. */
 export interface EncodedRows {
   readonly buffer: Buffer
   readonly length: number
