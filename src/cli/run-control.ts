@@ -16,15 +16,22 @@ export interface RunControlOptions {
   readonly stop: () => void
 }
 
+/** Events that are kept before the metrics are loaded. */
+const EARLY_MAX = 200
+
 /** Everything by which a run can be looked at and steered from outside. The run never waits for any of it. */
 export class RunControl implements ControlTarget {
   readonly #options: RunControlOptions
   readonly #tap: RunTap
   #job: Job | undefined
   #metrics: Promise<JobMetrics> | undefined
-  /** What happened before the metrics were loaded: while the lanes boot there is time for that. */
-  #early: JobEvent[] = []
-  #see: JobObserver = (event) => void this.#early.push(event)
+  /** What happened before the metrics were loaded. */
+  #early: { readonly event: JobEvent; readonly at: number }[] = []
+  #see: JobObserver = (event) => {
+    this.#early.push({ event, at: Date.now() })
+    // They are a hundred modules: not while the job starts, and not for one that soon ends.
+    if (this.#early.length > EARLY_MAX) void this.#loadMetrics()
+  }
   #socket: Promise<ControlServer | undefined> | undefined
   #listener: MetricsServer | undefined
 
@@ -42,7 +49,6 @@ export class RunControl implements ControlTarget {
     this.#see(event)
     this.#tap.see(event)
     if (event.kind !== 'claimed') return
-    void this.#loadMetrics()
     // Who has claimed the pipeline answers for it, in place of an instance that is fenced by the claim.
     this.#socket ??= this.#openSocket()
   }
@@ -89,8 +95,13 @@ export class RunControl implements ControlTarget {
   #loadMetrics(): Promise<JobMetrics> {
     this.#metrics ??= import('../server/metrics.ts').then(({ JobMetrics: Metrics }) => {
       const { name, steps } = this.#options.plan
-      const metrics = new Metrics(name, steps, Date.now)
-      for (const event of this.#early) metrics.see(event)
+      let then: number | undefined
+      const metrics = new Metrics(name, steps, () => then ?? Date.now())
+      for (const { event, at } of this.#early) {
+        then = at
+        metrics.see(event)
+      }
+      then = undefined
       this.#early = []
       this.#see = (event) => metrics.see(event)
       return metrics

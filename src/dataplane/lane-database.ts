@@ -1,5 +1,5 @@
 import os from 'node:os'
-import { DuckDBInstance, type DuckDBConnection, type DuckDBPreparedStatement } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBInstance, DuckDBPreparedStatement } from '@duckdb/node-api'
 import { MillraceError } from '../core/errors.ts'
 import { HandOverFile, handOverDirectory } from './hand-over.ts'
 import { quoteText } from './sql-text.ts'
@@ -23,7 +23,9 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
   // Row groups may be larger than what shared memory has room for.
   const large = HandOverFile.open(options.handOverDirectory ?? os.tmpdir())
   const lent = Array.from({ length: LENT_FILES }, () => HandOverFile.open(directory))
-  const instance = await DuckDBInstance.create(':memory:', {
+  // Two hundred modules, which a thread that needs no database does not load.
+  const { DuckDBInstance: Instance } = await import('@duckdb/node-api')
+  const instance = await Instance.create(':memory:', {
     // Two threads in one instance give less per CPU than one in each lane.
     threads: '1',
     memory_limit: `${Math.floor(options.memoryLimitBytes)}B`,
