@@ -49,7 +49,7 @@ export class ChangeSplits implements RecordConsumer {
     this.#format = openChangeFormat(
       format,
       context.schema,
-      options.registry === undefined ? undefined : openRegistry(options),
+      options.registry === undefined ? undefined : openRegistry(options, 'AVRO'),
     )
     this.#collector = new ChangeCollector({
       separator: context.format.kind === 'bytes' ? context.format.separator : 0x0a,

@@ -6,10 +6,10 @@ import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 const source: SourceConnector<KafkaSourceOptions> = {
   options: kafkaSourceOptions,
   describe,
-  discoverSchema: async (options) => {
-    if (options.format !== 'avro') return undefined
-    const { registeredColumns } = await import('./registry.ts')
-    return registeredColumns(options)
+  discoverSchema: async (options, baseDirectory) => {
+    if (!isDecoded(options)) return undefined
+    const { decodedColumns } = await import('./value-decoder.ts')
+    return decodedColumns(options, baseDirectory)
   },
   create: async (options) => {
     const { KafkaSource } = await import('./source.ts')
@@ -35,6 +35,7 @@ const UNVERIFIED = {
 
 function describe(options: KafkaSourceOptions): SourceDescription {
   const { format } = options
+  const isJson = isDecoded(options) || tellsChanges(format)
   const committed = options.properties['isolation.level'] !== 'read_uncommitted'
   return {
     delivery: {
@@ -47,19 +48,23 @@ function describe(options: KafkaSourceOptions): SourceDescription {
     },
     bounded: options.end !== 'never',
     gives: ['bytes'],
-    format: format === 'avro' || tellsChanges(format) ? 'json' : format,
+    format: format === 'csv' || format === 'raw' ? format : 'json',
     ...(options.tables !== undefined && { tables: true }),
-    metadata:
-      format === 'avro' || tellsChanges(format)
-        ? []
-        : [
-            { name: '_key', type: 'blob', nullable: true },
-            { name: '_headers', type: 'varchar', nullable: true },
-            { name: '_timestamp', type: 'timestamptz', nullable: false },
-            { name: '_partition', type: 'integer', nullable: false },
-            { name: '_offset', type: 'bigint', nullable: false },
-          ],
+    metadata: isJson
+      ? []
+      : [
+          { name: '_key', type: 'blob', nullable: true },
+          { name: '_headers', type: 'varchar', nullable: true },
+          { name: '_timestamp', type: 'timestamptz', nullable: false },
+          { name: '_partition', type: 'integer', nullable: false },
+          { name: '_offset', type: 'bigint', nullable: false },
+        ],
     rebalance: options.rebalance === 'on-skew',
     findings: options.tls?.insecureSkipVerify === true ? [UNVERIFIED] : [],
   }
+}
+
+/** Values that the source itself makes rows of. */
+function isDecoded({ format }: KafkaSourceOptions): boolean {
+  return format === 'avro' || format === 'protobuf'
 }

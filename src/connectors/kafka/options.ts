@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, identifier, properties, secret, url } from '../../core/options.ts'
+import { duration, identifier, properties } from '../../core/options.ts'
 import type { RegistryOptions } from '../../clients/schema-registry/index.ts'
 import {
   CHANGE_FORMATS,
@@ -8,6 +8,7 @@ import {
   type ChangeFormatName,
   type FeedFormatName,
 } from '../../formats/changes/names.ts'
+import { registryOption } from './registry-option.ts'
 import { connectionOptions, type KafkaConnectionOptions } from './connection-options.ts'
 
 const offsetsByTopic = z.record(
@@ -48,7 +49,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       .describe('Regular expression; topics that match are read, also those created later.')
       .meta({ examples: ['^clicks_.*$'] }),
     format: z
-      .enum(['json', 'csv', 'raw', 'avro', ...CHANGE_FORMATS, ...FEED_FORMATS])
+      .enum(['json', 'csv', 'raw', 'avro', 'protobuf', ...CHANGE_FORMATS, ...FEED_FORMATS])
       .default('json')
       .describe(
         `How values are encoded. ${[...CHANGE_FORMATS, ...FEED_FORMATS].join(', ')} are feeds of changes: their rows have the columns of the table and \`__op\` (0 upsert, 1 delete).`,
@@ -70,17 +71,18 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
       .describe(
         'Of Debezium: leaves out changes whose place in the log of the database (file and position, or LSN) lies before one that was read already. Not for a database whose log begins anew under the same names.',
       ),
-    registry: z
-      .strictObject({
-        url: url(['http', 'https'])
-          .describe('Address of the registry.')
-          .meta({ examples: ['http://registry:8081'] }),
-        username: identifier().optional().describe('User, where it asks for one.'),
-        password: secret().optional().describe('Its password: `${NAME}`, {file: path} or {exec: command}.'),
-        allowPlaintext: z.boolean().default(false).describe('Allows the password over plain HTTP.'),
-      })
+    registry: registryOption.describe(
+      'Of avro, protobuf and debezium-avro: the schema registry (Confluent’s API) whose ids values begin with.',
+    ),
+    schemaFile: identifier(1024)
       .optional()
-      .describe('Of avro and debezium-avro: the schema registry (Confluent’s API) whose ids values begin with.'),
+      .describe('Of avro and protobuf without a registry: the file (.avsc, .proto) with the schema of all values.')
+      .meta({ examples: ['order.proto'] }),
+    message: identifier()
+      .optional()
+      .describe(
+        'Of protobuf: the name of the message. Default: the first one of the file; values of a registry name theirs.',
+      ),
     schema: z.record(z.string(), z.string()).optional().describe('Columns and their SQL types.'),
     start: z
       .union([z.enum(['earliest', 'latest']), time, offsetsByTopic])
@@ -109,10 +111,7 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
     if ((options.topics === undefined) === (options.topicPattern === undefined)) {
       context.addIssue({ code: 'custom', path: ['topics'], message: 'give either `topics` or `topicPattern`' })
     }
-    if (options.format.endsWith('avro') !== (options.registry !== undefined)) {
-      const message = options.registry === undefined ? 'is needed for this format' : 'belongs to avro and debezium-avro'
-      context.addIssue({ code: 'custom', path: ['registry'], message })
-    }
+    for (const [name, message] of schemaIssues(options)) context.addIssue({ code: 'custom', path: [name], message })
     if (options.deduplicate && !options.format.startsWith('debezium')) {
       context.addIssue({ code: 'custom', path: ['deduplicate'], message: 'belongs to debezium-json and debezium-avro' })
     }
@@ -139,9 +138,11 @@ export const kafkaSourceOptions: z.ZodType<KafkaSourceOptions> = z
 export interface KafkaSourceOptions extends KafkaConnectionOptions {
   readonly topics?: readonly string[] | undefined
   readonly topicPattern?: string | undefined
-  readonly format: 'json' | 'csv' | 'raw' | 'avro' | ChangeFormatName | FeedFormatName
+  readonly format: 'json' | 'csv' | 'raw' | 'avro' | 'protobuf' | ChangeFormatName | FeedFormatName
   readonly deduplicate: boolean
   readonly registry?: RegistryOptions | undefined
+  readonly schemaFile?: string | undefined
+  readonly message?: string | undefined
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
   readonly schema?: Readonly<Record<string, string>> | undefined
@@ -153,6 +154,20 @@ export interface KafkaSourceOptions extends KafkaConnectionOptions {
 
 /** Offsets by topic and partition; text where a number would lose digits. */
 export type OffsetsByTopic = Readonly<Record<string, Readonly<Record<string, number | string>>>>
+
+function schemaIssues(options: KafkaSourceOptions): (readonly [option: string, message: string])[] {
+  const { format, registry, schemaFile, message } = options
+  const takesFile = format === 'avro' || format === 'protobuf'
+  const issues: [string, string][] = []
+  if (registry !== undefined && !takesFile && format !== 'debezium-avro')
+    issues.push(['registry', 'belongs to avro, protobuf and debezium-avro'])
+  if (schemaFile !== undefined && !takesFile) issues.push(['schemaFile', 'belongs to avro and protobuf'])
+  if (message !== undefined && format !== 'protobuf') issues.push(['message', 'belongs to protobuf'])
+  if (takesFile && (registry === undefined) === (schemaFile === undefined))
+    issues.push(['registry', 'give either `registry` or `schemaFile` for this format'])
+  if (format === 'debezium-avro' && registry === undefined) issues.push(['registry', 'is needed for this format'])
+  return issues
+}
 
 function checkPattern(pattern: string | undefined, complain: (message: string) => void): void {
   if (pattern === undefined) return

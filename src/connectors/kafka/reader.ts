@@ -13,9 +13,9 @@ import {
   type KafkaClient,
   type ValueTarget,
 } from '../../clients/kafka/index.ts'
-import { AvroRecords } from './avro-records.ts'
 import { ChangeSplits } from './change-splits.ts'
 import { fetchOptionsOf } from './connect.ts'
+import { DecodedRecords } from './decoded-records.ts'
 import { metadataOf } from './metadata.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { fetchPosition, offsetFromJson, offsetToJson, splitIdOf, type KafkaSplit } from './split.ts'
@@ -232,11 +232,11 @@ function separatorOf({ format }: LaneContext): number {
 
 function consumerOf(options: KafkaSourceOptions, context: LaneContext): RecordConsumer | undefined {
   const { format } = options
-  if (format === 'avro') return new AvroRecords(options, context)
+  if (format === 'avro' || format === 'protobuf') return new DecodedRecords(options, context)
   return isChangeFormat(format) ? new ChangeSplits(options, format, context) : undefined
 }
 
 /** Changes are made of lines, so JSON loses its line feeds; messages that are no JSON are left as they are. */
 function separatorFor(format: KafkaSourceOptions['format']): number {
-  return format === 'ticdc-open-protocol' || format.endsWith('avro') ? 0 : LINE_FEED
+  return format === 'ticdc-open-protocol' || format === 'protobuf' || format.endsWith('avro') ? 0 : LINE_FEED
 }

@@ -1,28 +1,26 @@
 import type { Item } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
-import { AvroCursor } from '../../formats/avro/avro-cursor.ts'
-import type { AvroJson } from '../../formats/avro/avro-json.ts'
-import { AvroSchemas, ID_BYTES, schemaIdAt } from '../../formats/avro/avro-schemas.ts'
 import { BadMessage } from '../../formats/changes/index.ts'
 import { RowBuffer } from '../../formats/changes/row-buffer.ts'
 import type { RecordTarget } from '../../clients/kafka/index.ts'
 import { messageAt, noChange } from './message-at.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import type { RecordConsumer } from './reader.ts'
-import { openRegistry } from './registry.ts'
 import { offsetToJson, type KafkaSplit } from './split.ts'
+import { openValueDecoder, type ValueDecoder } from './value-decoder.ts'
 
-/** Records whose values are Avro: each is written as JSON, by the schema that it was written with. */
-export class AvroRecords implements RecordConsumer {
-  readonly #schemas: AvroSchemas<AvroJson>
-  readonly #cursor = new AvroCursor()
+/** Records whose values are Avro or Protobuf: each is written as JSON, by the schema that it was written with. */
+export class DecodedRecords implements RecordConsumer {
+  readonly #format: string
+  readonly #open: () => Promise<ValueDecoder>
+  #decoder: Promise<ValueDecoder> | undefined
   readonly #separator: number
   readonly #free: RowBuffer[] = []
   #isTraced = false
 
-  constructor(options: KafkaSourceOptions, { format }: LaneContext) {
-    const registry = openRegistry(options)
-    this.#schemas = new AvroSchemas(registry, (avro) => avro)
+  constructor(options: KafkaSourceOptions, { format, baseDirectory }: LaneContext) {
+    this.#format = options.format
+    this.#open = () => openValueDecoder(options, baseDirectory)
     this.#separator = format.kind === 'bytes' ? format.separator : 0x0a
   }
 
@@ -38,22 +36,21 @@ export class AvroRecords implements RecordConsumer {
     range: { readonly from: bigint; readonly next: bigint },
     target: RecordTarget,
   ): Promise<Item[]> {
+    const decoder = await (this.#decoder ??= this.#open())
     const rows = this.#free.pop() ?? new RowBuffer(this.#separator, this.#isTraced)
     for (let row = 0; row < target.rows; row++) {
       const offset = target.offsets[row] ?? 0n
       try {
         const { buffer, from, to, isNull } = messageAt(place.topic, target, row)
         if (isNull || from === to) throw new BadMessage('it has no value')
-        const id = schemaIdAt(buffer, from, to)
-        if (!this.#schemas.knows(id)) await this.#schemas.learn(id)
-        this.#cursor.open(buffer, from + ID_BYTES, to)
-        this.#schemas.get(id).write(this.#cursor, rows)
-        if (!this.#cursor.isAtEnd) throw new BadMessage('its Avro value is longer than its schema says')
+        const missing = decoder.missing(buffer, from, to)
+        if (missing !== undefined) await decoder.learn(missing)
+        decoder.decode(buffer, from, to, rows)
         rows.endWhole()
         rows.trace(offset)
       } catch (error) {
         if (!(error instanceof BadMessage)) throw error
-        throw noChange(error, 'avro', { ...place, offset: String(offset) })
+        throw noChange(error, this.#format, { ...place, offset: String(offset) })
       }
     }
     return [

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 import avsc from 'avsc'
+import protobuf from 'protobufjs'
 import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
 import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
 import { testLaneContext } from '../../testkit/lane-context.ts'
 import { recordsOf } from '../../testkit/read-splits.ts'
+import { SchemaRegistryServer } from '../../testkit/schema-registry.ts'
 import { kafkaSourceOptions } from './options.ts'
-import { registeredColumns } from './registry.ts'
 import { KafkaSource } from './source.ts'
+import { decodedColumns } from './value-decoder.ts'
 
 const shared = process.env['MILLRACE_KAFKA']
 let broker: KafkaService | undefined
@@ -24,26 +26,6 @@ before(async () => {
 })
 
 after(() => broker?.stop())
-
-/** A schema registry that knows these schemas by their ids; the first one is that of every topic. */
-async function startRegistry(schemas: readonly object[]): Promise<AsyncDisposable & { url: string; asked: string[] }> {
-  const asked: string[] = []
-  const server = createServer((request, response) => {
-    asked.push(request.url ?? '')
-    const id =
-      /^\/schemas\/ids\/(\d+)$/.exec(request.url ?? '')?.[1] ?? (request.url?.endsWith('/latest') === true ? '1' : '')
-    const schema = schemas[Number(id) - 1]
-    response.statusCode = schema === undefined ? 404 : 200
-    response.end(JSON.stringify(schema === undefined ? { error_code: 40403 } : { schema: JSON.stringify(schema) }))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const close = async (): Promise<void> => {
-    server.close()
-    server.closeAllConnections()
-  }
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, [Symbol.asyncDispose]: close }
-}
 
 function encoded(id: number, schema: object, value: unknown): Buffer {
   const head = Buffer.alloc(5)
@@ -91,28 +73,63 @@ test('Avro rows of several versions of their schema, each asked for once; the ne
     field('id', 'long'),
     field('price', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }),
   )
-  await using registry = await startRegistry([first, second])
+  await using registry = await SchemaRegistryServer.start()
+  registry.add('clicks-value', second)
+  registry.add('clicks-value', first)
   // A length of ten looks like a line feed.
   const messages = [
-    { value: encoded(1, first, { id: 10, name: 'abcde' }) },
-    { value: encoded(2, second, { id: 5, price: Buffer.from([1, 0xf4]) }) },
-    { value: encoded(1, first, { id: -1, name: null }) },
+    { value: encoded(2, first, { id: 10, name: 'abcde' }) },
+    { value: encoded(1, second, { id: 5, price: Buffer.from([1, 0xf4]) }) },
+    { value: encoded(2, first, { id: -1, name: null }) },
   ]
   assert.deepEqual(await rowsOf({ format: 'avro', registry: { url: registry.url } }, messages), [
     '{"id":10,"name":"abcde"}',
     '{"id":5,"price":"5.00"}',
     '{"id":-1,"name":null}',
   ])
-  assert.deepEqual(registry.asked, ['/schemas/ids/1', '/schemas/ids/2'])
+  assert.deepEqual(registry.asked, ['GET /schemas/ids/2', 'GET /schemas/ids/1'])
   const options = { brokers: [bootstrap], topics: ['clicks'], format: 'avro', registry: { url: registry.url } }
-  assert.deepEqual(await registeredColumns(kafkaSourceOptions.parse(options)), [
+  assert.deepEqual(await decodedColumns(kafkaSourceOptions.parse(options), '/'), [
     { name: 'id', type: 'bigint', nullable: false },
     { name: 'name', type: 'varchar', nullable: true },
   ])
 })
 
+const PROTO = 'syntax = "proto3"; message Other {} message Click { int64 id = 1; message Part { string name = 2; } }'
+
+test('Protobuf rows of any message of their schema, with a registry and from a file', async () => {
+  await using registry = await SchemaRegistryServer.start()
+  registry.add('clicks-value', PROTO, 'PROTOBUF')
+  const messages = protobuf.parse(PROTO).root
+  const bytes = (name: string, value: object): Uint8Array => messages.lookupType(name).encode(value).finish()
+  const framed = (indexes: number[], body: Uint8Array): { value: Buffer } => {
+    return { value: Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), Buffer.from(indexes), body]) }
+  }
+  // Two numbers, 1 and 0: the first message in the second one. A single zero: the first one.
+  const values = [
+    framed([4, 2, 0], bytes('Click.Part', { name: 'ü' })),
+    framed([2, 2], bytes('Click', { id: 7 })),
+    framed([0], Buffer.alloc(0)),
+  ]
+  const rows = await rowsOf({ format: 'protobuf', registry: { url: registry.url } }, values)
+  assert.deepEqual(rows, ['{"name":"ü"}', '{"id":7}', '{}'])
+
+  const directory = await mkdtemp(path.join(tmpdir(), 'millrace-proto-'))
+  try {
+    const schemaFile = path.join(directory, 'click.proto')
+    await writeFile(schemaFile, PROTO)
+    const options = { format: 'protobuf', schemaFile, message: 'Click' }
+    assert.deepEqual(await rowsOf(options, [{ value: Buffer.from(bytes('Click', { id: 9 })) }]), ['{"id":9}'])
+    await assert.rejects(rowsOf(options, [{ value: Buffer.from([0x08]) }]), { code: 'POISON', retry: 'halt' })
+    const parsed = kafkaSourceOptions.parse({ brokers: [bootstrap], topics: ['clicks'], ...options })
+    assert.deepEqual(await decodedColumns(parsed, '/'), [{ name: 'id', type: 'bigint', nullable: false }])
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
 test('what does not begin with the id of a schema halts, and so does an id that the registry does not know', async () => {
-  await using registry = await startRegistry([])
+  await using registry = await SchemaRegistryServer.start()
   const options = { format: 'avro', registry: { url: registry.url } }
   await assert.rejects(rowsOf(options, [{ value: Buffer.from('{"id":1}') }]), { code: 'POISON', retry: 'halt' })
   await assert.rejects(rowsOf(options, [{ value: Buffer.from([0, 0, 0, 0, 9, 2]) }]), { code: 'DECODE', retry: 'halt' })
@@ -133,7 +150,9 @@ test('Debezium in Avro becomes changes of its tables', async () => {
     field('op', 'string'),
   )
   const key = record('Key', field('id', 'long'))
-  await using registry = await startRegistry([envelope, key])
+  await using registry = await SchemaRegistryServer.start()
+  registry.add('orders-value', envelope)
+  registry.add('orders-key', key)
   const message = (op: string, id: number, before: unknown, after: unknown): { key: Buffer; value: Buffer } => {
     const value = { before, after, source: { db: 'shop', table: 'orders' }, op }
     return { key: encoded(2, key, { id }), value: encoded(1, envelope, value) }
