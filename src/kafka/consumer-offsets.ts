@@ -23,6 +23,7 @@ export class ConsumerOffsets {
   readonly #client: KafkaClient
   readonly #options: Pick<ConsumerOptions, 'group' | 'start' | 'isolation'>
   readonly #membership: () => GroupMembership | undefined
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     client: KafkaClient,
@@ -63,8 +64,19 @@ export class ConsumerOffsets {
       await sleep(LAST_PAUSE_MS)
   }
 
+  /** Runs a transaction that commits offsets. One that was older and came later would put the group back. */
+  exclusively<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
   /** False when another try may help. */
-  async #commitOnce(works: readonly PartitionWork[]): Promise<boolean> {
+  #commitOnce(works: readonly PartitionWork[]): Promise<boolean> {
+    return this.exclusively(() => this.#commitNow(works))
+  }
+
+  async #commitNow(works: readonly PartitionWork[]): Promise<boolean> {
     const changed = works.filter(({ tracker, committed }) => tracker.position !== committed)
     if (changed.length === 0) return true
     const offsets: GroupOffset[] = changed.map(({ topic, partition, tracker }) => ({

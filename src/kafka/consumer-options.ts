@@ -1,9 +1,13 @@
 import type { Producer } from './producer.ts'
 import type { RetryOptions } from './retries.ts'
+import type { TransactionalProducer } from './transactional-producer.ts'
 
 export interface DeadLetterOptions {
-  /** Sends the letters. */
-  readonly producer: Pick<Producer, 'send'>
+  /**
+   * Sends the letters. A transactional producer commits a letter and the offset of its message in one transaction, so that
+   * each has one letter: with `commit` `auto` or `none`, and in the order of partitions.
+   */
+  readonly producer: Pick<Producer, 'send'> | Pick<TransactionalProducer, 'transaction'>
   /** Topic for messages that were given up. Default: the message's first topic and `.dlq`. */
   readonly topic?: string
   /**
@@ -73,4 +77,15 @@ export interface ConsumerStatistics {
   readonly lag: ReadonlyMap<string, bigint>
   /** Milliseconds since the last handled message was written; undefined before the first one. */
   readonly freshnessMs: number | undefined
+}
+
+/** What options say against each other; undefined when nothing. */
+export function contradictionOf({ commit, order, deadLetters }: ConsumerOptions): string | undefined {
+  const isByKey = order === 'key'
+  if (commit === 'none' && isByKey)
+    return "with order 'key' a transaction would commit offsets of messages that are not handled yet: use order 'partition'"
+  if (deadLetters === undefined || 'send' in deadLetters.producer) return undefined
+  if (commit === 'manual' || isByKey)
+    return "dead letters by a transactional producer commit offsets: use commit 'auto' or 'none', and order 'partition'"
+  return undefined
 }

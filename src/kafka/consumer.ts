@@ -11,11 +11,16 @@ import {
 } from '../clients/kafka/index.ts'
 import { decodeMessages, type ConsumedMessage } from './consumed-message.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
-import type { BatchOptions, ConsumerOptions, ConsumerStatistics } from './consumer-options.ts'
+import {
+  contradictionOf,
+  type BatchOptions,
+  type ConsumerOptions,
+  type ConsumerStatistics,
+} from './consumer-options.ts'
 import { retryTopic } from './dead-letters.ts'
 import { Abandoned, Offers } from './offers.ts'
 import { Gatherer } from './gatherer.ts'
-import { Handling } from './handling.ts'
+import { Handling, type Treatment } from './handling.ts'
 import { keyOf, type PartitionWork } from './partition-work.ts'
 import { isRefusedMember } from './membership-errors.ts'
 import type { ConsumedOffsets } from './transactional-producer.ts'
@@ -70,6 +75,8 @@ export class Consumer implements AsyncDisposable {
   #deadlineMs: number
 
   constructor(client: KafkaClient, options: ConsumerOptions) {
+    const contradiction = contradictionOf(options)
+    if (contradiction !== undefined) throw new MillraceError(`a Kafka consumer: ${contradiction}`, { code: 'CONFIG' })
     this.#client = client
     this.#options = options
     this.#deadlineMs = options.revokeTimeoutMs ?? 30_000
@@ -81,7 +88,7 @@ export class Consumer implements AsyncDisposable {
 
   /** Handles messages one by one. Resolves when the consumer was closed; rejects with the first error that nothing mended. */
   each(handler: EachHandler): Promise<void> {
-    const handling = new Handling<HandlerContext>(this.#options, async ([message], context) => {
+    const handling = this.#makeHandling(async ([message], context) => {
       if (message !== undefined) await handler(message, context)
     })
     return this.#start(handling, (work, messages) => {
@@ -91,9 +98,7 @@ export class Consumer implements AsyncDisposable {
 
   /** Handles messages of one partition together: so many, so many bytes, or what came in so long. */
   batches(handler: BatchHandler, options: BatchOptions = {}): Promise<void> {
-    const handling = new Handling<HandlerContext>(this.#options, async (messages, context) =>
-      handler(messages, context),
-    )
+    const handling = this.#makeHandling(async (messages, context) => handler(messages, context))
     const gatherers = new WeakMap<PartitionWork, Gatherer>()
     return this.#start(handling, (work, messages) => {
       let gatherer = gatherers.get(work)
@@ -166,6 +171,22 @@ export class Consumer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #makeHandling(handle: Treatment<HandlerContext>['handle']): Handling<HandlerContext> {
+    const { deadLetters } = this.#options
+    const store: Treatment<HandlerContext>['store'] = async (letters, messages, context) => {
+      if (deadLetters === undefined) return
+      const { producer } = deadLetters
+      if ('send' in producer) return void (await Promise.all(letters.map((letter) => producer.send(letter))))
+      await this.#offsets.exclusively(() =>
+        producer.transaction(async (transaction) => {
+          await transaction.send(letters)
+          await transaction.sendOffsets(context.offsets())
+        }),
+      )
+    }
+    return new Handling(this.#options, { handle, store })
   }
 
   #start(handling: Handling<HandlerContext>, give: Give): Promise<void> {

@@ -89,22 +89,57 @@ export function waitMs(message: ConsumedMessage, nowMs: number): number {
   return notBefore === undefined || notBefore === null ? 0 : Math.max(0, Number(notBefore.toString('utf8')) - nowMs)
 }
 
+/** A message that was given up, and why. */
+export interface DeadLetter {
+  /** As it lies in the topic of dead letters. */
+  readonly message: ConsumedMessage
+  /** Where it was first; undefined when its headers do not say. */
+  readonly origin:
+    | { readonly topic: string; readonly partition: number; readonly offset: bigint; readonly timestampMs: number }
+    | undefined
+  readonly attempts: number
+  readonly error: { readonly name: string; readonly message: string; readonly stack: string }
+  /** How often it was put back before. */
+  readonly redriven: number
+}
+
+export function deadLetterOf(message: ConsumedMessage): DeadLetter {
+  const { headers } = message
+  const text = (name: keyof typeof DEAD_LETTER_HEADERS): string =>
+    headers.get(DEAD_LETTER_HEADERS[name])?.toString('utf8') ?? ''
+  const topic = text('topic')
+  const origin = {
+    topic,
+    partition: Number(text('partition')),
+    offset: /^\d+$/.test(text('offset')) ? BigInt(text('offset')) : -1n,
+    timestampMs: Number(text('timestamp')),
+  }
+  return {
+    message,
+    origin: topic === '' ? undefined : origin,
+    attempts: Number(text('attempts')),
+    error: { name: text('errorClass'), message: text('errorMessage'), stack: text('errorStack') },
+    redriven: Number(text('redriven')),
+  }
+}
+
 /**
- * A dead letter as the message that it was, for its first topic. Undefined when it was put back `redrivesMax` times
- * already: a message that always fails would go round for ever.
+ * A dead letter as the message that it was, for its first topic, with what is to be changed. Undefined when it was put back
+ * `redrivesMax` times already: a message that always fails would go round for ever.
  */
-export function redriven(letter: ConsumedMessage, redrivesMax = 1): Message | undefined {
+export function redriven(letter: ConsumedMessage, redrivesMax = 1, edit: Partial<Message> = {}): Message | undefined {
   const { topic, redriven: count } = DEAD_LETTER_HEADERS
   const headers = letter.headers
   const times = Number(headers.get(count)?.toString('utf8') ?? 0)
-  const origin = headers.get(topic)?.toString('utf8')
+  const origin = edit.topic ?? headers.get(topic)?.toString('utf8')
   if (origin === undefined || times >= redrivesMax) return undefined
   const ours = new Set<string>(Object.values(DEAD_LETTER_HEADERS))
   const own = [...headers].filter(([name]) => !ours.has(name))
   return {
-    topic: origin,
     key: letter.key,
     value: letter.value,
-    headers: { ...Object.fromEntries(own), [count]: String(times + 1) },
+    ...edit,
+    topic: origin,
+    headers: { ...(edit.headers ?? Object.fromEntries(own)), [count]: String(times + 1) },
   }
 }

@@ -1,22 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumedMessage } from './consumed-message.ts'
-import type { ConsumerOptions } from './consumer-options.ts'
+import type { ConsumerOptions, DeadLetterOptions } from './consumer-options.ts'
 import { failedMessage, nextStation, waitMs } from './dead-letters.ts'
 import { isNoFaultOfMessage } from './membership-errors.ts'
+import type { Message } from './message.ts'
 import { tryRepeatedly } from './retries.ts'
+
+/** What is done with messages, and where they go when that fails. */
+export interface Treatment<Context> {
+  handle(messages: readonly ConsumedMessage[], context: Context): Promise<void>
+  /** Stores the letters that `messages` became. */
+  store(letters: readonly Message[], messages: readonly ConsumedMessage[], context: Context): Promise<void>
+}
 
 /** How messages are handled: waited for, tried, and sent elsewhere when they fail. */
 export class Handling<Context> {
   readonly #options: Pick<ConsumerOptions, 'retry' | 'deadLetters'>
-  readonly #handler: (messages: readonly ConsumedMessage[], context: Context) => Promise<void>
+  readonly #treatment: Treatment<Context>
   deadLettered = 0
 
-  constructor(
-    options: Pick<ConsumerOptions, 'retry' | 'deadLetters'>,
-    handler: (messages: readonly ConsumedMessage[], context: Context) => Promise<void>,
-  ) {
+  constructor(options: Pick<ConsumerOptions, 'retry' | 'deadLetters'>, treatment: Treatment<Context>) {
     this.#options = options
-    this.#handler = handler
+    this.#treatment = treatment
   }
 
   /**
@@ -32,25 +37,28 @@ export class Handling<Context> {
     if (deadLetters?.delaysMs !== undefined) await this.#untilDue(messages, signal)
     const { isRetryable = () => true } = retry
     const tries = { ...retry, isRetryable: (error: unknown) => !isNoFaultOfMessage(error) && isRetryable(error) }
-    const tried = await tryRepeatedly((attempt) => this.#handler(messages, context(attempt)), tries, signal)
+    const tried = await tryRepeatedly((attempt) => this.#treatment.handle(messages, context(attempt)), tries, signal)
     if (tried.ok) return
     // Whoever was told to end has not failed.
     if (signal.aborted || deadLetters === undefined || isNoFaultOfMessage(tried.error)) throw tried.error
-    await Promise.all(messages.map((message) => this.#sendElsewhere(message, tried)))
+    const moves = messages.map((message) => this.#elsewhere(message, deadLetters, tried))
+    const letters = moves.map(({ letter }) => letter)
+    await this.#treatment.store(letters, messages, context(tried.attempts))
+    this.deadLettered += moves.filter(({ isLast }) => isLast).length
   }
 
-  async #sendElsewhere(
+  #elsewhere(
     message: ConsumedMessage,
+    { topic, delaysMs = [] }: DeadLetterOptions,
     failure: { readonly error: unknown; readonly attempts: number },
-  ): Promise<void> {
-    const { deadLetters } = this.#options
-    if (deadLetters === undefined) return
-    const { producer, topic, delaysMs = [] } = deadLetters
+  ): { readonly letter: Message; readonly isLast: boolean } {
     const station = nextStation(message, delaysMs, topic)
+    // It would come back at once, for ever.
+    if (station.topic === message.topic) throw failure.error
     const { delayMs } = station
     const when = delayMs === undefined ? {} : { notBeforeMs: Date.now() + delayMs }
-    await producer.send(failedMessage(message, { topic: station.topic, ...when }, failure))
-    if (delayMs === undefined) this.deadLettered++
+    const letter = failedMessage(message, { topic: station.topic, ...when }, failure)
+    return { letter, isLast: delayMs === undefined }
   }
 
   /** Messages of one topic for delayed tries wait equally long: the first one says when. */

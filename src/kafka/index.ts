@@ -16,7 +16,15 @@ export { closeOnSignals } from './close-on-signals.ts'
 export { ConsumedMessage } from './consumed-message.ts'
 export type { BatchOptions, ConsumerOptions, ConsumerStatistics, DeadLetterOptions } from './consumer-options.ts'
 export { Consumer, type BatchHandler, type EachHandler, type HandlerContext } from './consumer.ts'
-export { DEAD_LETTER_HEADERS, redriven, retryTopic } from './dead-letters.ts'
+export {
+  DeadLetterBox,
+  type DeadLetterBoxOptions,
+  type LetterDecision,
+  type LetterEdit,
+  type RedriveOptions,
+  type RedriveReport,
+} from './dead-letter-box.ts'
+export { DEAD_LETTER_HEADERS, redriven, retryTopic, type DeadLetter } from './dead-letters.ts'
 export { KAFKA_ENVIRONMENT, kafkaFromEnvironment, type EnvironmentEntry } from './environment.ts'
 export { OnceByKey, type OnceOptions } from './once-by-key.ts'
 export { decodeJson, encodeJson, JsonNumber } from '../core/exact-json.ts'

@@ -2,6 +2,7 @@ import { KafkaAdmin, KafkaClient, type KafkaClientOptions, type TopicPartition }
 import { toMillraceError } from '../core/errors.ts'
 import { Consumer } from './consumer.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
+import { DeadLetterBox, type DeadLetterBoxOptions } from './dead-letter-box.ts'
 import { kafkaFromEnvironment } from './environment.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
 import { TransactionalProducer, type TransactionalProducerOptions } from './transactional-producer.ts'
@@ -51,6 +52,11 @@ export class Kafka implements AsyncDisposable {
 
   consumer(options: ConsumerOptions): Consumer {
     return new Consumer(new KafkaClient(this.options), options)
+  }
+
+  /** What was given up, to look at and to put back. */
+  deadLetters(topic: string, options: DeadLetterBoxOptions = {}): DeadLetterBox {
+    return new DeadLetterBox(this.#client, topic, options)
   }
 
   /** Topics, settings, group offsets. */

@@ -12,12 +12,18 @@ export function isRefusedMember(thrown: unknown): boolean {
 }
 
 /**
- * Whether an error says that somebody else does the work now, or that we have to be a member again first. No message is to
- * blame for it: it is no failed try, and makes no dead letter.
+ * Whether an error says that somebody else does the work now, that we have to be a member again first, or that nobody knows
+ * whether a transaction was committed. No message is to blame for it: it is no failed try, and makes no dead letter.
  */
 export function isNoFaultOfMessage(thrown: unknown): boolean {
-  return isRefusedMember(thrown) || someCause(thrown, ({ code }) => code === 'FENCED')
+  return (
+    isRefusedMember(thrown) ||
+    someCause(thrown, ({ code, detail }) => code === 'FENCED' || detail['outcome'] === UNKNOWN)
+  )
 }
+
+/** `detail.outcome` of an error after which a transaction may be committed, or may not be. */
+export const UNKNOWN = 'unknown'
 
 function someCause(thrown: unknown, isMeant: (error: MillraceError) => boolean): boolean {
   for (let error = thrown, depth = 0; error instanceof Error && depth < CAUSES_MAX; error = error.cause, depth++)

@@ -1,4 +1,4 @@
-import { MillraceError, wrapError } from '../core/errors.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
 import {
   initProducer,
   KafkaTransaction,
@@ -9,6 +9,7 @@ import {
   type KafkaClient,
   type TransactionHandle,
 } from '../clients/kafka/index.ts'
+import { UNKNOWN } from './membership-errors.ts'
 import { toBytes, type Message, type Stored } from './message.ts'
 import { byKey, type Partitioner } from './partitioners.ts'
 
@@ -78,7 +79,8 @@ export class TransactionalProducer {
 
   /**
    * Runs `act` in a transaction and commits it; an error aborts it and goes out. One after the other: a call waits for the
-   * one before. An error of the commit itself may leave it open what happened; `FENCED` says that another process took over.
+   * one before. An error of the commit itself leaves it open what happened (`detail.outcome` is `unknown`); `FENCED` says that
+   * another process took over.
    */
   transaction<T>(act: (transaction: Transaction) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(() => this.#run(act))
@@ -107,7 +109,9 @@ export class TransactionalProducer {
     try {
       await transaction.commit()
     } catch (thrown) {
-      throw wrapError(thrown, `committing transaction ${transactionalId}`)
+      const { message, code, retry, detail } = toMillraceError(thrown)
+      const said = `committing transaction ${transactionalId}: ${message}`
+      throw new MillraceError(said, { code, retry, cause: thrown, detail: { ...detail, outcome: UNKNOWN } })
     }
     return result
   }
