@@ -1,8 +1,9 @@
-import type { SchemaChange, SourceTable, TableColumn, TableEvent } from '../../../core/changes.ts'
+import type { SchemaChange, SourceTable } from '../../../core/changes.ts'
 import type { Clock, Logger } from '../../../core/context.ts'
-import { MillraceError, toMillraceError } from '../../../core/errors.ts'
-import type { Router, RoutedTable } from '../../../core/routes.ts'
-import { policyFor, type ChangeKind, type SchemaPolicies } from '../../../core/schema-policy.ts'
+import { MillraceError } from '../../../core/errors.ts'
+import type { Router } from '../../../core/routes.ts'
+import type { SchemaPolicies } from '../../../core/schema-policy.ts'
+import { TableFollower, type TargetTables } from '../../../core/table-follower.ts'
 import type { FrontendSql } from './frontend-sql.ts'
 import {
   addColumn,
@@ -41,47 +42,22 @@ const JOB_POLL_MS = 200
 
 const SYSTEM_DATABASES = new Set(['information_schema', 'mysql', 'sys', '_statistics_', '__internal_schema'])
 
-/**
- * Makes the target tables and follows the changes of their sources. What to do is found by comparing the target with what
- * is wanted, never by replaying: a change that was made before a crash is found made.
- */
+/** Makes the tables of StarRocks or Doris and changes them, and finds those that rows may have gone to. */
 export class TableKeeper {
   readonly #options: TableKeeperOptions
+  readonly #follower: TableFollower
 
   constructor(options: TableKeeperOptions) {
     this.#options = options
+    this.#follower = new TableFollower({ ...options, tables: this.#tables() })
   }
 
-  /** The target is there, has the key of the source and a column for each of its columns, as far as the policy lets it. */
-  async open(table: SourceTable): Promise<void> {
-    const { sql, router, making, createTables } = this.#options
-    const target = router.targetOf(table)
-    let columns = await this.#describe(target)
-    if (columns === undefined && createTables) {
-      await sql.run(`CREATE DATABASE IF NOT EXISTS ${quoted(target.database)}`)
-      await sql.run(createTable(target, target.shape, making))
-      columns = await this.#describe(target)
-    }
-    if (columns === undefined) {
-      throw new MillraceError(
-        `${nameOf(target)}, the target of ${table.id}, does not exist: create it, or set createTables`,
-        { code: 'SCHEMA', detail: { table: table.id } },
-      )
-    }
-    this.#checkKey(target, columns)
-    // What was added while nobody was reading is an addition like any other.
-    const missing = target.shape.columns.filter(({ name }) => columns.every((column) => column.name !== name))
-    if (missing.length > 0)
-      await this.#follow(target, { kind: 'add-columns', columns: missing.map(({ name }) => name) })
+  open(table: SourceTable): Promise<void> {
+    return this.#follower.open(table)
   }
 
-  async apply(change: SchemaChange): Promise<'applied' | 'already'> {
-    const target = this.#options.router.targetOf(change.table)
-    let isApplied = false
-    for (const event of change.events) {
-      if (event.kind !== 'create' && (await this.#follow(target, event))) isApplied = true
-    }
-    return isApplied ? 'applied' : 'already'
+  apply(change: SchemaChange): Promise<'applied' | 'already'> {
+    return this.#follower.apply(change)
   }
 
   /** All tables that rows may have gone to: those in the databases that routes lead to. */
@@ -97,105 +73,38 @@ export class TableKeeper {
     return found
   }
 
-  /** True when the target is another one now. */
-  async #follow(target: RoutedTable, event: TableEvent & { kind: ChangeKind }): Promise<boolean> {
-    const policy = policyFor(this.#options.policies, event.kind)
-    const { id } = target.shape
-    if (policy === 'ignore') return false
-    if (policy === 'fail' || event.kind === 'alter-key') {
-      const why = policy === 'fail' ? 'schemaChange says fail' : 'a table cannot get another key'
-      throw new MillraceError(
-        `${id} changed (${event.kind}), and ${nameOf(target)} does not follow: ${why}. ` +
-          'Change the target by hand, then start again with another schemaChange; after another key the table has to be read anew.',
-        { code: 'SCHEMA', detail: { table: id, change: event.kind } },
-      )
-    }
-    try {
-      return await this.#make(target, event, policy === 'lenient')
-    } catch (thrown) {
-      const error = toMillraceError(thrown)
-      if (error.code !== 'SCHEMA' || policy === 'evolve') throw error
-      this.#options.log.warn(`${nameOf(target)} does not follow ${id} (${event.kind}): ${error.message}`)
-      return false
-    }
-  }
-
-  async #make(target: RoutedTable, event: TableEvent, isLenient: boolean): Promise<boolean> {
+  #tables(): TargetTables {
     const { sql, making } = this.#options
-    switch (event.kind) {
-      case 'add-columns':
-        return this.#makeColumns(target, event.columns)
-      case 'drop-columns':
-        // Ours may be NULL: a column that gets no values any more needs nothing.
-        if (isLenient) return false
-        return this.#dropColumns(target, event.columns)
-      case 'rename-column': {
-        const columns = (await this.#describe(target)) ?? []
-        const has = (name: string): boolean => columns.some((column) => column.name === name)
-        if (has(event.to)) return false
-        if (isLenient || !has(event.from)) return this.#makeColumns(target, [event.to])
-        await sql.run(renameColumn(target, event.from, event.to, making.dialect))
-        await this.#untilDone(target)
+    const change = async (target: TargetName, statement: string): Promise<void> => {
+      await sql.run(statement)
+      await this.#untilDone(target)
+    }
+    return {
+      nameOf,
+      describe: async (target) => {
+        const columns = await this.#describe(target)
+        if (columns === undefined) return undefined
+        const key = columns.filter(({ isKey }) => isKey).map(({ name }) => name)
+        return { columns: new Set(columns.map(({ name }) => name)), key }
+      },
+      create: async (target) => {
+        await sql.run(`CREATE DATABASE IF NOT EXISTS ${quoted(target.database)}`)
+        await sql.run(createTable(target, target.shape, making))
+      },
+      addColumn: (target, column) => change(target, addColumn(target, column, making.dialect)),
+      dropColumn: (target, name) => change(target, dropColumn(target, name)),
+      renameColumn: (target, from, to) => change(target, renameColumn(target, from, to, making.dialect)),
+      alterColumn: async (target, column) => {
+        const is = (await this.#describe(target))?.find(({ name }) => name === column.name)
+        const wanted = targetType(column, is?.isKey === true, making.dialect)
+        if (is === undefined || sameType(is.type, wanted) || isNarrower(wanted, is.type)) return false
+        await change(target, modifyColumn(target, column, making.dialect))
         return true
-      }
-      case 'alter-columns':
-        return this.#alterColumns(target, event.columns)
-      case 'truncate':
-        if (isLenient) return false
+      },
+      truncate: async (target) => {
         await sql.run(truncateTable(target))
-        return true
-      // What was mirrored stays: dropping it is a decision of people.
-      case 'drop':
-      case 'create':
-      case 'alter-key':
-        return false
+      },
     }
-  }
-
-  async #makeColumns(target: RoutedTable, names: readonly string[]): Promise<boolean> {
-    const { sql, making } = this.#options
-    const there = new Set((await this.#describe(target))?.map(({ name }) => name))
-    const missing = columnsOf(target, names).filter(({ name }) => !there.has(name))
-    for (const column of missing) {
-      await sql.run(addColumn(target, column, making.dialect))
-      await this.#untilDone(target)
-    }
-    return missing.length > 0
-  }
-
-  async #dropColumns(target: RoutedTable, names: readonly string[]): Promise<boolean> {
-    const there = ((await this.#describe(target)) ?? []).filter(({ name }) => names.includes(name))
-    for (const { name } of there) {
-      await this.#options.sql.run(dropColumn(target, name))
-      await this.#untilDone(target)
-    }
-    return there.length > 0
-  }
-
-  async #alterColumns(target: RoutedTable, names: readonly string[]): Promise<boolean> {
-    const { sql, making } = this.#options
-    const there = new Map((await this.#describe(target))?.map((column) => [column.name, column]))
-    let isAltered = false
-    for (const column of columnsOf(target, names)) {
-      const is = there.get(column.name)
-      const wanted = targetType(column, is?.isKey === true, making.dialect)
-      if (is === undefined || sameType(is.type, wanted) || isNarrower(wanted, is.type)) continue
-      await sql.run(modifyColumn(target, column, making.dialect))
-      await this.#untilDone(target)
-      isAltered = true
-    }
-    return isAltered
-  }
-
-  #checkKey(target: RoutedTable, columns: readonly TargetColumn[]): void {
-    const is = columns.filter(({ isKey }) => isKey).map(({ name }) => name)
-    const { key, id } = target.shape
-    if (is.length === key.length && key.every((name) => is.includes(name))) return
-    throw new MillraceError(
-      `${nameOf(target)} has the key (${is.join(', ')}), and ${id} has (${key.join(', ')}): ` +
-        'rows would replace others. Make a table with this key, or name the key in the route',
-      { code: 'SCHEMA', detail: { table: id } },
-    )
   }
 
   async #describe(target: TargetName): Promise<TargetColumn[] | undefined> {
@@ -241,10 +150,6 @@ export class TableKeeper {
       throw error
     }
   }
-}
-
-function columnsOf({ shape }: RoutedTable, names: readonly string[]): TableColumn[] {
-  return shape.columns.filter(({ name }) => names.includes(name))
 }
 
 const INTEGERS = ['tinyint', 'smallint', 'int', 'bigint', 'largeint']
