@@ -12,8 +12,11 @@ import type { FileFormat } from './options.ts'
 import { filePosition, fileSpec, type FilePosition, type FileSpec } from './split.ts'
 import type { SplitCursor } from './split-cursor.ts'
 
-/** Rows of a batch at most; reads are sized so that about this many come at once. */
-const BATCH_ROWS = 10_000
+/**
+ * Rows of a batch at most; reads are sized so that about this many come at once. A query costs 1 to 2 ms of its own, so
+ * that batches of 10 000 rows took 17 % more CPU from a file through SQL into Parquet.
+ */
+const BATCH_ROWS = 24_000
 const READ_BYTES_MIN = 64 * 1024
 const READ_BYTES_MAX = POOLED_BYTES - 4096
 

@@ -214,7 +214,7 @@ test('tables are cut inside of answers and groups, and reading goes on there', a
     appendRows(
       sls.logstore,
       0,
-      Array.from({ length: 15_000 }, (_, at) => ({ id: String(part * 15_000 + at) })),
+      Array.from({ length: 30_000 }, (_, at) => ({ id: String(part * 30_000 + at) })),
     )
   }
   const schema: Schema = [{ name: 'id', type: 'bigint', nullable: true }]
@@ -234,5 +234,5 @@ test('tables are cut inside of answers and groups, and reading goes on there', a
     assert.deepEqual([least, most], [next, next + rows - 1])
     next += rows
   }
-  assert.equal(next, 45_000)
+  assert.equal(next, 90_000)
 })

@@ -14,9 +14,9 @@ import { LogKeys, UNKNOWN_KEY, type LogReader } from '../../clients/sls/index.ts
 import { LogRows } from './log-rows.ts'
 import { MetadataPages, type RowFacts } from './metadata-pages.ts'
 
-const ROWS_MAX = 20_480
+const ROWS_MAX = 40_960
 /** Of logs; their columns are about as large, and hand-over files are small. */
-const BYTES_MAX = 4 * 1024 * 1024
+const BYTES_MAX = 6 * 1024 * 1024
 
 /** Tables wait for their release under names of their own. */
 let tables = 0
