@@ -13,8 +13,9 @@ const CLOSE_MS = 2000
 const BOOT_MS = 30_000
 /** Beyond the buffers, which live outside the heap, a lane needs little. */
 const LANE_HEAP_MB = 256
-/** A lane with queries makes objects that V8 would collect its small heap for again and again. */
-const QUERY_HEAP_START_MB = 128
+/** A lane that does more than pass bytes makes objects that V8 would collect its small heap for again and again. */
+const WORKING_HEAP = ['--initial-old-space-size=128', '--max-semi-space-size=16']
+const PASSING: ReadonlySet<string> = new Set(['source', 'exchange', 'sink'])
 
 /** A lane in a worker thread. */
 export const openLaneThread: OpenLane = (...all) => new LaneHandle(...all)
@@ -32,9 +33,7 @@ class LaneHandle implements LanePort {
     died: (error: MillraceError) => void,
   ) {
     // The flag counts for the threads that begin from here on.
-    if (data.plan.steps.some(({ kind }) => kind === 'query')) {
-      setFlagsFromString(`--initial-old-space-size=${QUERY_HEAP_START_MB}`)
-    }
+    if (data.plan.steps.some(({ kind }) => !PASSING.has(kind))) WORKING_HEAP.forEach((flag) => setFlagsFromString(flag))
     this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
       workerData: data,
       transferList: channelsOf(data),
