@@ -45,3 +45,19 @@ for (const name of SERVERS) {
     assert.deepEqual(missed, [])
   })
 }
+
+test('a table that is added to the file is mirrored beside the others, wherever the job is killed', async (t) => {
+  const chance = Chance.ofThisRun()
+  t.diagnostic(`MILLRACE_SEED=${chance.seed}`)
+  await using server = await useDatabase('mysql')
+  await using world = await DatabaseWorld.create(server.url, chance, 'users')
+  world.tables.delete('orders')
+  await world.settle()
+  world.read(server.url, '(users|orders)')
+  world.tables.set('orders', ['id', 'line', 'item', 'big'])
+  const [death] = chance.sample(DEATHS, 1)
+  assert.ok(death !== undefined)
+  assert.ok(await killAt(world, death), cellText(death))
+  await world.topic.append(40)
+  await world.settle()
+})

@@ -4,6 +4,7 @@ import type { MysqlConnection } from './connection.ts'
 import { dumpBeyond, dumpFromFile, FIRST_POSITION } from './dump-command.ts'
 import { parseGtid, parseMariadbGtid, parseTaggedGtid } from './gtid-events.ts'
 import { ReadTransactions, type BinlogPlace } from './position.ts'
+import type { TransactionName } from './read-before.ts'
 import { parseQuery } from './query-event.ts'
 import { parseRows, rowsKind, type RowsEvent } from './rows-event.ts'
 import { dumpTrouble, parseServerError, serverError, type ServerError } from './server-error.ts'
@@ -53,6 +54,7 @@ export class BinlogStream {
   #file: string
   #position: number
   #pending: (() => void) | undefined
+  #transaction: TransactionName | undefined
   #isXa = false
   #isInside = false
   #inner: BinlogEvent[] = []
@@ -97,6 +99,11 @@ export class BinlogStream {
   /** When the newest transaction was committed, in microseconds since 1970; to the second where the server says no more. */
   get committedMicros(): number {
     return this.#micros === 0 ? this.#time * 1_000_000 : this.#micros
+  }
+
+  /** The transaction that began last. */
+  get transaction(): TransactionName | undefined {
+    return this.#transaction
   }
 
   /** The server that wrote what is read now. */
@@ -159,13 +166,16 @@ export class BinlogStream {
       case EVENT.taggedGtid: {
         const gtid = event.type === EVENT.gtid ? parseGtid(event.body) : parseTaggedGtid(event.body)
         this.#micros = gtid.committedMicros
+        this.#transaction = { kind: 'mysql', origin: gtid.origin, number: gtid.number }
         return this.#begin(event, () => this.#read.addMysql(gtid.origin, gtid.number), false)
       }
       case EVENT.anonymousGtid:
         this.#micros = parseGtid(event.body).committedMicros
+        this.#transaction = { kind: 'file', ...this.at }
         return this.#begin(event, () => undefined, false)
       case EVENT.mariadbGtid: {
         const gtid = parseMariadbGtid(event.body)
+        this.#transaction = { kind: 'mariadb', domain: gtid.domain, sequence: gtid.sequence }
         const add = (): void => this.#read.addMariadb(gtid.domain, event.serverId, gtid.sequence)
         const item = this.#begin(event, add, gtid.isXa)
         this.#isInside = !gtid.isStandalone

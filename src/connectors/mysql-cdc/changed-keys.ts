@@ -1,3 +1,4 @@
+import { tableId } from '../../core/changes.ts'
 import { MillraceError } from '../../core/errors.ts'
 import {
   BinlogStream,
@@ -13,7 +14,7 @@ import {
 } from '../../clients/mysql-replication/index.ts'
 import { openConnection, readCharsets } from './connect.ts'
 import { isWanted, type MysqlCdcOptions } from './options.ts'
-import type { Place } from './split.ts'
+import type { ChunkSpec } from './split.ts'
 
 /** The server says where it is so often, also when there is nothing. */
 const HEARTBEAT_MS = 200
@@ -41,23 +42,34 @@ export class ChangedKeys {
   readonly #line = new LineBuffer(1024)
   #count = 0
 
-  static async open(options: MysqlCdcOptions, place: Place, serverId: number): Promise<ChangedKeys> {
+  /** From the place of a chunk on. All chunks that are read at a time have the same place. */
+  static async open(
+    options: MysqlCdcOptions,
+    { place, joining }: Pick<ChunkSpec, 'place' | 'joining'>,
+    serverId: number,
+  ): Promise<ChangedKeys> {
     const connection = await openConnection(options)
     try {
       const charsets = await readCharsets(connection)
       const stream = await BinlogStream.open(connection, place, { serverId, heartbeatMs: HEARTBEAT_MS })
-      return new ChangedKeys(stream, charsets, options)
+      return new ChangedKeys(stream, charsets, options, joining?.tables)
     } catch (error) {
       connection.close()
       throw error
     }
   }
 
-  private constructor(stream: BinlogStream, charsets: Charsets, options: MysqlCdcOptions) {
+  private constructor(
+    stream: BinlogStream,
+    charsets: Charsets,
+    options: MysqlCdcOptions,
+    among: readonly string[] | undefined,
+  ) {
     this.#stream = stream
     this.#charsets = charsets
     this.#options = options
-    this.#wanted = isWanted(options)
+    const wanted = isWanted(options)
+    this.#wanted = (database, name) => wanted(database, name) && among?.includes(tableId(database, name)) !== false
   }
 
   /** Reads on until the log was read up to there; false when `signal` was aborted before. */

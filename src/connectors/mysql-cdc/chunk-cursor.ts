@@ -92,10 +92,13 @@ export class ChunkCursor {
     }
     if (!isLast) return items
     this.#isDone = true
+    const { place, shape, wanted, joining } = this.#spec
     const end: ChunkPosition = {
       after: this.#after,
-      place: this.#spec.place,
-      shape: this.#spec.shape,
+      place,
+      shape,
+      ...(wanted && { wanted }),
+      ...(joining && { joining }),
     }
     return [...items, { kind: 'split-end', split: this.split, at: toJson(end) }]
   }

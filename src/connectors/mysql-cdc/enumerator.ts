@@ -9,8 +9,10 @@ import { logKeptSeconds } from './check-settings.ts'
 import { openConnection } from './connect.ts'
 import { endOfLog, placeBehind, preparedTransactions, verifyPlace, visibleUpTo, writtenUpTo } from './log-place.ts'
 import type { MysqlCdcOptions } from './options.ts'
+import { firstReads } from './log-reads.ts'
 import { planChunks } from './plan-chunks.ts'
 import { readTables, type FoundTable } from './read-tables.ts'
+import { assertSame, Rounds } from './rounds.ts'
 import {
   chunkPosition,
   chunkSpec,
@@ -20,12 +22,14 @@ import {
   logSpec,
   toJson,
   type LogPosition,
-  type Place,
 } from './split.ts'
+import type { Place } from './stored-place.ts'
 import { shapeDigest } from './table-shape.ts'
 
 /** A finished chunk wakes the search at once; this is for nothing but the unforeseen. */
 const DISCOVERY_MS = 10_000
+/** While tables join the log: its published position is looked at so often. */
+const ROUND_MS = 1000
 /** Prepared transactions live for moments, unless somebody has forgotten them. */
 const XA_TRIES = 50
 const XA_PAUSE_MS = 200
@@ -38,6 +42,7 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
   readonly moment: string
   readonly #options: MysqlCdcOptions
   readonly #context: SourceContext
+  readonly #rounds: Rounds
   #isLogFound: boolean
 
   constructor(options: MysqlCdcOptions, context: SourceContext) {
@@ -45,18 +50,21 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     this.#context = context
     this.moment = typeof options.start === 'string' ? options.start : `behind ${options.start.gtid}`
     this.#isLogFound = options.start !== 'initial'
+    this.#rounds = new Rounds(options, context)
   }
 
-  /** Behind the log there is nothing to find. */
+  /** Behind the log there is nothing to find, unless other tables were asked for. */
   get discoveryIntervalMs(): number | undefined {
-    return this.#isLogFound ? undefined : DISCOVERY_MS
+    if (!this.#isLogFound) return DISCOVERY_MS
+    return this.#rounds.isUnderWay ? ROUND_MS : undefined
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
     if (restored.length === 0) return
     await this.#ask(async (connection) => {
       for (const { spec, at } of restored) {
-        if (!isChunk(spec)) this.#assertSameTables(logSpec(spec).wanted)
+        this.#assertTables(spec)
+        if (!isChunk(spec)) this.#rounds.published({ spec, at })
         await verifyPlace(connection, isChunk(spec) ? chunkSpec(spec).place : logPosition(at).place)
       }
     })
@@ -70,7 +78,7 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
   ): Promise<readonly SplitAssignment[]> {
     if (known.has(LOG_SPLIT)) {
       this.#isLogFound = true
-      return []
+      return this.#rounds.isUnderWay ? await this.#ask((connection) => this.#round(connection, known, ends)) : []
     }
     if (first) {
       return await this.#ask((connection) =>
@@ -100,9 +108,23 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
   }
 
   /** MySQL keeps its log by time, not by what we have read. */
-  async acknowledge(): Promise<void> {}
+  async acknowledge(positions: readonly SplitPosition[]): Promise<void> {
+    const log = positions.find(({ split }) => split === LOG_SPLIT)
+    if (log !== undefined) this.#rounds.published({ at: log.next })
+  }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#rounds.close()
+  }
+
+  #round(
+    connection: MysqlConnection,
+    known: ReadonlySet<SplitId>,
+    ends: ReadonlyMap<SplitId, JsonObject>,
+  ): Promise<readonly SplitAssignment[]> {
+    const server = { connection, place: () => this.#placeWithoutXa(connection) }
+    return this.#rounds.discover(known, ends, server)
+  }
 
   async #chunks(connection: MysqlConnection, known: ReadonlySet<SplitId>): Promise<SplitAssignment[]> {
     // Before anything is looked at: whatever happens from here on is in the log.
@@ -111,7 +133,7 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     if (found.length === 0) return [this.#log({ place, skip: {}, shapes: {}, time: 0 })]
     const splits: SplitAssignment[] = []
     for (const table of found) {
-      const chunks = await planChunks(connection, table, place)
+      const chunks = await planChunks(connection, table, { place, wanted: this.#wanted() })
       const fresh = chunks.filter(({ id }) => !known.has(id))
       splits.push(...fresh.map(({ id, spec }) => ({ split: id, spec: toJson(spec), at: toJson({ after: null }) })))
     }
@@ -161,7 +183,9 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
         return digest === undefined ? [] : [[id, digest]]
       }),
     )
-    return [await this.#bounded(connection, this.#log({ place, skip: {}, shapes: known, time: 0 }))]
+    // Tables that were asked for since join as others do.
+    const wanted = positions.find(([, at]) => at.wanted !== undefined)?.[1].wanted
+    return [await this.#bounded(connection, this.#log({ place, skip: {}, shapes: known, time: 0 }, wanted))]
   }
 
   /** With an end it is where the log ends now. */
@@ -176,9 +200,10 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     return { place, skip: {}, shapes, time: Math.floor(this.#context.clock.now() / 1000) }
   }
 
-  #log(at: LogPosition): SplitAssignment {
+  #log(at: LogPosition, wanted: readonly string[] = this.#wanted()): SplitAssignment {
     this.#isLogFound = true
-    return { split: LOG_SPLIT, spec: toJson({ kind: 'log', wanted: this.#wanted() }), at: toJson(at) }
+    const reads = firstReads(wanted, this.#options.resync)
+    return { split: LOG_SPLIT, spec: toJson({ kind: 'log', wanted }), at: toJson({ ...at, reads }) }
   }
 
   #wanted(): readonly string[] {
@@ -193,13 +218,16 @@ export class MysqlCdcEnumerator implements SplitEnumerator {
     })
   }
 
-  /** A table that is asked for later has rows that were never read. */
-  #assertSameTables(before: readonly string[]): void {
-    const added = this.#wanted().filter((wanted) => !before.includes(wanted))
+  /** Several tables may become others once the log is followed; one table, and a read with an end, stay what they are. */
+  #assertTables(spec: JsonObject): void {
+    const wanted = this.#wanted()
+    if (isChunk(spec)) return assertSame(chunkSpec(spec).joining?.wanted, wanted)
+    if (this.#options.tables !== undefined && this.#options.end === 'never') return
+    const added = wanted.filter((one) => !logSpec(spec).wanted.includes(one))
     if (added.length === 0) return
     throw new MillraceError(
-      `the tables of a running pipeline cannot be added to yet: ${added.join(', ')} was not asked for at its first start. ` +
-        'Read the new ones with a pipeline of their own',
+      `${added.join(', ')} was not asked for at the first start: tables can be added to \`tables\` of a source without \`end\`, ` +
+        'and `table` stays the same. Read it with a source of its own',
       { code: 'CONFIG', detail: { added } },
     )
   }

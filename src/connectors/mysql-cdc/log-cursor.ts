@@ -9,11 +9,15 @@ import { ChangeExtras } from './change-extras.ts'
 import { openConnection, readCharsets } from './connect.ts'
 import { LogSpan } from './log-span.ts'
 import { assertFollowed, LogTables, type LogTable } from './log-tables.ts'
+import { JoinedTables } from './joined-tables.ts'
+import { firstReads } from './log-reads.ts'
 import type { MysqlCdcOptions } from './options.ts'
 import { readTables } from './read-tables.ts'
-import { logPosition, storedPlace, toJson, type LogPosition } from './split.ts'
+import { logPosition, logSpec, toJson, type LogPosition } from './split.ts'
 import { effectOf } from './statement.ts'
 import { assertStatement } from './statement-rules.ts'
+import { storedPlace } from './stored-place.ts'
+import { nextTurn, type Join, type Turn } from './turns.ts'
 
 /** The server says where it is so often, also when there is nothing. */
 const HEARTBEAT_MS = 5000
@@ -33,18 +37,21 @@ export interface LogSettings {
   readonly schema: Schema | undefined
   readonly serverId: number
   readonly clock: Clock
+  /** Tables that were read beside the log and join it, as far as is known. */
+  readonly join: () => Join | undefined
 }
 
 /** Reads the log from a position on. */
 export class LogCursor {
   readonly split: string
   readonly #settings: LogSettings
-  readonly #start: LogPosition
+  #start: LogPosition
   readonly #until: { readonly file: string; readonly position: number } | undefined
   readonly #span: LogSpan
   readonly #extras: ChangeExtras
   #stream: BinlogStream | undefined
   #tables: LogTables | undefined
+  #joined: JoinedTables
   #isInside = false
   #isXa = false
   /** When a position was told last; at first none was, so that the hand-over to the log is soon in a checkpoint. */
@@ -52,10 +59,12 @@ export class LogCursor {
   #isClosed = false
 
   constructor(assignment: SplitAssignment, settings: LogSettings) {
-    const { split, at, until } = assignment
+    const { split, spec, at, until } = assignment
     this.split = split
     this.#settings = settings
-    this.#start = logPosition(at)
+    const start = logPosition(at)
+    this.#joined = new JoinedTables(settings.options, start.reads ?? firstReads(logSpec(spec).wanted, {}))
+    this.#start = { ...start, reads: this.#joined.reads }
     this.#until = until === undefined ? undefined : { file: String(until['file']), position: Number(until['position']) }
     this.#span = new LogSpan(this.#start, { split, separator: settings.separator, hasTables: settings.hasTables })
     this.#extras = new ChangeExtras(settings.options.metadata)
@@ -67,6 +76,9 @@ export class LogCursor {
     const tables = this.#tables
     if (tables === undefined || this.#isClosed) return []
     for (;;) {
+      // First, since a busy log has always something to hand on.
+      const turned = this.#turn(stream, tables)
+      if (turned.length > 0) return turned
       const items = this.#readCome(stream, tables)
       if (items.length > 0) return items
       const isOpenSpan = this.#span.bytes > 0
@@ -89,7 +101,8 @@ export class LogCursor {
     try {
       const charsets = await readCharsets(connection)
       const found = (await readTables(connection, options)).map(({ shape }) => shape)
-      this.#tables = new LogTables({ options, charsets, separator, found, shapes: this.#start.shapes })
+      const isRead = (database: string, name: string): boolean => this.#joined.isRead(database, name)
+      this.#tables = new LogTables({ options, isRead, charsets, separator, found, shapes: this.#start.shapes })
       return await BinlogStream.open(connection, this.#start.place, { serverId, heartbeatMs: HEARTBEAT_MS })
     } catch (error) {
       connection.close()
@@ -118,6 +131,7 @@ export class LogCursor {
       case 'begin':
         this.#isInside = true
         this.#isXa = item.isXa
+        if (this.#joined.begin(stream.transaction, stream.place)) tables.forgetNumbers()
         return undefined
       case 'table-map':
         return this.#map(item.body, stream, tables)
@@ -214,7 +228,41 @@ export class LogCursor {
       place: storedPlace(stream.place, this.#start.place.server),
       shapes: tables.shapes,
       time: Math.floor(stream.committedMicros / 1e6),
+      reads: this.#joined.reads,
     }
+  }
+
+  /** Between two transactions, when everything is handed on: tables are held, or join from an earlier place on. */
+  #turn(stream: BinlogStream, tables: LogTables): Item[] {
+    if (this.#isInside || this.#span.bytes > 0 || this.#until !== undefined) return []
+    const turn = nextTurn(this.#settings.options, this.#joined.reads, this.#settings.join())
+    if (turn === undefined) return []
+    this.#span.cut(this.#at(stream, tables))
+    const here = this.#span.from
+    // The rest of a transaction is on its way.
+    if (Object.keys(here.skip).length > 0) return []
+    if (turn.kind === 'back') return this.#goBack(stream, here, turn)
+    if (turn.kind === 'hold') this.#joined.hold(turn.patterns, here.place)
+    else this.#joined = new JoinedTables(this.#settings.options, turn.reads)
+    tables.forgetNumbers()
+    return this.#movedTo({ ...here, reads: this.#joined.reads })
+  }
+
+  /** Reads again from an earlier place on, for those tables alone that were not read from there to here. */
+  #goBack(stream: BinlogStream, here: LogPosition, turn: Turn & { readonly kind: 'back' }): Item[] {
+    const { lists, held } = this.#joined.reads
+    const reads = { ...turn.reads, ahead: { place: here.place, lists, held: Object.keys(held) } }
+    this.#joined = new JoinedTables(this.#settings.options, reads)
+    this.#start = { ...here, place: turn.place, shapes: { ...here.shapes, ...turn.shapes }, reads: this.#joined.reads }
+    stream.close()
+    this.#stream = undefined
+    this.#tables = undefined
+    return this.#movedTo(this.#start)
+  }
+
+  #movedTo(position: LogPosition): Item[] {
+    this.#span.moveTo(position)
+    return [{ kind: 'idle', split: this.split, next: toJson(position) }]
   }
 
   /** A log in which only others write moves on too: a place that stood still would be purged some day. */
@@ -225,6 +273,7 @@ export class LogCursor {
     this.#toldAt = now
     const before = this.#span.from.place
     const { place } = stream
+    this.#joined.passed(place)
     if (!isFirst && place.file === before.file && place.position === before.position) return []
     this.#span.cut(this.#at(stream, tables))
     return [{ kind: 'idle', split: this.split, next: toJson(this.#span.from) }]

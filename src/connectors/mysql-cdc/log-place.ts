@@ -1,7 +1,7 @@
 import { MillraceError } from '../../core/errors.ts'
 import { GtidSet, MariadbPosition, type MysqlConnection } from '../../clients/mysql-replication/index.ts'
 import { flavourOf } from './connect.ts'
-import { storedPlace, type Place } from './split.ts'
+import { storedPlace, type Place } from './stored-place.ts'
 
 /** Where in its files the server writes next. It may be ahead of what a SELECT sees: good as an upper bound only. */
 export async function writtenUpTo(

@@ -8,7 +8,7 @@ import {
   tableIdOf,
   type Charsets,
 } from '../../clients/mysql-replication/index.ts'
-import { isWanted, type MysqlCdcOptions } from './options.ts'
+import type { MysqlCdcOptions } from './options.ts'
 import { shapeDigest, shapeOfMap } from './table-shape.ts'
 
 /** A table in the shape that the log has now. */
@@ -26,6 +26,8 @@ export interface Mapped {
 
 export interface LogTablesOptions {
   readonly options: MysqlCdcOptions
+  /** Whether a table is read in the transaction that is there now. */
+  readonly isRead: (database: string, name: string) => boolean
   readonly charsets: Charsets
   readonly separator: number
   /** Tables that are there now. */
@@ -37,7 +39,6 @@ export interface LogTablesOptions {
 /** The tables of the log: by the numbers that stand for them in this stream, and by name. */
 export class LogTables {
   readonly #settings: LogTablesOptions
-  readonly #wanted: (database: string, name: string) => boolean
   readonly #without: ReadonlySet<string>
   readonly #byNumber = new Map<number, LogTable | undefined>()
   readonly #byName = new Map<TableId, LogTable>()
@@ -46,7 +47,6 @@ export class LogTables {
 
   constructor(settings: LogTablesOptions) {
     this.#settings = settings
-    this.#wanted = isWanted(settings.options)
     this.#without = new Set(settings.options.without)
     this.#shapes = settings.shapes
   }
@@ -57,7 +57,7 @@ export class LogTables {
   }
 
   wants(database: string, name: string): boolean {
-    return this.#wanted(database, name)
+    return this.#settings.isRead(database, name)
   }
 
   /** The table that rows name by its number; undefined: it is not read. */
@@ -82,11 +82,16 @@ export class LogTables {
     this.#byName.delete(id)
   }
 
+  /** Other tables are read from here on: which ones the numbers stand for is asked again. */
+  forgetNumbers(): void {
+    this.#byNumber.clear()
+  }
+
   /** Takes a table map in; undefined when the table is not read. */
   map(body: Buffer, writtenBy: string): Mapped | undefined {
     const number = tableIdOf(body)
     const { database, table: name } = mappedNames(body)
-    if (!this.#wanted(database, name)) {
+    if (!this.wants(database, name)) {
       this.#byNumber.set(number, undefined)
       return undefined
     }

@@ -31,6 +31,20 @@ export const mysqlCdcOptions: z.ZodType<MysqlCdcOptions> = z
       .optional()
       .describe('Regular expressions for whole `database.table` names; for sinks that take several tables.')
       .meta({ examples: [['shop\\..*']] }),
+    paused: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'Regular expressions for `database.table` names of `tables` whose changes wait in the log: they go on where they were when the name is taken out again, as long as the server keeps its log.',
+      )
+      .meta({ examples: [['shop\\.orders']] }),
+    resync: z
+      .record(z.string().regex(/^[^.]+\..+$/, 'expected database.table'), z.string().min(1))
+      .default({})
+      .describe(
+        'Tables (`database.table`) to read again from their first row on, while the others go on: each with a text that names the occasion, since each occasion counts once.',
+      )
+      .meta({ examples: [{ 'shop.orders': '2026-11-22' }] }),
     without: z
       .array(identifier(64))
       .default([])
@@ -77,11 +91,15 @@ export const mysqlCdcOptions: z.ZodType<MysqlCdcOptions> = z
     if (end === 'snapshot' && start !== 'initial') complain('end', '`snapshot` belongs to `start: initial`')
     if (end === 'latest' && start === 'initial') complain('end', '`latest` is for changes alone; here it is `snapshot`')
     if (tables !== undefined && metadata.length > 0) complain('metadata', 'belongs to `table`')
-    for (const pattern of tables ?? []) {
-      try {
-        new RegExp(pattern)
-      } catch (error) {
-        complain('tables', (error as Error).message)
+    if (tables === undefined && options.paused.length > 0) complain('paused', 'belongs to `tables`')
+    const patterns = { tables: tables ?? [], paused: options.paused }
+    for (const [key, list] of Object.entries(patterns)) {
+      for (const pattern of list) {
+        try {
+          new RegExp(pattern)
+        } catch (error) {
+          complain(key, (error as Error).message)
+        }
       }
     }
   })
@@ -94,6 +112,8 @@ export interface MysqlCdcOptions {
   readonly allowPlaintext: boolean
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
+  readonly paused: readonly string[]
+  readonly resync: Readonly<Record<string, string>>
   readonly without: readonly string[]
   readonly start: 'initial' | 'latest' | { readonly gtid: string }
   readonly end: 'never' | 'snapshot' | 'latest'

@@ -3,7 +3,7 @@ import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
 import { quoteName } from './connect.ts'
 import type { FoundTable } from './read-tables.ts'
 import { keyLiterals } from './snapshot-columns.ts'
-import { chunkId, type ChunkSpec, type Place } from './split.ts'
+import { chunkId, type ChunkSpec } from './split.ts'
 import { shapeDigest } from './table-shape.ts'
 
 /** Enough for the lanes of any machine, few enough for every manifest; a chunk goes on where it stopped anyway. */
@@ -19,7 +19,7 @@ export interface PlannedChunk {
 export async function planChunks(
   connection: MysqlConnection,
   found: FoundTable,
-  place: Place,
+  why: Pick<ChunkSpec, 'place' | 'wanted' | 'joining'>,
 ): Promise<readonly PlannedChunk[]> {
   const { database, name } = found.shape
   if (found.keyOrder.length === 0) {
@@ -34,8 +34,8 @@ export async function planChunks(
   const edges = [null, ...bounds, null]
   const shape = shapeDigest(found.shape)
   return edges.slice(1).map((to, index) => ({
-    id: chunkId(database, name, index),
-    spec: { kind: 'chunk', database, table: name, from: edges[index] ?? null, to: to ?? null, place, shape },
+    id: chunkId(database, name, index, why.joining?.round ?? 0),
+    spec: { kind: 'chunk', database, table: name, from: edges[index] ?? null, to: to ?? null, shape, ...why },
   }))
 }
 

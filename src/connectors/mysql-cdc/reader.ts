@@ -9,6 +9,7 @@ import { openConnection, serverIdOf } from './connect.ts'
 import { LogCursor } from './log-cursor.ts'
 import type { MysqlCdcOptions } from './options.ts'
 import { isChunk, type ChunkSpec } from './split.ts'
+import { hearJoins, type Join } from './turns.ts'
 
 const IDLE_MS = 20
 /** Another reader with our server id that does not go away: whoever is started again once would not come so often. */
@@ -16,7 +17,7 @@ const KICKS_MAX = 3
 
 type Cursor = ChunkCursor | LogCursor
 
-/** Reads chunks of the initial snapshot, or the log, in one lane. */
+/** Reads chunks of initial rows and the log in one lane, in turn where it has both. */
 export class MysqlCdcReader implements SplitReader {
   readonly #options: MysqlCdcOptions
   readonly #context: LaneContext
@@ -26,10 +27,13 @@ export class MysqlCdcReader implements SplitReader {
   #closing: Promise<unknown> = Promise.resolve()
   #generation = 0
   #kicks = 0
+  #join: Join | undefined
+  readonly #stopHearing: () => void
 
   constructor(options: MysqlCdcOptions, context: LaneContext) {
     this.#options = options
     this.#context = context
+    this.#stopHearing = hearJoins(context, (join) => (this.#join = join))
   }
 
   assign(splits: readonly SplitAssignment[]): void {
@@ -63,10 +67,12 @@ export class MysqlCdcReader implements SplitReader {
       return []
     }
     if (items.some(({ kind }) => kind === 'split-end')) this.#end(cursor)
+    else this.#rotate(cursor)
     return items
   }
 
   async close(): Promise<void> {
+    this.#stopHearing()
     this.assign([])
     await this.#closing
   }
@@ -76,12 +82,12 @@ export class MysqlCdcReader implements SplitReader {
     const separator = format.kind === 'bytes' ? format.separator : 0x0a
     const settings = { options: this.#options, separator, hasTables: tables === true }
     const serverId = serverIdOf(this.#options, this.#context)
-    if (!isChunk(split.spec)) return new LogCursor(split, { ...settings, schema, serverId, clock })
+    const join = (): Join | undefined => this.#join
+    if (!isChunk(split.spec)) return new LogCursor(split, { ...settings, schema, serverId, clock, join })
     return new ChunkCursor(split, {
       ...settings,
       connection: () => (this.#connection ??= openConnection(this.#options)),
-      changed: ({ place }: ChunkSpec) =>
-        (this.#changed ??= ChangedKeys.open(this.#options, place, serverId + 1 + lane)),
+      changed: (spec: ChunkSpec) => (this.#changed ??= ChangedKeys.open(this.#options, spec, serverId + 1 + lane)),
     })
   }
 
@@ -99,7 +105,13 @@ export class MysqlCdcReader implements SplitReader {
     }
   }
 
-  /** The cursors of a lane are read one after the other: the next one is first now. */
+  /** The log never ends: what is read beside it has its turn, too. Chunks are read one after the other. */
+  #rotate(cursor: Cursor): void {
+    const isChunkOpen = cursor instanceof ChunkCursor
+    const next = this.#cursors.find((other) => other instanceof ChunkCursor !== isChunkOpen)
+    if (next !== undefined) this.#cursors = [next, ...this.#cursors.filter((other) => other !== next)]
+  }
+
   #end(cursor: Cursor): void {
     this.#cursors = this.#cursors.filter((other) => other !== cursor)
     if (cursor instanceof LogCursor) cursor.close()

@@ -1,15 +1,10 @@
 import type { TableId } from '../../core/changes.ts'
-import { MillraceError } from '../../core/errors.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
-import type { BinlogPlace } from '../../clients/mysql-replication/index.ts'
+import { joiningOf, logReadsOf, type Joining, type LogReads } from './log-reads.ts'
+import { isObject, placeOf, unreadable, type Place } from './stored-place.ts'
 
 /** The one split that follows the log. */
 export const LOG_SPLIT = 'log'
-
-/** Which server's files a place counts in: its uuid, or in MariaDB its id. GTIDs mean the same on all of them. */
-export interface Place extends BinlogPlace {
-  readonly server: string
-}
 
 /** Part of a table for its initial rows: those whose first column of the key is in [from, to). */
 export interface ChunkSpec {
@@ -23,6 +18,10 @@ export interface ChunkSpec {
   readonly place: Place
   /** The shape that the table had when it was dealt out: rows of another one would not be those of that place. */
   readonly shape: string
+  /** What `tables` was at a first start. */
+  readonly wanted?: readonly string[]
+  /** Read beside a log that others have been following. */
+  readonly joining?: Joining
 }
 
 /** The next row of a chunk: the one behind the key `after`, given as SQL literals. */
@@ -31,6 +30,8 @@ export interface ChunkPosition {
   /** With the final position: where the log goes on, and the shape that the rows had. */
   readonly place?: Place
   readonly shape?: string
+  readonly wanted?: readonly string[]
+  readonly joining?: Joining
 }
 
 export interface LogSpec {
@@ -50,10 +51,17 @@ export interface LogPosition {
   readonly shapes: Readonly<Record<TableId, string>>
   /** When the last transaction was committed: seconds since 1970. */
   readonly time: number
+  /** For which tables it is read; absent in positions of before: those of the split. */
+  readonly reads?: LogReads
 }
 
-export function chunkId(database: string, table: string, index: number): string {
-  return `${database}.${table}/${index}`
+export function chunkId(database: string, table: string, index: number, round: number): string {
+  return `${database}.${table}/${index}${round === 0 ? '' : `@${round}`}`
+}
+
+/** Which round of joining tables a chunk belongs to; 0: the first start. */
+export function roundOf(split: string): number {
+  return Number(/\/\d+@(\d+)$/.exec(split)?.[1] ?? 0)
 }
 
 export function isChunk(spec: JsonObject): boolean {
@@ -64,7 +72,8 @@ export function chunkSpec(json: JsonObject): ChunkSpec {
   const { database, table, from, to, place, shape } = json
   if (!isChunk(json) || typeof database !== 'string' || typeof table !== 'string') throw unreadable(json)
   if (typeof shape !== 'string') throw unreadable(json)
-  return { kind: 'chunk', database, table, from: textOrNull(from), to: textOrNull(to), place: placeOf(place), shape }
+  const bounds = { from: textOrNull(from), to: textOrNull(to) }
+  return { kind: 'chunk', database, table, ...bounds, place: placeOf(place), shape, ...whyOf(json) }
 }
 
 export function chunkPosition(json: JsonObject): ChunkPosition {
@@ -75,6 +84,16 @@ export function chunkPosition(json: JsonObject): ChunkPosition {
     after: isKey ? after : null,
     ...(place === undefined ? {} : { place: placeOf(place) }),
     ...(typeof shape === 'string' ? { shape } : {}),
+    ...whyOf(json),
+  }
+}
+
+function whyOf(json: JsonObject): Pick<ChunkSpec, 'wanted' | 'joining'> {
+  const { wanted } = json
+  const joining = joiningOf(json['joining'])
+  return {
+    ...(Array.isArray(wanted) ? { wanted: wanted.map(String) } : {}),
+    ...(joining === undefined ? {} : { joining }),
   }
 }
 
@@ -92,6 +111,7 @@ export function logPosition(json: JsonObject): LogPosition {
     skip: Object.fromEntries(Object.entries(skip).map(([table, rows]) => [table, Number(rows)])),
     shapes: Object.fromEntries(Object.entries(shapes).map(([table, digest]) => [table, String(digest)])),
     time: Number(time ?? 0),
+    ...(json['reads'] === undefined ? {} : { reads: logReadsOf(json['reads']) }),
   }
 }
 
@@ -100,28 +120,6 @@ export function toJson(value: ChunkSpec | ChunkPosition | LogSpec | LogPosition)
   return value as unknown as JsonObject
 }
 
-/** JSON has no `undefined`: a place without GTIDs has null there. */
-export function storedPlace(place: BinlogPlace, server: string): Place {
-  const { flavour, gtid, file, position } = place
-  return { flavour, ...(gtid === undefined ? {} : { gtid }), file, position, server } as Place
-}
-
-function placeOf(json: Json | undefined): Place {
-  if (!isObject(json)) throw unreadable(json ?? null)
-  const { flavour, gtid, file, position, server } = json
-  if (flavour !== 'mysql' && flavour !== 'mariadb') throw unreadable(json)
-  if (typeof file !== 'string' || typeof position !== 'number' || typeof server !== 'string') throw unreadable(json)
-  return { flavour, gtid: typeof gtid === 'string' ? gtid : undefined, file, position, server }
-}
-
 function textOrNull(json: Json | undefined): string | null {
   return typeof json === 'string' ? json : null
-}
-
-function isObject(json: Json | undefined): json is JsonObject {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-}
-
-function unreadable(json: Json): MillraceError {
-  return new MillraceError(`a position of mysql-cdc cannot be read: ${JSON.stringify(json)}`, { code: 'STORE_CORRUPT' })
 }

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import type { Batch, Item } from '../../core/batch.ts'
 import type { SchemaChange } from '../../core/changes.ts'
+import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import type { JsonObject } from '../../core/json.ts'
-import type { SplitAssignment, SplitReader } from '../../core/source.ts'
+import type { SplitAssignment, SplitEnumerator, SplitReader } from '../../core/source.ts'
 import { recordsOf } from '../read-splits.ts'
 import { testLaneContext, testSourceContext } from '../lane-context.ts'
 import { discoverSchema } from '../../connectors/mysql-cdc/discover-schema.ts'
 import { mysqlCdcOptions, type MysqlCdcOptions } from '../../connectors/mysql-cdc/options.ts'
+import type { LogReads } from '../../connectors/mysql-cdc/log-reads.ts'
+import { logPosition } from '../../connectors/mysql-cdc/split.ts'
 import { MysqlCdcSource } from '../../connectors/mysql-cdc/source.ts'
+
+const PERMIT = { checkpoint: 1 } as AcknowledgePermit
 
 interface State {
   readonly at: Map<string, { assignment: SplitAssignment; finished: boolean }>
@@ -21,9 +26,10 @@ interface State {
  * checkpoint; `crash` throws away what came since the last one, and the readers with it.
  */
 export class Follower implements AsyncDisposable {
-  readonly options: MysqlCdcOptions
+  options: MysqlCdcOptions
   readonly changes: SchemaChange[] = []
-  readonly #source: MysqlCdcSource
+  #source: MysqlCdcSource
+  #enumerator: SplitEnumerator | undefined
   readonly #job: string
   #state: State = { at: new Map(), rows: new Map(), initial: new Map() }
   #published: State = this.#state
@@ -49,24 +55,30 @@ export class Follower implements AsyncDisposable {
     return this.#state.at.has('log')
   }
 
+  /** What the log's position says of the tables that are read. */
+  get reads(): LogReads | undefined {
+    const log = this.#state.at.get('log')?.assignment
+    return log === undefined ? undefined : logPosition(log.at).reads
+  }
+
   get assignments(): readonly SplitAssignment[] {
     return [...this.#state.at.values()].filter(({ finished }) => !finished).map(({ assignment }) => assignment)
   }
 
-  /** Finds splits, as at a start or after a checkpoint. */
+  /** Finds splits, as at a start. */
   async discover(): Promise<void> {
-    const enumerator = this.#source.enumerator(testSourceContext({ job: this.#job }))
-    const { at } = this.#state
-    await enumerator.verify(this.assignments)
-    const ended = [...at].filter(([, { finished }]) => finished)
-    const ends = new Map<string, JsonObject>(ended.map(([split, { assignment }]) => [split, assignment.at]))
-    const first = at.size === 0
-    for (const split of await enumerator.discover(new Set(at.keys()), first, new Set(ends.keys()), ends)) {
-      at.set(split.split, { assignment: asStored(split), finished: false })
-      await this.#place(split.split)
-    }
-    await enumerator.close()
-    if (first) this.publish()
+    await this.#enumerator?.close()
+    this.#enumerator = this.#source.enumerator(testSourceContext({ job: this.#job }))
+    await this.#enumerator.verify(this.assignments)
+    await this.discoverMore()
+  }
+
+  /** The job ends without a word, and is started again with other options. */
+  async restart(options: object): Promise<void> {
+    this.options = mysqlCdcOptions.parse(options)
+    this.#source = new MysqlCdcSource(this.options)
+    await this.crash()
+    await this.discover()
   }
 
   /** Polls each lane once; `between` is called after each item. */
@@ -120,11 +132,26 @@ export class Follower implements AsyncDisposable {
     }
   }
 
+  /** As after a checkpoint. */
   async discoverMore(): Promise<void> {
-    if (!this.isFollowingLog && [...this.#state.at.values()].every(({ finished }) => finished)) await this.discover()
+    const { at } = this.#state
+    const published = [...this.#published.at]
+    const open = published.filter(([, { finished }]) => !finished)
+    const positions = open.map(([split, { assignment }]) => ({ split, next: assignment.at }))
+    await this.#enumerator?.acknowledge(positions, PERMIT)
+    const ended = published.filter(([, { finished }]) => finished)
+    const ends = new Map<string, JsonObject>(ended.map(([split, { assignment }]) => [split, assignment.at]))
+    const first = at.size === 0
+    const found = (await this.#enumerator?.discover(new Set(at.keys()), first, new Set(ends.keys()), ends)) ?? []
+    for (const split of found) {
+      at.set(split.split, { assignment: asStored(split), finished: false })
+      await this.#place(split.split)
+    }
+    if (first) this.publish()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#enumerator?.close()
     await this.#closeReaders()
   }
 
@@ -173,9 +200,10 @@ export class Follower implements AsyncDisposable {
       const operation = row.get('__op')
       row.delete('__op')
       if (batch.split !== 'log') {
-        const seen = (this.#state.initial.get(key) ?? 0) + 1
+        const round = `${/@.*/.exec(batch.split)?.[0] ?? ''} ${key}`
+        const seen = (this.#state.initial.get(round) ?? 0) + 1
         assert.equal(seen, 1, `the initial row ${key} comes once`)
-        this.#state.initial.set(key, seen)
+        this.#state.initial.set(round, seen)
       }
       if (row.get('_op') === '"c"') assert.ok(!this.#state.rows.has(key), `${key} is inserted once`)
       row.delete('_op')

@@ -38,7 +38,8 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
     }
   }
 
-  static async create(url: string, chance: Chance): Promise<DatabaseWorld> {
+  /** `tables`: the pattern of those that the first start reads. */
+  static async create(url: string, chance: Chance, tables = '.*'): Promise<DatabaseWorld> {
     await using stack = new AsyncDisposableStack()
     const server = stack.use(await MysqlWorld.create(url))
     const home = stack.use(await PipelineHome.create())
@@ -50,18 +51,25 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
       `INSERT INTO users (id, name, level) VALUES ${ids.map((id) => `(${id}, 'user ${id}', 'low')`).join(', ')}`,
       `INSERT INTO orders (id, line, item) VALUES ${ids.map((id) => `(${id}, 1, 'item')`).join(', ')}`,
     )
+    const world = new DatabaseWorld({ home, server, warehouse }, chance, stack.move())
+    world.read(url, tables)
+    return world
+  }
+
+  /** Writes the pipeline file. */
+  read(url: string, tables: string): void {
     const { username, password, protocol, host } = new URL(url)
+    const { home, server, warehouse } = this
     const urls = warehouse.urls.map((address) => `'${address}'`).join(', ')
     home.write({
       sources:
         `rows: {connector: mysql-cdc, url: '${protocol}//${host}', username: ${username}, password: '${password}', ` +
-        `tables: ['${server.database}\\..*']}`,
+        `tables: ['${server.database}\\.${tables}'], fetchSize: 100}`,
       sinks:
         `out: {from: rows, connector: starrocks, url: [${urls}], queryUrl: ['mysql://127.0.0.1:${warehouse.queryPort}'], ` +
         `password: '${CANARY}', database: demo, routes: [{match: '${server.database}\\..*', table: 'm_{table}'}], ` +
         'schemaChange: evolve}',
     })
-    return new DatabaseWorld({ home, server, warehouse }, chance, stack.move())
   }
 
   /** Waits until all tables are equal and all of it is confirmed. */

@@ -1,0 +1,149 @@
+/** Tables that are asked for later, read again, or paused, while others are followed and everybody writes. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { useDatabase, type DatabaseName } from '../../../scripts/services/databases.ts'
+import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
+import { MysqlWorld } from '../../testkit/mysql-cdc/mysql-world.ts'
+
+const SERVERS: readonly DatabaseName[] =
+  process.env['MILLRACE_FULL'] === '1' ? ['mysql', 'mariadb', 'mysql80'] : ['mysql', 'mariadb']
+const ROWS = 300
+const TABLES = ['old', 'fresh'] as const
+
+for (const server of SERVERS) {
+  test(`${server}: a table that is added later gets its earlier rows beside the log, through crashes`, async (t) => {
+    await using service = await useDatabase(server)
+    await using world = await filled(service.url)
+    const random = seeded(t)
+    await using follower = world.follower({ tables: [`${world.database}\\.old`], fetchSize: 40 })
+    await follower.discover()
+    await follower.until(() => follower.isFollowingLog)
+    await write(world, random)
+    await follower.restart(
+      world.sourceOptions({ tables: TABLES.map((name) => `${world.database}\\.${name}`), fetchSize: 40 }),
+    )
+    await readAndWrite(world, follower, random, () => follower.reads?.round === 1)
+    await sameAsThere(world, follower)
+    assert.deepEqual(follower.changes, [])
+  })
+}
+
+test('a table is read again while the other one goes on, and keeps nothing that is not there', async (t) => {
+  await using service = await useDatabase('mysql')
+  await using world = await filled(service.url)
+  const random = seeded(t)
+  await using follower = world.follower({ fetchSize: 40 })
+  await follower.discover()
+  await follower.until(() => follower.isFollowingLog)
+  follower.publish()
+  // Somebody has emptied the target.
+  const rows = follower.rows as Map<string, string>
+  for (const [key] of rowsOf(follower, world, 'old')) rows.delete(key)
+  follower.publish()
+  const resync = { [`${world.database}.old`]: 'first' }
+  await follower.restart(world.sourceOptions({ fetchSize: 40, resync }))
+  await readAndWrite(world, follower, random, () => follower.reads?.round === 1)
+  await sameAsThere(world, follower)
+  const { batches } = follower
+  // The occasion has had its reading.
+  await follower.restart(world.sourceOptions({ fetchSize: 40, resync }))
+  await follower.step()
+  assert.deepEqual([follower.reads?.round, follower.batches], [1, batches])
+})
+
+test('a paused table stands still while the other one goes on, and misses nothing', async (t) => {
+  await using service = await useDatabase('mysql')
+  await using world = await filled(service.url)
+  const random = seeded(t)
+  const paused = [`${world.database}\\.old`]
+  await using follower = world.follower()
+  await follower.discover()
+  await follower.until(() => follower.isFollowingLog)
+  follower.publish()
+  await write(world, random)
+  await caughtUp(world, follower, 'fresh')
+  await follower.restart(world.sourceOptions({ paused }))
+  await follower.until(() => Object.keys(follower.reads?.held ?? {}).length === 1)
+  const before = rowsOf(follower, world, 'old')
+  for (let times = 0; times < 5; times++) await write(world, random)
+  await caughtUp(world, follower, 'fresh')
+  await follower.crash()
+  await caughtUp(world, follower, 'fresh')
+  assert.deepEqual(rowsOf(follower, world, 'old'), before)
+  await follower.restart(world.sourceOptions())
+  await readAndWrite(world, follower, random, () => Object.keys(follower.reads?.held ?? {}).length === 0)
+  await sameAsThere(world, follower)
+})
+
+async function filled(url: string): Promise<MysqlWorld> {
+  const world = await MysqlWorld.create(url)
+  const ids = Array.from({ length: ROWS }, (_, id) => id)
+  for (const table of TABLES) {
+    await world.sql(
+      `CREATE TABLE ${table} (id int PRIMARY KEY, v int, word varchar(20))`,
+      `INSERT INTO ${table} VALUES ${ids.map((id) => `(${id}, 0, 'row ${id}')`).join(', ')}`,
+    )
+  }
+  return world
+}
+
+/** One transaction over both tables. */
+async function write(world: MysqlWorld, random: () => number): Promise<void> {
+  const id = (): number => Math.floor(random() * ROWS * 1.2)
+  const changes = TABLES.flatMap((table) => [
+    `UPDATE ${table} SET v = v + 1 WHERE id BETWEEN ${id()} AND ${id()} LIMIT 7`,
+    `DELETE FROM ${table} WHERE id = ${id()}`,
+    `INSERT IGNORE INTO ${table} VALUES (${id()}, -1, 'again')`,
+    `UPDATE IGNORE ${table} SET id = ${id()} WHERE id = ${id()}`,
+  ])
+  await world.sql('BEGIN', ...changes, random() < 0.1 ? 'ROLLBACK' : 'COMMIT')
+}
+
+/** Reads on with crashes between any two items, and writes, until it is done. */
+async function readAndWrite(
+  world: MysqlWorld,
+  follower: Follower,
+  random: () => number,
+  isDone: () => boolean,
+): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000)
+  while (!isDone()) {
+    assert.ok(!deadline.aborted, 'the tables are there within a minute')
+    await write(world, random)
+    await follower.step(() => {
+      if (random() < 0.5) follower.publish()
+    })
+    if (random() < 0.1) await follower.crash()
+    await follower.discoverMore()
+  }
+}
+
+/** Reads on until the table has a row that is written now. */
+async function caughtUp(world: MysqlWorld, follower: Follower, table: string): Promise<void> {
+  const [[least] = []] = await world.connection.query(`SELECT LEAST(MIN(id), 0) - 1 FROM ${table}`)
+  await world.sql(`INSERT INTO ${table} VALUES (${least}, 0, 'marker')`)
+  await follower.until(() => follower.rows.has(`${world.database}.${table} ${least}`))
+}
+
+async function sameAsThere(world: MysqlWorld, follower: Follower): Promise<void> {
+  for (const table of TABLES) await caughtUp(world, follower, table)
+  await using again = world.follower()
+  await again.discover()
+  await again.until(() => again.isFollowingLog)
+  for (const table of TABLES) assert.deepEqual(rowsOf(follower, world, table), rowsOf(again, world, table))
+}
+
+function rowsOf(follower: Follower, world: MysqlWorld, table: string): [string, string][] {
+  const rows = [...follower.rows].filter(([key]) => key.startsWith(`${world.database}.${table} `))
+  return rows.toSorted(([one], [other]) => (one < other ? -1 : 1))
+}
+
+function seeded(t: TestContext): () => number {
+  const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9))
+  t.diagnostic(`MILLRACE_SEED=${seed}`)
+  let state = seed
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296
+    return state / 4_294_967_296
+  }
+}
