@@ -37,7 +37,7 @@ export async function selectByName(
   const read = columns.filter((_, index) => reads?.includes(schema[index]?.name ?? '') ?? true)
   if (read.length === 0) read.push(...columns.slice(0, 1))
   const list = schema.map(({ name, type }, index) => {
-    const given = types[index] ?? ''
+    const given = types[index]?.text ?? ''
     const wantedType = parseColumnType(type)
     const at = read.indexOf(columns[index] ?? -1)
     const value = exactCast(rowGroupColumn(Math.max(0, at)), given, wantedType, name)

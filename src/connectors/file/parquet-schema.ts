@@ -15,7 +15,11 @@ export async function parquetSchema(place: FilePlace): Promise<Schema | undefine
     const { footer, file } = await readFooter(await place.ranges(await place.describe(first)))
     const numbers = footer.columns.map((_, number) => number)
     const types = await columnTypes(database, file, footer, numbers)
-    return footer.columns.map(({ name }, number) => ({ name, type: columnType(types[number] ?? ''), nullable: true }))
+    return footer.columns.map(({ name }, number) => ({
+      name,
+      type: columnType(types[number]?.text ?? ''),
+      nullable: true,
+    }))
   } catch (error) {
     throw wrapError(error, `reading the columns of ${first.path}`)
   }

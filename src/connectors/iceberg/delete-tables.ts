@@ -9,6 +9,7 @@ import {
   RowGroupTables,
 } from '../../dataplane/parquet-source/index.ts'
 import { FileColumns } from './file-columns.ts'
+import { isNested } from './read-schema.ts'
 import type { TableFiles } from './table-files.ts'
 
 /** Columns of position delete files. Source: apache/iceberg format/spec.md, "Reserved Field IDs". */
@@ -133,7 +134,7 @@ export class DeleteTables {
     const at = (field: IcebergField): string => columns.sql(field, types)
     const { list, condition, make } = select(at, at(fields[0] ?? POSITION))
     if (make === true) {
-      const nulls = types.map((type, index) => `CAST(NULL AS ${type}) AS ${rowGroupColumn(index)}`).join(', ')
+      const nulls = types.map(({ text }, index) => `CAST(NULL AS ${text}) AS ${rowGroupColumn(index)}`).join(', ')
       await this.#database.run(
         `CREATE TEMP TABLE ${quoteName(relation)} AS SELECT ${list} FROM (SELECT ${nulls}) WHERE false`,
       )
@@ -154,7 +155,7 @@ export class DeleteTables {
 /** Deletes may compare columns that the table has dropped since. */
 function fieldOf(id: number, metadata: TableMetadata, [first]: readonly ContentFile[]): IcebergField {
   const field = columnsById(metadata).get(id)
-  if (field !== undefined) return field
+  if (field !== undefined && !isNested(field.type)) return field
   throw new MillraceError(
     `reading ${first?.path}: it deletes by the field ${id}, which is nested or which no schema of the table has`,
     { code: 'SCHEMA', detail: { file: first?.path, field: id } },

@@ -69,7 +69,7 @@ async function taken(value: string, type: IcebergType): Promise<string[]> {
   const field = fieldOf(type)
   const columns = new FileColumns(footerOf(['was b', 1]), fileOf(), metadataOf({}), [field])
   const [[given] = []] = await database.run(`SELECT typeof(${value})`)
-  return await evaluate(columns.sql(field, [String(given)]), `SELECT ${value} AS c0`)
+  return await evaluate(columns.sql(field, [{ text: String(given), parts: [] }]), `SELECT ${value} AS c0`)
 }
 
 async function evaluate(sql: string, from = 'SELECT 1 AS c0'): Promise<string[]> {
@@ -132,7 +132,7 @@ for (const [value, type, result] of PARTITIONS) {
     const field = fieldOf(type)
     const columns = new FileColumns(footerOf(['b', 2]), fileOf(new Map([[1000, value]])), metadataOf({}), [field])
     assert.deepEqual(columns.read, [0])
-    assert.equal((await evaluate(columns.sql(field, ['INTEGER'])))[0], result)
+    assert.equal((await evaluate(columns.sql(field, [{ text: 'INTEGER', parts: [] }])))[0], result)
   })
 }
 
@@ -140,7 +140,7 @@ test('a column that is nowhere is NULL, also when the partition only knows a par
   const field = fieldOf({ kind: 'long' })
   const partition = new Map([[1000, 4n]])
   const columns = new FileColumns(footerOf(['b', 2]), fileOf(partition), metadataOf({}, 'bucket[8]'), [field])
-  assert.deepEqual(await evaluate(columns.sql(field, ['INTEGER'])), ['null', 'BIGINT'])
+  assert.deepEqual(await evaluate(columns.sql(field, [{ text: 'INTEGER', parts: [] }])), ['null', 'BIGINT'])
 })
 
 test('files without ids are read by the table’s name mapping, and refused without one', async () => {

@@ -8,8 +8,16 @@ import {
   type TableMetadata,
 } from '../../clients/iceberg/index.ts'
 import { duckType, parseColumnType } from '../../dataplane/index.ts'
-import { exactCast, rowGroupColumn, type ParquetFooter } from '../../dataplane/parquet-source/index.ts'
-import { sqlType } from './read-schema.ts'
+import {
+  elementTree,
+  exactCast,
+  rowGroupColumn,
+  type FileType,
+  type ParquetColumn,
+  type ParquetFooter,
+} from '../../dataplane/parquet-source/index.ts'
+import { nestedJson } from './nested-json.ts'
+import { isNested, sqlType } from './read-schema.ts'
 import { scalarSql } from './partition-literal.ts'
 
 /**
@@ -19,7 +27,7 @@ import { scalarSql } from './partition-literal.ts'
 export class FileColumns {
   /** Numbers of the file's columns that are read, in the order of their names in SQL. */
   readonly read: readonly number[]
-  readonly #byId: ReadonlyMap<number, { readonly index: number; readonly isNested: boolean }>
+  readonly #byId: ReadonlyMap<number, { readonly index: number; readonly column: ParquetColumn | undefined }>
   readonly #file: ContentFile
   readonly #metadata: TableMetadata
 
@@ -31,24 +39,34 @@ export class FileColumns {
     })
     // Rows have to be counted even when the file has none of the columns.
     this.read = found.length > 0 ? found.map(({ number }) => number) : footer.columns.slice(0, 1).map(() => 0)
-    this.#byId = new Map(
-      found.map(({ id, number }, index) => [id, { index, isNested: footer.columns[number]?.isNested === true }]),
-    )
+    this.#byId = new Map(found.map(({ id, number }, index) => [id, { index, column: footer.columns[number] }]))
     this.#file = file
     this.#metadata = metadata
   }
 
   /** SQL for a column, given DuckDB's types of the columns that are read. */
-  sql(field: IcebergField, types: readonly string[]): string {
-    const wanted = sqlType(field.type)
+  sql(field: IcebergField, types: readonly FileType[]): string {
     const at = this.#byId.get(field.id)
-    if (wanted === undefined || at?.isNested === true) throw this.#mismatch(field, 'is nested')
-    const type = parseColumnType(wanted)
     if (at === undefined) return this.#missing(field) ?? nullOf(field)
-    const column = rowGroupColumn(at.index)
-    const given = types[at.index] ?? ''
+    const sql = rowGroupColumn(at.index)
+    const type = types[at.index]
+    if (!isNested(field.type)) return this.#plain(sql, type?.text ?? '', field, field)
+    if (type === undefined || at.column === undefined) throw this.#mismatch(field, 'is not there')
+    return nestedJson({ sql, type, element: elementTree(at.column) }, field, {
+      leaf: (value, part) => this.#plain(value.sql, value.type.text, part, field),
+      refuse: (why) => {
+        throw this.#mismatch(field, `cannot be read ${why}: the file has another type there, or no field ids`)
+      },
+    })
+  }
+
+  /** A value as the type of `field`, which is `column` or a part of it. */
+  #plain(sql: string, given: string, field: IcebergField, column: IcebergField): string {
+    const type = parseColumnType(sqlType(field.type))
     return (
-      this.#asWritten(column, given, field) ?? exactCast(column, given, type, field.name) ?? this.#refuse(field, given)
+      this.#asWritten(sql, given, field) ??
+      exactCast(sql, given, type, column.name) ??
+      this.#refuse(column, field, given)
     )
   }
 
@@ -73,8 +91,9 @@ export class FileColumns {
     return scalar === undefined ? undefined : scalarSql(scalar, field.type)
   }
 
-  #refuse(field: IcebergField, given: string): never {
-    throw this.#mismatch(field, `is ${given} in the file and ${formatType(field.type)} in the table`)
+  #refuse(column: IcebergField, { type, name }: IcebergField, given: string): never {
+    const part = isNested(column.type) ? `has a part ${name} that ` : ''
+    throw this.#mismatch(column, `${part}is ${given} in the file and ${formatType(type)} in the table`)
   }
 
   #mismatch(field: IcebergField, why: string): MillraceError {
@@ -87,7 +106,7 @@ export class FileColumns {
 
 /** NULL of the column's type. */
 export function nullOf({ type }: IcebergField): string {
-  return `CAST(NULL AS ${duckType(parseColumnType(sqlType(type) ?? 'varchar'))})`
+  return `CAST(NULL AS ${duckType(parseColumnType(sqlType(type)))})`
 }
 
 /** Files without any ids were written by others and taken over: the table then says which names mean which ids. */

@@ -3,7 +3,6 @@ import type { Schema } from '../../core/schema.ts'
 import {
   bindWhere,
   chooseSnapshot,
-  formatType,
   parseWhere,
   type IcebergField,
   type IcebergType,
@@ -14,8 +13,8 @@ import {
 } from '../../clients/iceberg/index.ts'
 import type { IcebergSourceOptions, SnapshotOption } from './options.ts'
 
-/** The SQL type of a column; `undefined` for nested ones, which are not read. */
-export function sqlType(type: IcebergType): string | undefined {
+/** The SQL type of a column; nested ones become documents. */
+export function sqlType(type: IcebergType): string {
   switch (type.kind) {
     case 'int':
       return 'integer'
@@ -41,21 +40,25 @@ export function sqlType(type: IcebergType): string | undefined {
     case 'struct':
     case 'list':
     case 'map':
-      return undefined
+      return 'json'
   }
+}
+
+export function isNested({ kind }: IcebergType): boolean {
+  return kind === 'struct' || kind === 'list' || kind === 'map'
 }
 
 /**
  * The columns that the options choose, in the schema that belongs to the chosen snapshot: the table's for a branch, the
  * one of its time for everything else.
  *
- * @throws MillraceError `SCHEMA` when one of them is nested, `CONFIG` when there is none of that name.
+ * @throws MillraceError `SCHEMA` when there is none of that name.
  */
 export function readFields(options: IcebergSourceOptions, metadata: TableMetadata): readonly IcebergField[] {
   const all = fieldsOf(options, metadata)
   const { columns } = options
-  if (columns === undefined) return all.map((field) => refuseNested(field, metadata))
-  return columns.map((name) => refuseNested(fieldNamed(name, all, metadata), metadata))
+  if (columns === undefined) return all
+  return columns.map((name) => fieldNamed(name, all, metadata))
 }
 
 /** The fields that the plan asks for, by name: what it was told when the schema was discovered. */
@@ -65,11 +68,11 @@ export function plannedFields(
   metadata: TableMetadata,
 ): readonly IcebergField[] {
   const all = fieldsOf(options, metadata)
-  return schema.map(({ name }) => refuseNested(fieldNamed(name, all, metadata), metadata))
+  return schema.map(({ name }) => fieldNamed(name, all, metadata))
 }
 
 export function schemaOf(fields: readonly IcebergField[]): Schema {
-  return fields.map(({ name, type, required }) => ({ name, type: sqlType(type) ?? '', nullable: !required }))
+  return fields.map(({ name, type, required }) => ({ name, type: sqlType(type), nullable: !required }))
 }
 
 export function whereOf(options: IcebergSourceOptions, metadata: TableMetadata): Where | undefined {
@@ -101,13 +104,4 @@ function fieldNamed(name: string, fields: readonly IcebergField[], { location }:
   throw new MillraceError(`reading ${location}: it has no column ${JSON.stringify(name)}; there are ${there}`, {
     code: 'SCHEMA',
   })
-}
-
-function refuseNested(field: IcebergField, { location }: TableMetadata): IcebergField {
-  if (sqlType(field.type) !== undefined) return field
-  throw new MillraceError(
-    `reading ${location}: its column ${field.name} is a ${formatType(field.type)}, and nested columns are not read; ` +
-      'choose others with `columns: […]`',
-    { code: 'SCHEMA', detail: { column: field.name } },
-  )
 }

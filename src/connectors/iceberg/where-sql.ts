@@ -21,5 +21,5 @@ export function whereSql(where: Where, column: (field: IcebergField) => string):
 
 /** The text was read as this type before, so the cast does not fail and does not round. */
 function literal(text: string, { type }: IcebergField): string {
-  return `CAST(${quoteText(text)} AS ${duckType(parseColumnType(sqlType(type) ?? 'varchar'))})`
+  return `CAST(${quoteText(text)} AS ${duckType(parseColumnType(sqlType(type)))})`
 }

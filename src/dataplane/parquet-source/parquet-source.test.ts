@@ -125,8 +125,8 @@ test('nested columns travel whole', async () => {
     ],
   )
   const types = await columnTypes(database, file, footer, [3, 1])
-  assert.match(types[0] ?? '', /^STRUCT/)
-  assert.match(types[1] ?? '', /\[\]$/)
+  assert.match(types[0]?.text ?? '', /^STRUCT/)
+  assert.match(types[1]?.text ?? '', /\[\]$/)
   const list = `${rowGroupColumn(0)}.b.c AS c, ${rowGroupColumn(1)}[3] AS third`
   const { rows } = await readFrom(database, bytes, { columns: [3, 1], list, condition: undefined }, ROWS - 1)
   assert.deepEqual(rows, [[`x${ROWS - 1}`, BigInt(ROWS)]])

@@ -4,6 +4,7 @@ import type { LaneDatabase } from '../lane-database.ts'
 import { quoteName, quoteText } from '../sql-text.ts'
 import type { ByteRanges } from './byte-ranges.ts'
 import { NOT_EXACT } from './exact-cast.ts'
+import { fileType, type FileType } from './file-type.ts'
 import type { ParquetFooter, ParquetRowGroup } from './footer.ts'
 import { emptyRowGroupFile, rowGroupBytes, rowGroupFile } from './row-group-file.ts'
 
@@ -56,11 +57,11 @@ export async function columnTypes(
   file: ByteRanges,
   footer: ParquetFooter,
   columns: readonly number[],
-): Promise<readonly string[]> {
+): Promise<readonly FileType[]> {
   if (columns.length === 0) return []
   return await onRowGroup(database, file, emptyRowGroupFile(footer, columns), async (path) => {
-    const described = await database.connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet(${quoteText(path)})`)
-    return described.getRows().map(([, type]) => String(type))
+    const none = await database.connection.runAndReadAll(`SELECT * FROM read_parquet(${quoteText(path)})`)
+    return none.columnTypes().map(fileType)
   })
 }
 
