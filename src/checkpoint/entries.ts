@@ -3,6 +3,7 @@ import type { CheckpointId, PendingCommittable, RunEpoch } from '../core/checkpo
 import type { SplitAssignment } from '../core/source.ts'
 import type { JsonObject } from '../core/json.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { DeadLetterTotals } from './dead-letter-budget.ts'
 import type { StateByStep } from './kept-state.ts'
 
 /**
@@ -72,6 +73,8 @@ export interface CheckpointEntry extends EntryHead {
   readonly accounting: Accounting
   /** Of steps that keep state; absent where there are none. */
   readonly state?: StateByStep
+  /** What was put aside since the pipeline began; absent where it has no dead letters. */
+  readonly deadLetters?: DeadLetterTotals
   /** Milliseconds from trigger to publishing, for people. */
   readonly tookMs: number
   /** An operator went back: the positions are those of an older checkpoint, and nothing was read for this one. */

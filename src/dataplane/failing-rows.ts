@@ -23,7 +23,7 @@ export async function findFailingRows(piece: BytesPiece, attempt: Attempt): Prom
     const fault = await attempt({ buffer, length: buffer.length, rows: to - from })
     if (fault === undefined) return
     if (to - from === 1) {
-      errors.push({ row: from, byteStart: start, byteEnd: (starts[to] ?? 1) - 1, ...fault })
+      errors.push({ row: from, byteStart: start, byteEnd: (starts[to] ?? 1) - 1, isOfSql: true, ...fault })
       return
     }
     const middle = (from + to) >>> 1

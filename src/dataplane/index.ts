@@ -25,7 +25,7 @@ export { constantPages, countedPages, type MadeColumn, type MadePages } from './
 export { BYTE_ARRAY, INT64, plainParquet, TIMESTAMP_MICROS, UTF8, type PlainColumn } from './parquet-plain.ts'
 export { openQuery, Query, type QueryDefinition, type QueryResult } from './query.ts'
 export type { CsvDialect, InputRelation } from './relation.ts'
-export type { BytesPiece } from './bytes-piece.ts'
+export { withoutRows, type BytesPiece } from './bytes-piece.ts'
 export type { RowError } from './row-error.ts'
 export { quoteName, quoteText } from './sql-text.ts'
 export { takingOf, type Taking } from './json-takings.ts'

@@ -11,4 +11,6 @@ export interface RowError {
   /** Empty when the whole row is at fault. */
   readonly column: string
   readonly reason: string
+  /** The row could be decoded; an expression fails on it. */
+  readonly isOfSql?: boolean
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { BodyFormat } from '../core/batch.ts'
 import type { SinkDescription, SourceDescription } from '../core/connector.ts'
 import { assert } from '../core/assert.ts'
@@ -11,7 +12,7 @@ import { sourcesOf, type Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
 import { keyedSteps, type KeyedSteps } from './keyed-steps.ts'
-import type { Edge, ExplodeStep, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import type { Edge, ExplodeStep, LettersStep, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
 import { unionPart } from './union.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
@@ -44,6 +45,8 @@ interface QueryDraft {
   readonly metadata: Schema
   readonly selects: CheckedSelect[]
   readonly transforms: string[]
+  /** The first of its transforms. */
+  first?: DraftTransform
   readonly outputs: {
     readonly select: string
     readonly format: BodyFormat
@@ -66,6 +69,7 @@ export function assemble(input: AssemblyInput): {
 }
 
 const ROWS: BodyFormat = { kind: 'rows' }
+const LINES: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
 
 function isQuery({ kind }: DraftTransform): boolean {
   return !['module', 'aggregate', 'deduplicate', 'lookup', 'explode'].includes(kind)
@@ -120,7 +124,7 @@ class Assembly {
       outputs: this.#direct.get(explode.id) ?? [],
     }))
     const between = [...this.#queryAndModuleSteps(), ...lookups, ...explodes, ...keyed.flat(), ...exchanges]
-    const steps = [...this.#sourceSteps(), ...between, ...this.#sinkSteps()]
+    const steps = [...this.#sourceSteps(), ...this.#letterSteps(), ...between, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
   }
 
@@ -129,7 +133,9 @@ class Assembly {
     if (transform.kind === 'union') return this.#addUnion(transform, selects)
     const [first = ''] = transform.from
     const above = transform.from.length === 1 ? this.#owners.get(first) : undefined
-    const query = above ?? this.#rootQuery(transform, selects)
+    const isShared = above !== undefined && isDeepStrictEqual(above.first?.deadLetter, transform.deadLetter)
+    const query = isShared ? above : this.#rootQuery(transform, selects)
+    query.first ??= transform
     query.selects.push(...selects)
     query.transforms.push(transform.id)
     for (const select of selects) this.#owners.set(select.name, query)
@@ -170,7 +176,8 @@ class Assembly {
     const metadata = offeredMetadata(transform, this.#in.sources).filter((column) => used.has(column.name))
     for (const port of transform.from) for (const column of metadata) this.#metadataOf(port).add(column.name)
     const columns = metadata.map((column) => column.name).join()
-    const key = transform.from.length > 1 ? `list ${transform.id}` : `${first} ${columns}`
+    const route = transform.deadLetter === undefined ? '' : JSON.stringify(transform.deadLetter)
+    const key = transform.from.length > 1 ? `list ${transform.id}` : `${first} ${columns}${route}`
     return this.#query(key, transform.from, relationOf(transform), metadata)
   }
 
@@ -199,6 +206,7 @@ class Assembly {
     const inputs = from.map((port) => {
       const kind = this.#in.graph.ports.get(port)?.kind
       if (kind === 'module') return { format: ROWS, encoding: 'json' as const }
+      if (kind === 'letters') return { format: LINES, encoding: 'json' as const }
       const format = kind === 'source' ? this.#in.bodies.gives.get(port) : undefined
       const encoding = this.#in.sources.get(port)?.format
       return format === undefined || encoding === undefined ? undefined : { format, encoding }
@@ -220,16 +228,15 @@ class Assembly {
 
   /** Leads the rows of a port to a step in this body; a conversion step comes between where the port cannot give it. */
   #connect(port: string, to: string, body: BodyFormat): void {
-    const kind = this.#in.graph.ports.get(port)?.kind
     const owner = this.#owners.get(port)
     if (owner !== undefined) {
       this.#output(owner, port, body, to)
       this.#note(owner.id, port, to, body, 'encoded once by the query, as the reader wants it')
       return
     }
-    const given = kind === 'source' ? this.#in.bodies.gives.get(port) : kind === 'keyed' ? TABLE : ROWS
+    const given = this.#given(port)
     assert(given !== undefined, `a body was chosen for ${port}`)
-    if (isSameBody(given, body)) {
+    if (isSameBody(given, body) && !this.#mustDecode(port, to)) {
       const edges = this.#direct.get(port) ?? []
       edges.push({ to })
       this.#direct.set(port, edges)
@@ -248,7 +255,24 @@ class Assembly {
       this.#connect(port, query.id, query.input.format)
     }
     this.#output(query, query.relation, body, to)
-    this.#note(query.id, port, to, body, `converted: ${port} gives ${formatBody(given)}`)
+    const why = isSameBody(given, body)
+      ? `each record of ${port} is decoded: bad ones become dead letters`
+      : `converted: ${port} gives ${formatBody(given)}`
+    this.#note(query.id, port, to, body, why)
+  }
+
+  #given(port: string): BodyFormat | undefined {
+    const kind = this.#in.graph.ports.get(port)?.kind
+    if (kind === 'source') return this.#in.bodies.gives.get(port)
+    if (kind === 'letters') return LINES
+    return kind === 'keyed' ? TABLE : ROWS
+  }
+
+  /** A source with dead letters hands a sink only what was decoded; other steps decode for themselves. */
+  #mustDecode(port: string, to: string): boolean {
+    const { sources, sinks } = this.#in.draft
+    const isOfSource = sources.some(({ id, deadLetter }) => id === port && deadLetter !== undefined)
+    return isOfSource && sinks.some(({ id }) => id === to)
   }
 
   /** Where the sink wants its rows by key. */
@@ -270,6 +294,7 @@ class Assembly {
   #whyDirect(port: string, to: string, body: BodyFormat): string {
     const isSink = this.#in.draft.sinks.some((sink) => sink.id === to)
     const kind = this.#in.graph.ports.get(port)?.kind
+    if (kind === 'letters') return 'dead letters, a part of the same checkpoint'
     if (kind === 'module') return 'rows of the module'
     if (kind === 'keyed') return isSink ? 'taken as it is' : 'read there'
     if (!isSink) return body.kind === 'bytes' ? 'decoded there' : 'read there'
@@ -335,6 +360,14 @@ class Assembly {
     })
   }
 
+  #letterSteps(): LettersStep[] {
+    return [...this.#in.graph.ports.values()].flatMap(({ name, kind }): LettersStep[] => {
+      const sink = this.#in.draft.sinks.find(({ from }) => from.includes(name))?.id
+      if (kind !== 'letters' || sink === undefined) return []
+      return [{ kind: 'letters', id: name, sink, outputs: this.#direct.get(name) ?? [] }]
+    })
+  }
+
   #queryAndModuleSteps(): (QueryStep | ModuleStep)[] {
     const queries = [...this.#queries.values()].map((query): QueryStep => ({
       kind: 'query',
@@ -344,6 +377,7 @@ class Assembly {
       relation: query.relation,
       selects: query.selects.map(({ name, sql, schema }) => ({ name, sql, schema })),
       outputs: query.outputs,
+      ...(query.first?.deadLetter && { deadLetter: query.first.id }),
     }))
     const modules = this.#in.graph.transforms.flatMap((transform): ModuleStep[] => {
       if (transform.kind !== 'module') return []

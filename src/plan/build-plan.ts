@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
 import { assemble, type EdgeNote } from './assemble.ts'
 import { chooseBodies, isSameBody, type BodyChoice } from './bodies.ts'
+import { deadLetterFindings, deadLetterRoutes } from './dead-letter-drafts.ts'
 import { depthFindings } from './depth.ts'
 import { discoverSchemas } from './discover-schemas.ts'
 import { checkDefinition, type ConnectorLookup, type Draft } from './check-definition.ts'
@@ -72,7 +73,7 @@ export async function buildPlan(
   const flow = await resolveFlow(draft, graph, sources, context.sql)
   findings.push(...flow.findings)
   const sinks = await describeSinks(draft, flow, { times, lanes, checker: context.sql }, findings)
-  findings.push(...severalTablesFindings(draft, sources, sinks))
+  findings.push(...severalTablesFindings(draft, sources, sinks), ...deadLetterFindings(draft, sources))
   const moduleFiles = await resolveModules(draft, context.baseDirectory, findings)
   const parts = deliveryParts(draft, sources, sinks)
   const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)
@@ -83,6 +84,7 @@ export async function buildPlan(
   if (hasErrors(findings)) return { planned: undefined, findings }
   const { steps, notes } = assemble({ draft, graph, flow, bodies, sources, sinks, moduleFiles, lanes })
   const { name, was, checkpoint, memoryLimit, s3 } = draft.definition
+  const routes = deadLetterRoutes(draft)
   const plan: Plan = {
     name,
     was: was ?? [],
@@ -102,6 +104,7 @@ export async function buildPlan(
       sources: draft.sources.map(({ id, connectorName }) => ({ id, connector: connectorName })),
       sinks: draft.sinks.map(({ id, connectorName, options }) => ({ id, connector: connectorName, options })),
     }),
+    ...(routes.size > 0 && { deadLetters: Object.fromEntries(routes) }),
     findings,
   }
   return { planned: { plan, edges: notes, deliveryParts: parts }, findings }
@@ -203,8 +206,16 @@ function choose(
   sinks: ReadonlyMap<string, SinkDescription>,
   lanes: number,
 ): BodyChoice {
-  const portsOf = (from: readonly string[]): Port[] => from.flatMap((name) => graph.ports.get(name) ?? [])
   const decoded = new Map<string, string>()
+  // What a source with dead letters gives a sink comes out of the step that decodes it.
+  const isDecodedFirst = new Set(draft.sources.flatMap(({ id, deadLetter }) => (deadLetter === undefined ? [] : [id])))
+  for (const id of isDecodedFirst) decoded.set(id, id)
+  const portsOf = (from: readonly string[]): Port[] =>
+    from.flatMap((name): Port[] => {
+      const port = graph.ports.get(name)
+      if (port === undefined) return []
+      return [isDecodedFirst.has(name) ? { ...port, kind: 'query' } : port]
+    })
   for (const transform of graph.transforms) {
     for (const name of transform.from) if (graph.ports.get(name)?.kind === 'source') decoded.set(name, transform.id)
   }

@@ -1,12 +1,13 @@
 import type { ZodType } from 'zod'
 import type { Finding } from '../core/checkpoint-types.ts'
+import { lettersOf, type DeadLetterRoute } from '../core/dead-letters.ts'
 import type { Connector, SinkConnector, SourceConnector } from '../core/connector.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Schema } from '../core/schema.ts'
 import { formatColumnType, parseColumnType } from '../dataplane/types.ts'
+import { deadLetterTargets } from './dead-letter-drafts.ts'
 import {
-  NOT_AVAILABLE,
   pipelineSchema,
   sinkFrame,
   sourceFrame,
@@ -35,6 +36,7 @@ export interface DraftSource {
   readonly options: JsonObject
   readonly checked: unknown
   readonly schema: Schema | undefined
+  readonly deadLetter?: DeadLetterRoute | undefined
 }
 
 export interface DraftSink {
@@ -44,6 +46,7 @@ export interface DraftSink {
   readonly options: JsonObject
   readonly checked: unknown
   readonly from: readonly string[]
+  readonly deadLetter?: DeadLetterRoute | undefined
 }
 
 export type DraftTransform = Transform & {
@@ -80,16 +83,17 @@ class DefinitionChecker {
   readonly #value: JsonObject
   readonly #fromEnvironment: ReadonlySet<string>
   readonly #connectors: ConnectorLookup
+  readonly #targets: ReadonlySet<string>
 
   constructor(value: JsonObject, fromEnvironment: ReadonlySet<string>, connectors: ConnectorLookup) {
     this.#value = value
     this.#fromEnvironment = fromEnvironment
     this.#connectors = connectors
+    this.#targets = deadLetterTargets(value)
   }
 
   async run(): Promise<Draft> {
-    const frame = this.#withoutUnavailable(this.#value, [], [])
-    const checked = checkValue(pipelineSchema, frame, [], this.#fromEnvironment)
+    const checked = checkValue(pipelineSchema, this.#value, [], this.#fromEnvironment)
     if ('findings' in checked) this.findings.push(...checked.findings)
     const sources = await this.#each('sources', (id, component) => this.#source(id, component))
     const transforms = await this.#each('transforms', (id, component) => this.#transform(id, component))
@@ -132,9 +136,8 @@ class DefinitionChecker {
     const options = connector?.source?.options
     const { frame, rest } = this.#split(
       component,
-      ['connector', 'schema'],
+      ['connector', 'schema', 'deadLetter'],
       options === undefined ? [] : knownKeys(options),
-      at,
     )
     const checked = checkValue(sourceFrame, frame, at, this.#fromEnvironment)
     if ('findings' in checked) this.findings.push(...checked.findings)
@@ -143,7 +146,8 @@ class DefinitionChecker {
     if (connector.source === undefined) return this.#wrongSide(connector, 'source', at)
     const own = this.#options(connector.source, rest, at)
     if (!('value' in checked) || own === undefined) return undefined
-    return { id, connectorName: connector.name, connector: connector.source, ...own, schema }
+    const { deadLetter } = checked.value
+    return { id, connectorName: connector.name, connector: connector.source, ...own, schema, deadLetter }
   }
 
   async #sink(id: string, component: JsonObject): Promise<DraftSink | undefined> {
@@ -151,10 +155,9 @@ class DefinitionChecker {
     const connector = await this.#connector(component, at)
     const options = connector?.sink?.options
     const { frame, rest } = this.#split(
-      component,
-      ['connector', 'from'],
+      this.#withLetters(id, component, at),
+      ['connector', 'from', 'deadLetter'],
       options === undefined ? [] : knownKeys(options),
-      at,
     )
     const checked = checkValue(sinkFrame, frame, at, this.#fromEnvironment)
     if ('findings' in checked) this.findings.push(...checked.findings)
@@ -162,24 +165,23 @@ class DefinitionChecker {
     if (connector.sink === undefined) return this.#wrongSide(connector, 'sink', at)
     const own = this.#options(connector.sink, rest, at)
     if (!('value' in checked) || own === undefined) return undefined
-    return { id, connectorName: connector.name, connector: connector.sink, ...own, from: checked.value.from }
+    const { from, deadLetter } = checked.value
+    return { id, connectorName: connector.name, connector: connector.sink, ...own, from, deadLetter }
   }
 
   async #transform(id: string, component: JsonObject): Promise<DraftTransform | undefined> {
     const at = ['transforms', id]
     const kinds = Object.keys(transformSchemas) as TransformKind[]
-    const rest = this.#withoutUnavailable(component, at, [])
-    const found = kinds.filter((kind) => Object.hasOwn(rest, kind))
+    const found = kinds.filter((kind) => Object.hasOwn(component, kind))
     const [kind] = found
     if (kind === undefined || found.length > 1) {
-      const wasUnavailable = Object.keys(rest).length < Object.keys(component).length
-      if (kind === undefined && wasUnavailable) return undefined
-      const stray = Object.keys(rest).find((key) => key !== 'from' && key !== 'schema') ?? ''
+      const common = ['from', 'schema', 'deadLetter']
+      const stray = Object.keys(component).find((key) => !common.includes(key)) ?? ''
       const hint = kind === undefined && stray !== '' ? suggestion(stray, kinds) : undefined
       this.findings.push(configError(`expected exactly one of ${kinds.join(', ')}`, at, hint))
       return undefined
     }
-    const checked = checkValue(transformSchemas[kind] as ZodType<object>, rest, at, this.#fromEnvironment)
+    const checked = checkValue(transformSchemas[kind] as ZodType<object>, component, at, this.#fromEnvironment)
     if ('findings' in checked) {
       this.findings.push(...checked.findings)
       return undefined
@@ -223,11 +225,10 @@ class DefinitionChecker {
     component: JsonObject,
     engine: readonly string[],
     known: readonly string[],
-    at: Path,
   ): { frame: JsonObject; rest: JsonObject } {
     const frame: Record<string, Json> = Object.create(null)
     const rest: Record<string, Json> = Object.create(null)
-    for (const [key, value] of Object.entries(this.#withoutUnavailable(component, at, known))) {
+    for (const [key, value] of Object.entries(component)) {
       if (engine.includes(key)) frame[key] = value
       if (!engine.includes(key) || known.includes(key)) rest[key] = value
     }
@@ -252,14 +253,14 @@ class DefinitionChecker {
     return { options: checked.input as JsonObject, checked: checked.value }
   }
 
-  /** Plain refusal of words that the file format has and this version does not. */
-  #withoutUnavailable(component: JsonObject, at: Path, known: readonly string[]): JsonObject {
-    const rest: Record<string, Json> = Object.create(null)
-    for (const [key, value] of Object.entries(component)) {
-      if (!NOT_AVAILABLE.includes(key) || known.includes(key)) rest[key] = value
-      else this.findings.push(configError(`${JSON.stringify(key)} is not available yet`, [...at, key]))
+  /** A sink that others send their dead letters to reads these, and nothing else. */
+  #withLetters(id: string, component: JsonObject, at: Path): JsonObject {
+    if (!this.#targets.has(id)) return component
+    if (component['from'] !== undefined) {
+      const message = 'takes dead letters, which have columns of their own'
+      this.findings.push(configError(message, [...at, 'from'], 'remove `from`, or send the dead letters elsewhere'))
     }
-    return rest
+    return { ...component, from: lettersOf(id) }
   }
 
   #schema(columns: Readonly<Record<string, string>> | undefined, at: Path): Schema | undefined {

@@ -1,9 +1,17 @@
 import type { Json } from '../core/json.ts'
 
+/** Bad records go to a sink without `from`, instead of ending the job. */
+export type DeadLetterInput = {
+  readonly to: string
+  readonly maxRows?: number
+  readonly maxRatio?: number
+}
+
 /** A source of `definePipeline`: its connector, its columns and the connector's options (`millrace connectors <name>`). */
 export interface SourceInput {
   readonly connector: string
   readonly schema?: Readonly<Record<string, string>>
+  readonly deadLetter?: DeadLetterInput
   readonly [option: string]: Json | undefined
 }
 
@@ -55,8 +63,7 @@ export interface ExplodeInput {
 }
 
 /** A transform of `definePipeline`; each has exactly one of the kinds. */
-export type TransformInput<Id extends string> = Reads<Id> &
-  (
+export type TransformInput<Id extends string> = Reads<Id> & { readonly deadLetter?: DeadLetterInput } & (
     | { readonly sql: string }
     | { readonly filter: string }
     | { readonly map: Readonly<Record<string, string | null>> }
@@ -68,8 +75,10 @@ export type TransformInput<Id extends string> = Reads<Id> &
     | { readonly union: { readonly missing?: 'fail' | 'null' } }
   )
 
-export interface SinkInput<Id extends string> extends Reads<Id> {
+/** A sink that takes dead letters has no `from`. */
+export interface SinkInput<Id extends string> extends Partial<Reads<Id>> {
   readonly connector: string
+  readonly deadLetter?: DeadLetterInput
   readonly [option: string]: Json | undefined
 }
 

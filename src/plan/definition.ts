@@ -1,4 +1,5 @@
 import { z, type ZodType } from 'zod'
+import type { DeadLetterRoute } from '../core/dead-letters.ts'
 import { DELIVERY_CLASSES, type DeliveryClass } from '../core/delivery.ts'
 import { duration, integer, oneOrMany, path, s3, size, type S3Options } from '../core/options.ts'
 import {
@@ -75,15 +76,33 @@ export const pipelineSchema: ZodType<PipelineDefinition> = z.strictObject({
   s3: s3().optional(),
 })
 
+const deadLetter = z
+  .strictObject({
+    to: id.describe('The sink that takes them. It has no `from`.'),
+    maxRows: integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+      .optional()
+      .describe('The job halts when there were more; default: any number.'),
+    maxRatio: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.1)
+      .describe('The job halts when more of the records that were read are bad. Judged from 1,000 records on.'),
+  })
+  .optional()
+  .describe('Bad records are put aside, as a part of the same checkpoint, instead of ending the job.')
+
 /** What every source has beside its connector's options. */
 export interface SourceFrame {
   readonly connector: string
   readonly schema?: Readonly<Record<string, string>> | undefined
+  readonly deadLetter?: DeadLetterRoute | undefined
 }
 
 export const sourceFrame: ZodType<SourceFrame> = z.strictObject({
   connector: z.string().describe('What to read from; `millrace connectors` lists them.'),
   schema: columns.optional(),
+  deadLetter,
 })
 
 const from = oneOrMany(z.string()).describe(
@@ -94,11 +113,13 @@ const from = oneOrMany(z.string()).describe(
 export interface SinkFrame {
   readonly connector: string
   readonly from: readonly string[]
+  readonly deadLetter?: DeadLetterRoute | undefined
 }
 
 export const sinkFrame: ZodType<SinkFrame> = z.strictObject({
   connector: z.string().describe('What to write to; `millrace connectors` lists them.'),
   from,
+  deadLetter,
 })
 
 interface TransformOptions {
@@ -119,32 +140,44 @@ interface TransformOptions {
 }
 
 export type TransformKind = keyof TransformOptions
-export type Transform = { [K in TransformKind]: { readonly kind: K } & TransformOptions[K] }[TransformKind]
+export type Transform = {
+  [K in TransformKind]: { readonly kind: K } & WithDeadLetters<TransformOptions[K]>
+}[TransformKind]
+
+type WithDeadLetters<T> = T & { readonly deadLetter?: DeadLetterRoute | undefined }
 
 const expression = z.string().min(1)
 
-export const transformSchemas: { readonly [K in TransformKind]: ZodType<TransformOptions[K]> } = {
+export const transformSchemas: { readonly [K in TransformKind]: ZodType<WithDeadLetters<TransformOptions[K]>> } = {
   sql: z.strictObject({
     from,
     sql: z.string().min(1).describe('One row-wise SELECT; the input is known by its id (`input` for a list).'),
+    deadLetter,
   }),
-  filter: z.strictObject({ from, filter: expression.describe('SQL condition; rows for which it is true go on.') }),
+  filter: z.strictObject({
+    from,
+    filter: expression.describe('SQL condition; rows for which it is true go on.'),
+    deadLetter,
+  }),
   map: z.strictObject({
     from,
     map: z
       .record(z.string().min(1), z.union([z.string().min(1), z.null()]))
       .describe('SQL expression per column: replaces the column or adds it at the end; null drops it. Others stay.'),
+    deadLetter,
   }),
   route: z.strictObject({
     from,
     route: z
       .record(id, expression)
       .describe('SQL condition per branch; a row goes to the first that is true, else to `<id>.default`.'),
+    deadLetter,
   }),
   module: z.strictObject({
     from,
     module: path().describe('TypeScript file in the pipeline’s directory; its default export maps rows to rows.'),
     schema: columns.optional(),
+    deadLetter,
   }),
   aggregate: z.strictObject({
     from,
@@ -158,13 +191,14 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<Transfor
       'The first row of each key; with a watermark, late rows leave by `<id>.late`.',
     ),
   }),
-  lookup: z.strictObject({ from, lookup: lookupOptions.describe('Columns of a table for rows that have its key.') }),
+  lookup: z.strictObject({
+    from,
+    lookup: lookupOptions.describe('Columns of a table for rows that have its key.'),
+    deadLetter,
+  }),
   union: z.strictObject({
     from: z.array(z.string()).min(2, 'a union has two inputs or more').describe('The streams that become one.'),
     union: unionOptions,
   }),
   explode: z.strictObject({ from, explode: explodeOptions }),
 }
-
-/** Words of the pipeline file that this version refuses, because they do not work yet. */
-export const NOT_AVAILABLE: readonly string[] = ['deadLetter']

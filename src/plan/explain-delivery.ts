@@ -59,6 +59,8 @@ function deliveryOf(step: Step): Delivery {
     case 'source':
     case 'sink':
       return step.delivery
+    case 'letters':
+      return atomic('bad records are put aside in the checkpoint that passes them by')
     case 'query':
       return atomic('row by row, without state: what is read again is computed again')
     case 'explode':

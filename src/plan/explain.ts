@@ -116,6 +116,8 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
           ...(step.metadata.length > 0 ? [['metadata', step.metadata.join(', ')] as const] : []),
         ],
       }
+    case 'letters':
+      return { what: 'dead letters', facts: letterFacts(step.sink, plan) }
     case 'query':
       return {
         what: step.selects.length === 0 ? 'conversion' : 'SQL over each batch',
@@ -191,6 +193,14 @@ function deduplicateFacts({ key, time, ttl }: DeduplicateWork): ExplainedStep['f
     ['key', key.join(', ')],
     ['remembers', `${formatDuration(ttl / 1000)} by ${by}`],
   ]
+}
+
+function letterFacts(sink: string, { deadLetters = {} }: Plan): ExplainedStep['facts'] {
+  const routes = Object.entries(deadLetters).filter(([, { to }]) => to === sink)
+  return routes.map(([part, { maxRows, maxRatio }]) => {
+    const count = maxRows === undefined ? '' : `more than ${maxRows}, or `
+    return [part, `halts at ${count}more than ${maxRatio * 100} % of the records read`]
+  })
 }
 
 function relativeTo(directory: string, file: string): string {

@@ -1,5 +1,6 @@
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { SourceDescription } from '../core/connector.ts'
+import { DEAD_LETTER_SCHEMA } from '../core/dead-letters.ts'
 import type { Schema } from '../core/schema.ts'
 import { sameColumns, parseColumnType } from '../dataplane/types.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
@@ -44,6 +45,7 @@ export async function resolveFlow(
   const aggregates = new Map<string, AggregateWork>()
   const deduplicates = new Map<string, DeduplicateWork>()
   const explodes = new Map<string, PlannedExplode>()
+  for (const port of graph.ports.values()) if (port.kind === 'letters') schemas.set(port.name, DEAD_LETTER_SCHEMA)
   const lookups = new Map<string, PlannedLookup>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()

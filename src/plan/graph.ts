@@ -1,5 +1,7 @@
 import type { Finding } from '../core/checkpoint-types.ts'
+import { lettersOf } from '../core/dead-letters.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
+import { deadLetterRoutes } from './dead-letter-drafts.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { suggestion } from './suggest.ts'
 
@@ -8,7 +10,7 @@ export interface Port {
   readonly name: string
   /** Id of the source or transform that it belongs to. */
   readonly owner: string
-  readonly kind: 'source' | 'query' | 'module' | 'keyed'
+  readonly kind: 'source' | 'query' | 'module' | 'keyed' | 'letters'
 }
 
 export interface Graph {
@@ -38,6 +40,7 @@ function collectPorts(draft: Draft): Map<string, Port> {
   const ports = new Map<string, Port>()
   const add = (name: string, owner: string, kind: Port['kind']): void => void ports.set(name, { name, owner, kind })
   for (const { id } of draft.sources) add(id, id, 'source')
+  for (const { to } of deadLetterRoutes(draft).values()) add(lettersOf(to), lettersOf(to), 'letters')
   for (const transform of draft.transforms) {
     if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') {
       add(transform.id, transform.id, 'keyed')
@@ -140,7 +143,8 @@ function inOrder(
 function unreadFindings(ports: ReadonlyMap<string, Port>, read: ReadonlySet<string>, draft: Draft): Finding[] {
   const findings: Finding[] = []
   for (const port of ports.values()) {
-    if (read.has(port.name)) continue
+    // Where the sink is missing, that is said already.
+    if (read.has(port.name) || port.kind === 'letters') continue
     const section = port.kind === 'source' ? 'sources' : 'transforms'
     const isBranch = port.name !== port.owner
     const isNamed = isBranch && port.kind === 'query' && !port.name.endsWith('.default')

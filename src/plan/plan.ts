@@ -2,6 +2,7 @@ import type { BodyFormat } from '../core/batch.ts'
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Routing } from '../core/connector.ts'
 import type { CheckpointTimes } from '../core/context.ts'
+import type { DeadLetterRoute } from '../core/dead-letters.ts'
 import type { Delivery } from '../core/delivery.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
@@ -35,11 +36,16 @@ export interface Plan {
   readonly steps: readonly Step[]
   /** Hash over what restored state depends on: ids, connectors and targets. Not over SQL, schemas, tuning or secrets. */
   readonly fingerprint: string
+  /** Where the bad records of a source, transform or sink go, by its id. */
+  readonly deadLetters?: Readonly<Record<string, DeadLetterRoute>>
+  /** How often these records are driven in; absent: for the first time. */
+  readonly attempt?: number
   readonly findings: readonly Finding[]
 }
 
 export type Step =
   | SourceStep
+  | LettersStep
   | QueryStep
   | ModuleStep
   | LookupStep
@@ -80,6 +86,15 @@ export interface SourceStep {
   readonly outputs: readonly Edge[]
 }
 
+/** Where dead letters enter the flow, as lines of JSON. */
+export interface LettersStep {
+  readonly kind: 'letters'
+  readonly id: string
+  /** The sink that they go to. */
+  readonly sink: string
+  readonly outputs: readonly Edge[]
+}
+
 /**
  * Row-wise SQL over one batch: decodes the input once, runs a chain of SELECTs, encodes each output as its consumer wants
  * it. The planner fuses neighbouring `sql`, `filter`, `map` and `route` transforms into one query step.
@@ -100,6 +115,8 @@ export interface QueryStep {
   /** Each SELECT reads the relation of the input or of an earlier one. */
   readonly selects: readonly { readonly name: string; readonly sql: string; readonly schema: Schema }[]
   readonly outputs: readonly QueryOutput[]
+  /** Whose dead letters the rows are on which the SQL fails. */
+  readonly deadLetter?: string
 }
 
 export interface QueryOutput {

@@ -1,6 +1,7 @@
 import { assert } from '../core/assert.ts'
 import type { SinkWriter } from '../core/sink.ts'
 import type { Plan, SinkStep, Step } from '../plan/plan.ts'
+import { linedUpSteps } from '../plan/lined-up.ts'
 import { stagesOf } from '../plan/stages.ts'
 import { keyGroupsOf } from '../dataplane/key-groups.ts'
 import type { KeyedContext, LaneOperator } from '../transforms/operator.ts'
@@ -8,6 +9,7 @@ import { openSink, openSource, type ConnectorModules } from './connectors.ts'
 import { openExchange, type ExchangeEnds } from './exchange/open-exchange.ts'
 import type { LaneServices } from './lane-context.ts'
 import type { LaneSteps } from './lane.ts'
+import { blamed, LetterBox } from './letter-box.ts'
 import { openLookup } from './open-lookup.ts'
 import type { LaneData, SharedSink } from './messages.ts'
 import { HostedWriter, RemoteWriter } from './shared-writer.ts'
@@ -24,7 +26,9 @@ export interface LaneEnds {
 }
 
 type Built = {
-  readonly [K in keyof StageSteps]: StageSteps[K] extends ReadonlyMap<string, infer T> ? Map<string, T> : never
+  readonly [K in Exclude<keyof StageSteps, 'letters'>]: StageSteps[K] extends ReadonlyMap<string, infer T>
+    ? Map<string, T>
+    : never
 }
 
 /** Makes this lane's readers, operators, exchanges and writers from the plan. */
@@ -33,6 +37,8 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
   const sources = new Map<string, LaneSteps['sources'] extends ReadonlyMap<string, infer T> ? T : never>()
   const spreaders = new Map<string, NonNullable<ExchangeEnds['spreader']>>()
   const stageOf = stagesOf(plan.steps)
+  const box = LetterBox.of(plan)
+  const letters = box && { box, linedUp: linedUpSteps(plan.steps) }
   const eventTime = new LaneEventTime(eventTimeSteps(plan.steps))
   const stages = Array.from({ length: Math.max(...stageOf.values()) + 1 }, emptyStage)
   for (const step of plan.steps) {
@@ -55,13 +61,16 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       case 'explode': {
         const operator = await openOperator(step, plan, services, eventTime)
         const outputs = step.kind === 'query' ? step.outputs.map((output) => output.edges) : [step.outputs]
-        stage.operators.set(step.id, { operator, outputs })
+        const part = step.kind === 'query' ? step.deadLetter : step.id
+        stage.operators.set(step.id, { operator, outputs, part })
         break
       }
+      case 'letters':
+        break
       case 'lookup': {
         const context = contextOf(plan, services, eventTime)
         const operator = await openLookup(step, plan, modules, services, context)
-        stage.operators.set(step.id, { operator, outputs: [step.outputs] })
+        stage.operators.set(step.id, { operator, outputs: [step.outputs], part: step.id })
         break
       }
       case 'partial':
@@ -91,7 +100,18 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     const { tablePart } = await import('../dataplane/table-part.ts')
     return await tablePart(await services.database(), batch, from, to)
   }
-  return { sources, stages: stages.map((steps) => new Stage(steps, ends.tap)), spreaders, eventTime, cutTable }
+  return {
+    sources,
+    stages: stages.map((steps) => new Stage({ ...steps, letters }, ends.tap)),
+    spreaders,
+    eventTime,
+    cutTable,
+    ...(box && { letters: { box, sinks: letterSinks(plan.steps) } }),
+  }
+}
+
+function letterSinks(steps: readonly Step[]): ReadonlySet<string> {
+  return new Set(steps.flatMap((step) => (step.kind === 'letters' ? [step.sink] : [])))
 }
 
 function emptyStage(): Built {
@@ -186,5 +206,5 @@ async function openWriter(
   if (link?.role === 'remote' && port !== undefined) return new RemoteWriter(port)
   const sink = await openSink(modules, step.connector, step.options)
   const writer = sink.writer(services.context(step.id, step.takes, step.schema, [], { tables: step.tables === true }))
-  return link === undefined ? writer : new HostedWriter(writer, link.ports, failed)
+  return link === undefined ? writer : new HostedWriter(writer, link.ports, (error) => failed(blamed(step.id, error)))
 }

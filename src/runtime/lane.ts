@@ -1,5 +1,6 @@
 import { addAccounting, NOTHING } from '../checkpoint/accounting.ts'
 import { assert } from '../core/assert.ts'
+import type { Accounting } from '../checkpoint/entries.ts'
 import type { StateByStep } from '../checkpoint/kept-state.ts'
 import type { Item, SplitId } from '../core/batch.ts'
 import type { SchemaChange } from '../core/changes.ts'
@@ -10,6 +11,7 @@ import type { LaneEventTime } from './event-time/lane-event-time.ts'
 import type { Spreader } from './exchange/spreader.ts'
 import { HandedCounter, type CutTable, type HandedRecords } from './handed-records.ts'
 import { HeldChanges } from './held-changes.ts'
+import type { LetterBox } from './letter-box.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import type { SourceTask } from './source-task.ts'
 import type { Stage, StageCut } from './stage.ts'
@@ -27,6 +29,8 @@ export interface LaneSteps {
   readonly eventTime: LaneEventTime
   /** Takes rows out of a table of this lane, for a search. */
   readonly cutTable: CutTable
+  /** Where the plan has dead letters: those of this lane, and the sinks that take them. */
+  readonly letters?: { readonly box: LetterBox; readonly sinks: ReadonlySet<string> }
 }
 
 type Message<K extends ToLane['kind']> = ToLane & { kind: K }
@@ -77,6 +81,7 @@ export class Lane {
     if (this.#attempt !== attempt || this.#turn !== turn) return
     this.#isAtRest = false
     this.#handed.begin(checkpoint, message.trial)
+    this.#steps.letters?.box.begin(checkpoint)
     this.#filling = checkpoint
     this.#steps.eventTime.begin()
     for (const [id, { task }] of this.#steps.sources) {
@@ -126,7 +131,7 @@ export class Lane {
     const attempt = this.#attempt
     if (this.#restoring !== undefined) await this.#restoring
     const revoked = [...this.#steps.sources.values()].filter(({ task }) => message.revoke?.[task.id] !== undefined)
-    const [{ cut, positions }, ...later] = await Promise.all([
+    const [{ cut, positions, letters }, ...later] = await Promise.all([
       this.#first.enter(() => this.#cutFirst(message)).then((first) => this.#readOn(attempt, revoked, first)),
       ...this.#steps.stages.slice(1).map((stage) => stage.cutWhenAligned(message)),
     ])
@@ -139,8 +144,9 @@ export class Lane {
       committables: Object.fromEntries(writers.map(([id, result]) => [id, result.committables])),
       accounting: {
         ...cuts.map(({ counts }) => counts).reduce(addAccounting, NOTHING),
-        written: sumWritten(cuts, message.checkpoint),
+        ...sumWritten(cuts, message.checkpoint, this.#steps.letters?.sinks),
       },
+      ...(letters && { letters }),
       ...(this.#hasState && { state: Object.fromEntries(cuts.flatMap((each) => each.state)) }),
     }
     failpoint('chk.ack', 'before')
@@ -210,6 +216,7 @@ export class Lane {
   async #cutFirst(message: Message<'barrier'>): Promise<{
     readonly cut: () => Promise<StageCut>
     readonly positions: Record<string, SplitProgress[]>
+    readonly letters: LaneAck['letters']
   }> {
     failpoint('chk.barrier', 'before')
     if (message.last) void this.#stopReading()
@@ -217,10 +224,11 @@ export class Lane {
     const positions = this.positions()
     for (const [source, splits] of Object.entries(message.revoke ?? {})) this.#revoke(source, splits)
     this.#handed.cut(message.next.checkpoint)
+    const letters = this.#steps.letters?.box.cut(message.next.checkpoint)
     this.#filling = message.next.checkpoint
     this.#dirty = false
     failpoint('chk.barrier', 'after')
-    return { cut, positions }
+    return { cut, positions, letters }
   }
 
   /** Sources that gave splits back go on with those that are left. Outside of the gate: their items wait for it. */
@@ -367,8 +375,13 @@ export class Lane {
 }
 
 /** The server's count of each sink has to be ours: fewer or more rows would be silent loss or doubling. */
-function sumWritten(cuts: readonly StageCut[], checkpoint: number): number {
-  let sum = 0
+function sumWritten(
+  cuts: readonly StageCut[],
+  checkpoint: number,
+  letterSinks: ReadonlySet<string> = new Set(),
+): Pick<Accounting, 'written' | 'deadLettered'> {
+  let written = 0
+  let deadLettered = 0
   for (const { writers, given } of cuts) {
     for (const [sink, { counts }] of writers) {
       const expected = given.get(sink) ?? 0
@@ -378,8 +391,9 @@ function sumWritten(cuts: readonly StageCut[], checkpoint: number): number {
           { code: 'ACCOUNTING', detail: { checkpoint, sink, given: expected, taken: counts.rows } },
         )
       }
-      sum += counts.rows
+      if (letterSinks.has(sink)) deadLettered += counts.rows
+      else written += counts.rows
     }
   }
-  return sum
+  return { written, deadLettered }
 }

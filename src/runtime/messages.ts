@@ -10,6 +10,7 @@ import type { StatePart, StateByStep } from '../checkpoint/kept-state.ts'
 import type { LaneTime } from './event-time/lane-event-time.ts'
 import type { ExchangeLinks } from './exchange/link-exchanges.ts'
 import type { Routes, ValueBytes } from './exchange/spreader.ts'
+import type { DeadLettersOfPart } from '../checkpoint/dead-letter-budget.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
 import type { HandedRecords, TrialRanges } from './handed-records.ts'
 
@@ -80,6 +81,8 @@ export interface LaneAck {
   readonly accounting: Accounting
   /** What steps with state keep in this lane. */
   readonly state?: Readonly<Record<string, StatePart>>
+  /** What was put aside, by part of the pipeline; absent where it has no dead letters. */
+  readonly letters?: ReadonlyMap<string, DeadLettersOfPart>
 }
 
 export interface SplitProgress {

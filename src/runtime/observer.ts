@@ -17,6 +17,8 @@ export type JobEvent =
       readonly accounting: Accounting
       readonly tookMs: number
       readonly committables: readonly PendingCommittable[]
+      /** What was put aside, by part of the pipeline. */
+      readonly deadLetters?: ReadonlyMap<string, { readonly rows: number }> | undefined
     }
   | { readonly kind: 'confirmed'; readonly checkpoint: CheckpointId; readonly tookMs: number }
   | { readonly kind: 'rewinding'; readonly error: MillraceError; readonly pauseMs: number }

@@ -65,6 +65,7 @@ export async function rollBack(
     sinks: newest?.sinks ?? target.sinks,
     accounting: { read: 0, copied: 0, filtered: 0, deadLettered: 0, written: 0 },
     ...(target.state && { state: target.state }),
+    ...(target.deadLetters && { deadLetters: target.deadLetters }),
     tookMs: 0,
     rollback: { to, by, reason },
   })

@@ -1,3 +1,9 @@
+import {
+  addLetters,
+  countDeadLetters,
+  type DeadLettersOfPart,
+  type DeadLetterTotals,
+} from '../checkpoint/dead-letter-budget.ts'
 import { addAccounting, assertBalanced, NOTHING } from '../checkpoint/accounting.ts'
 import {
   stepCycle,
@@ -27,6 +33,11 @@ import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
 import { TableChanges } from './table-changes.ts'
 import { settleTrouble } from './trouble.ts'
+
+interface Letters {
+  readonly totals: DeadLetterTotals
+  readonly counts: ReadonlyMap<string, DeadLettersOfPart>
+}
 
 export interface RunOptions extends JobOptions {
   readonly ledger: Ledger
@@ -264,6 +275,7 @@ export class Run {
     const acks = this.#acks
     const accounting = acks.map((ack) => ack.accounting).reduce(addAccounting, NOTHING)
     assertBalanced(accounting, checkpoint)
+    const letters = this.#countLetters(checkpoint, accounting.read)
     const states = sources.withProgress((source) => acks.flatMap((ack) => ack.positions[source] ?? []))
     const parts: Record<string, JsonObject[]> = {}
     for (const sink of sinks.coordinators.keys()) parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])
@@ -279,6 +291,7 @@ export class Run {
       sinks: fingerprints,
       accounting,
       ...this.#states.combine(acks),
+      ...(letters && { deadLetters: letters.totals }),
       tookMs,
     })
     if (this.#cycle.last) failpoint('final.publish', 'after')
@@ -287,11 +300,22 @@ export class Run {
     this.#moves.published((lane, source, splits) => {
       if (this.#attempt !== 0) this.#options.lanes.sendTo(lane, { kind: 'add', source, splits })
     })
-    observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items })
+    observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items, deadLetters: letters?.counts })
     this.#inBackground(this.#commits.add({ permit, items, states, isLast: this.#cycle.last }))
     this.#step({ kind: 'published' })
     if (this.#attempt !== 0) void this.#tickets.of(this.#cycle.checkpoint + 1, this.#attempt)
     if (this.#cycle.dirty) this.#timer.rowsArrived()
+  }
+
+  /** What the lanes put aside; throws POISON, before anything is published, where that is too much. */
+  #countLetters(checkpoint: number, read: number): Letters | undefined {
+    const { plan, ledger } = this.#options
+    if (plan.deadLetters === undefined) return undefined
+    const counts = addLetters(this.#acks.flatMap(({ letters = new Map() }) => [letters]))
+    const isEnd = this.#cycle.last && this.#cycle.wanted === 'finished'
+    const before = ledger.lineage().newest?.deadLetters ?? {}
+    const totals = countDeadLetters(plan.deadLetters, before, { checkpoint, read, letters: counts, isEnd })
+    return { totals, counts }
   }
 
   async #finish(as: End): Promise<void> {

@@ -7,12 +7,15 @@ import type { Accounting } from '../checkpoint/entries.ts'
 import type { Edge } from '../plan/plan.ts'
 import type { StateByStep, StatePart } from '../checkpoint/kept-state.ts'
 import type { LaneOperator } from '../transforms/operator.ts'
+import type { RecordFault } from '../transforms/record-place.ts'
 import { eventTimesOf } from './event-time/event-time-desk.ts'
 import type { Mark } from './exchange/messages.ts'
 import type { ExchangeReceiver } from './exchange/receiver.ts'
 import type { ExchangeSender } from './exchange/sender.ts'
 import { Gate } from './gate.ts'
+import { blame, type LetterBox, type Posted } from './letter-box.ts'
 import type { StepTotals, Tickets, ToLane } from './messages.ts'
+import { Origin } from './origin.ts'
 import { shareBatch } from './shared-batch.ts'
 import { thrownAway } from './shared-blocks.ts'
 import type { StateChain } from './state/state-chain.ts'
@@ -28,12 +31,22 @@ export interface StageSteps {
       /** The step whose event time it goes by; its own unless it is a part of another. */
       readonly timeOf?: string
       readonly chain?: StateChain
+      /** Whose dead letters its bad rows are. */
+      readonly part?: string | undefined
     }
   >
   readonly writers: ReadonlyMap<string, SinkWriter>
   /** Exchanges that rows leave by, and those that they come from. */
   readonly senders: ReadonlyMap<string, ExchangeSender>
   readonly receivers: ReadonlyMap<string, { readonly receiver: ExchangeReceiver; readonly edges: readonly Edge[] }>
+  readonly letters?: StageLetters | undefined
+}
+
+/** Where the plan has dead letters. */
+export interface StageLetters {
+  readonly box: LetterBox
+  /** Steps whose rows are records of a source, with the step in front that may have taken some out. */
+  readonly linedUp: ReadonlyMap<string, string | undefined>
 }
 
 /** What a stage did between two barriers. */
@@ -57,6 +70,8 @@ export class Stage {
   readonly #gate = new Gate()
   readonly #tally = new Tally()
   #given = new Map<string, number>()
+  /** The records that are on their way through the steps, where bad ones of them can be put aside. */
+  #origin: { readonly records: Origin; readonly letters: StageLetters } | undefined
   /** Between `begin` and `rollback`: a barrier that waited while the checkpoint was thrown away cuts nothing. */
   #isOpen = false
 
@@ -103,7 +118,24 @@ export class Stage {
   /** Rows of a source enter the flow. */
   async read(source: string, edges: readonly Edge[], batch: Batch): Promise<void> {
     this.#tally.read(source, batch.rows, batch.bytes)
-    await this.emit(source, edges, batch)
+    const { letters } = this.#steps
+    if (letters === undefined || batch.body.kind !== 'bytes') return this.emit(source, edges, batch)
+    const kept = shareBatch(batch, 2)
+    this.#origin = { records: new Origin(source, kept, batch.body), letters }
+    try {
+      await this.emit(source, edges, kept)
+    } finally {
+      this.#origin = undefined
+      kept.release()
+    }
+  }
+
+  /** Records of a source that go to no step: their dead letters enter the flow. */
+  async post(source: string, posted: readonly Posted[]): Promise<void> {
+    for (const { step, edges, batch } of posted) {
+      this.#tally.read(source, batch.rows, 0)
+      await this.emit(step, edges, batch)
+    }
   }
 
   /** Hands the rows of a step on to those that read them. */
@@ -131,7 +163,7 @@ export class Stage {
     for (const sender of this.#steps.senders.values()) sender.cut(message.checkpoint)
     const cutting = [...this.#steps.writers].map(async ([id, writer]): Promise<[string, CutResult]> => {
       const next = { checkpoint: message.next.checkpoint, ticket: ticketOf(message.next.tickets, id) }
-      return [id, await writer.cut(next)]
+      return [id, await blame(id, writer.cut(next))]
     })
     const writers = Promise.all(cutting)
     writers.catch(() => undefined)
@@ -218,7 +250,7 @@ export class Stage {
     if (writer !== undefined) {
       // Rolled back while another writer had the item: what it holds is read again, and nothing is written before `begin`.
       if (!this.#isOpen) return batch.release()
-      await writer.write(batch)
+      await blame(to, writer.write(batch))
       this.#given.set(to, (this.#given.get(to) ?? 0) + rows)
       this.#tally.written(to, rows, bytes)
       return
@@ -232,13 +264,36 @@ export class Stage {
     const step = this.#steps.operators.get(to)
     assert(step !== undefined, `there is a step "${to}"`)
     let rowsOut = 0
-    await step.operator.process(batch, {
+    let dead = 0
+    const putAside = this.#putAside(to, step.part)
+    const process = step.operator.process(batch, {
       emit: async (output, made) => {
         rowsOut += made.rows
         await this.emit(to, step.outputs[output] ?? [], made)
       },
+      ...(putAside && {
+        setAside: async (faults) => {
+          dead += faults.length
+          await putAside(faults)
+        },
+      }),
     })
-    this.#tally.step(to, rows, rowsOut)
+    await blame(step.part, process)
+    this.#tally.step(to, rows - dead, rowsOut)
+  }
+
+  /** How a step gets rid of bad records, if those that it reads are at hand. */
+  #putAside(id: string, part: string | undefined): ((faults: readonly RecordFault[]) => Promise<void>) | undefined {
+    const origin = this.#origin
+    if (origin === undefined || !origin.letters.linedUp.has(id)) return undefined
+    const { records, letters } = origin
+    return async (faults) => {
+      const step = { id, part, behind: letters.linedUp.get(id) }
+      const { posted, again } = records.setAside(step, faults, letters.box)
+      // A record that goes several ways and fails on two of them is one dead letter.
+      this.#tally.copied(-again)
+      for (const { step: at, edges, batch } of posted) await this.emit(at, edges, batch)
+    }
   }
 }
 

@@ -52,6 +52,12 @@ export function withMetadata(
       let text = ''
       for (let index = 0; index < keys.length; index++) text += keys[index] + (readers[index]?.(row) ?? 'null')
       const brace = piece.buffer.indexOf(OPEN_BRACE, start)
+      // No object: it stays as it is, and is refused where it is decoded.
+      if (brace === -1 || brace >= end) {
+        copy(start, end + 1)
+        start = end + 1
+        continue
+      }
       write(isEmptyObject(piece.buffer, brace + 1) ? text : text + ',')
       copy(brace + 1, end + 1)
     }

@@ -1,17 +1,17 @@
 import type { Batch } from '../core/batch.ts'
 import { assert } from '../core/assert.ts'
-import type { MillraceError } from '../core/errors.ts'
 import { formatColumnType, type Column } from '../dataplane/index.ts'
 import type { ModuleWork } from './step.ts'
 import { columnsOf } from './columns.ts'
 import type { TransformContext, TransformFunction } from './define-transform.ts'
 import { importTransform } from './import-transform.ts'
 import type { LaneOperator, OperatorContext, OperatorOutput } from './operator.ts'
-import { poisonError } from './record-place.ts'
+import { poisonError, RowsAtFault, type RecordFault } from './record-place.ts'
 import { emptyRow, type Row } from './row-lines.ts'
 import { takeValue, ValueFault } from './row-values.ts'
 
 type UserFunction = TransformFunction<Row, Row>
+type Fault = (column: string, reason: string) => RowsAtFault
 
 /** The user's own TypeScript function, called row by row. */
 export function createModuleOperator(step: ModuleWork, context: OperatorContext): LaneOperator {
@@ -52,7 +52,9 @@ class ModuleOperator implements LaneOperator {
     try {
       const { split, from, next, bytes } = batch
       assert(batch.body.kind === 'rows', 'a query step gives rows to user functions')
-      const rows = await this.#apply(batch, batch.body.rows)
+      const faults: RecordFault[] = []
+      const rows = await this.#apply(batch, batch.body.rows, out.setAside === undefined ? undefined : faults)
+      if (faults.length > 0) await out.setAside?.(faults)
       const body = { kind: 'rows', rows, schema: this.#step.schema } as const
       result = { kind: 'batch', split, from, next, bytes, body, rows: rows.length, release() {} }
     } finally {
@@ -63,32 +65,44 @@ class ModuleOperator implements LaneOperator {
 
   async close(): Promise<void> {}
 
-  async #apply(batch: Batch, rows: readonly Row[]): Promise<Row[]> {
+  /** Bad rows are put into `aside`, or throw. */
+  async #apply(batch: Batch, rows: readonly Row[], aside: RecordFault[] | undefined): Promise<Row[]> {
     const transform = this.#transform
     assert(transform !== undefined, 'the operator was opened')
     const context: TransformContext = Object.freeze({ step: this.#step.id, split: batch.split })
     const results: Row[] = []
     for (const [index, row] of rows.entries()) {
-      const fault = (column: string, reason: string): MillraceError =>
-        poisonError(this.#step.id, batch, [{ row: index, column, reason }])
-      let returned: Awaited<ReturnType<UserFunction>>
+      const fault: Fault = (column, reason) => new RowsAtFault([{ row: index, column, reason, isOfStep: true }])
       try {
-        const answer = transform(row, context)
+        const answer = this.#call(transform, row, context, fault)
         // Most functions are synchronous; awaiting their rows would cost more than many of them do.
-        returned = answer instanceof Promise ? await answer : answer
+        const returned = answer instanceof Promise ? await answer.catch((thrown) => this.#threw(thrown, fault)) : answer
+        if (returned === null || returned === undefined) continue
+        const made = Array.isArray(returned) ? (returned as readonly Row[]) : [returned as Row]
+        results.push(...made.map((one) => this.#checked(one, row, fault)))
       } catch (thrown) {
-        throw fault('', `the function threw ${describeThrown(thrown)}`)
-      }
-      if (returned === null || returned === undefined) continue
-      for (const one of Array.isArray(returned) ? (returned as readonly Row[]) : [returned as Row]) {
-        results.push(this.#checked(one, row, fault))
+        if (!(thrown instanceof RowsAtFault)) throw thrown
+        if (aside === undefined) throw poisonError(this.#step.id, batch, thrown.faults)
+        aside.push(...thrown.faults)
       }
     }
     return results
   }
 
+  #call(transform: UserFunction, row: Row, context: TransformContext, fault: Fault): ReturnType<UserFunction> {
+    try {
+      return transform(row, context)
+    } catch (thrown) {
+      return this.#threw(thrown, fault)
+    }
+  }
+
+  #threw(thrown: unknown, fault: Fault): never {
+    throw fault('', `the function threw ${describeThrown(thrown)}`)
+  }
+
   /** The declared columns of a returned row in their exact forms. */
-  #checked(returned: unknown, from: Row, fault: (column: string, reason: string) => MillraceError): Row {
+  #checked(returned: unknown, from: Row, fault: Fault): Row {
     if (typeof returned !== 'object' || returned === null || Array.isArray(returned)) {
       throw fault('', 'the function has to return a row object, a list of them, or null')
     }

@@ -1,6 +1,7 @@
 import type { Batch } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
 import type { LaneDatabase } from '../dataplane/index.ts'
+import type { RecordFault } from './record-place.ts'
 
 /** A transform in a lane. Calls never overlap. */
 export interface LaneOperator {
@@ -26,6 +27,11 @@ export interface LaneOperator {
 export interface OperatorOutput {
   /** Hands on to output number `output` of the step; resolves when the consumers have taken it (back-pressure). */
   emit(output: number, batch: Batch): Promise<void>
+  /**
+   * Takes the records of the batch that are at fault, by their numbers in it: then the others go on without them. To be
+   * called before the first `emit`. Absent: bad records throw POISON.
+   */
+  setAside?(faults: readonly RecordFault[]): Promise<void>
 }
 
 export interface OperatorBarrier {

@@ -10,12 +10,13 @@ import {
   type InputRelation,
   type LaneDatabase,
   type Query,
+  type RowError,
 } from '../dataplane/index.ts'
 import type { QueryWork } from './step.ts'
 import { columnsOf } from './columns.ts'
 import { HOUSE_CSV } from './house-csv.ts'
 import { withMetadata } from './metadata-columns.ts'
-import { poisonError, type RecordFault } from './record-place.ts'
+import { RowsAtFault, type RecordFault } from './record-place.ts'
 import { writeRows } from './row-lines.ts'
 
 /** The name under which queries know what was staged. */
@@ -70,20 +71,28 @@ export class QueryInput {
   }
 
   /**
-   * Makes the batch readable. Returns the bytes to hand to direct queries.
+   * The records of a batch as lines; nothing for a table.
    *
-   * @throws MillraceError `POISON` with the places of records that cannot be decoded.
+   * @throws RowsAtFault for records that are no text.
    */
-  async stage(batch: Batch): Promise<BytesPiece | undefined> {
-    if (batch.body.kind === 'table') {
+  piece(batch: Batch): BytesPiece | undefined {
+    return batch.body.kind === 'table' ? undefined : this.#pieceOf(batch)
+  }
+
+  /**
+   * Makes a batch, or what is left of its records, readable. Returns the bytes to hand to direct queries.
+   *
+   * @throws RowsAtFault for records that cannot be decoded.
+   */
+  async stage({ body }: Batch, piece: BytesPiece | undefined): Promise<BytesPiece | undefined> {
+    if (body.kind === 'table') {
       assert(!this.isDirect, 'the plan said that this step reads tables')
-      await this.#pointAt(batch.body.relation)
+      await this.#pointAt(body.relation)
       return undefined
     }
-    const piece = this.#pieceOf(batch)
     if (this.#decoder === undefined) return piece
     const result = await this.#decoder.run(piece)
-    if (!result.ok) throw poisonError(this.#step.id, batch, result.errors)
+    if (!result.ok) throw new RowsAtFault(faultsOf(result.errors))
     await this.#pointAt(this.#decoded)
     return undefined
   }
@@ -114,13 +123,13 @@ export class QueryInput {
 
   #pieceOf(batch: Batch): BytesPiece {
     const { body, rows } = batch
-    const { input, metadata, id } = this.#step
+    const { input, metadata } = this.#step
     assert(body.kind === 'bytes' || body.kind === 'rows', 'tables and Parquet have no lines')
     if (body.kind === 'rows') return whole(writeRows(body.rows, columnsOf(input.schema)), rows)
     assert(body.separator === 0x0a, 'the plan gives line feeds to steps that decode')
     if (input.encoding === 'raw') {
       const column = input.schema[0]?.name ?? ''
-      const lines = rawLines(body, rows, (row, reason) => poisonError(id, batch, [{ row, column, reason }]))
+      const lines = rawLines(body, rows, (row, reason) => new RowsAtFault([{ row, column, reason }]))
       return this.#withMetadata(
         body,
         whole(
@@ -141,6 +150,11 @@ export class QueryInput {
     if (metadata.length === 0) return piece
     return withMetadata(piece, body.metadata, columnsOf(metadata), input.encoding === 'csv' ? 'csv' : 'json')
   }
+}
+
+/** What the data plane says of rows, in the words of records. */
+export function faultsOf(errors: readonly RowError[]): RecordFault[] {
+  return errors.map(({ row, column, reason, isOfSql = false }) => ({ row, column, reason, isOfStep: isOfSql }))
 }
 
 function whole(buffer: Buffer, rows: number): BytesPiece {

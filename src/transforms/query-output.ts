@@ -14,8 +14,8 @@ import { readableSelect, readRows } from './row-lines.ts'
 import type { QueryWork, QueryWorkOutput } from './step.ts'
 import { columnsOf } from './columns.ts'
 import { HOUSE_CSV } from './house-csv.ts'
-import { STAGED, type QueryInput } from './query-input.ts'
-import { poisonError, type RecordFault } from './record-place.ts'
+import { faultsOf, STAGED, type QueryInput } from './query-input.ts'
+import { RowsAtFault, type RecordFault } from './record-place.ts'
 
 /** Buffers of one output that wait for the next batch. */
 const FREE_BUFFERS = 4
@@ -70,11 +70,17 @@ export class QueryBranch {
     return new QueryBranch({ step, output, table, database, input, query })
   }
 
-  /** What comes of the staged batch. Its rows may be none; then it still has to be released. */
-  async run(batch: Batch, piece: BytesPiece | undefined): Promise<Batch> {
+  /**
+   * What comes of the staged batch, of which `rows` are left. Those that come of it may be none; then it still has to be
+   * released.
+   *
+   * @throws RowsAtFault for rows on which the SQL fails.
+   */
+  async run(batch: Batch, piece: BytesPiece | undefined, rows: number): Promise<Batch> {
     const target = this.#free.pop()
-    const result = piece === undefined ? await this.#runOnTable(batch, target) : await this.#query.run(piece, target)
-    if (!result.ok) throw poisonError(this.#step.id, batch, result.errors)
+    const result =
+      piece === undefined ? await this.#runOnTable(batch, rows, target) : await this.#query.run(piece, target)
+    if (!result.ok) throw new RowsAtFault(faultsOf(result.errors))
     const { format, schema } = this.#output
     const base = { kind: 'batch', split: batch.split, from: batch.from, next: batch.next, rows: result.rows } as const
     if (format.kind === 'table') {
@@ -99,13 +105,13 @@ export class QueryBranch {
     this.#query.close()
   }
 
-  async #runOnTable(batch: Batch, target: Buffer | undefined): ReturnType<Query['run']> {
+  async #runOnTable(batch: Batch, rows: number, target: Buffer | undefined): ReturnType<Query['run']> {
     try {
       return await this.#query.run(undefined, target)
     } catch (thrown) {
       if (!isDataFault(thrown)) throw thrown
-      const faults = await this.#findFaults(batch, 0, batch.rows)
-      if (faults.length > 0) throw poisonError(this.#step.id, batch, faults)
+      const faults = await this.#findFaults(batch, 0, rows)
+      if (faults.length > 0) throw new RowsAtFault(faults)
       throw new MillraceError(`step ${this.#step.id}: the SQL fails (${classOf(thrown)}), but on no single record`, {
         code: 'POISON',
         retry: 'halt',
@@ -123,7 +129,7 @@ export class QueryBranch {
     } catch (thrown) {
       if (!isDataFault(thrown)) throw thrown
       if (to - from <= 1)
-        return [{ row: from, column: '', reason: `the SQL fails on this record (${classOf(thrown)})` }]
+        return [{ row: from, column: '', reason: `the SQL fails on this record (${classOf(thrown)})`, isOfStep: true }]
       const middle = (from + to) >>> 1
       const left = await this.#findFaults(batch, from, middle)
       return left.length > 0 ? left : await this.#findFaults(batch, middle, to)

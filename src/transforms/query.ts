@@ -1,8 +1,11 @@
+import { assert } from '../core/assert.ts'
 import type { Batch } from '../core/batch.ts'
+import { withoutRows, type BytesPiece, type RowError } from '../dataplane/index.ts'
 import type { QueryWork } from './step.ts'
 import type { LaneOperator, OperatorContext, OperatorOutput } from './operator.ts'
 import { QueryInput } from './query-input.ts'
 import { QueryBranch } from './query-output.ts'
+import { poisonError, rowBefore, RowsAtFault, type RecordFault } from './record-place.ts'
 
 /** Row-wise SQL over one batch at a time, in the lane's DuckDB. */
 export function createQueryOperator(step: QueryWork, context: OperatorContext): LaneOperator {
@@ -30,7 +33,7 @@ class QueryOperator implements LaneOperator {
   }
 
   async process(batch: Batch, out: OperatorOutput): Promise<void> {
-    const made = await this.#run(batch)
+    const made = await this.#run(batch, out)
     try {
       for (const [index, result] of made.entries()) {
         if (result.rows === 0) continue
@@ -50,17 +53,60 @@ class QueryOperator implements LaneOperator {
   }
 
   /** Everything that comes of the batch: nothing is emitted before the last output has succeeded. */
-  async #run(batch: Batch): Promise<Batch[]> {
-    const made: Batch[] = []
+  async #run(batch: Batch, out: OperatorOutput): Promise<Batch[]> {
+    const aside: RecordFault[] = []
+    let piece: BytesPiece | undefined
     try {
-      const piece = await this.#input?.stage(batch)
-      for (const branch of this.#branches) made.push(await branch.run(batch, piece))
-      return made
-    } catch (thrown) {
-      for (const result of made) result.release()
-      throw thrown
+      for (;;) {
+        try {
+          piece ??= this.#input?.piece(batch)
+          const made = piece?.rows === 0 ? [] : await this.#runOn(batch, piece)
+          if (aside.length > 0) await out.setAside?.(aside.toSorted((left, right) => left.row - right.row))
+          return made
+        } catch (thrown) {
+          if (!(thrown instanceof RowsAtFault)) throw thrown
+          if (out.setAside === undefined || piece === undefined) throw poisonError(this.#step.id, batch, thrown.faults)
+          const faults = thrown.faults.toSorted((left, right) => left.row - right.row)
+          aside.push(...inBatch(faults, aside))
+          piece = withoutRows(piece, linesOf(piece, faults)).rest
+        }
+      }
     } finally {
       batch.release()
     }
   }
+
+  async #runOn(batch: Batch, piece: BytesPiece | undefined): Promise<Batch[]> {
+    const made: Batch[] = []
+    try {
+      const staged = await this.#input?.stage(batch, piece)
+      const rows = piece?.rows ?? batch.rows
+      for (const branch of this.#branches) made.push(await branch.run(batch, staged, rows))
+      return made
+    } catch (thrown) {
+      for (const result of made) result.release()
+      throw thrown
+    }
+  }
+}
+
+/** Numbers of rows in what was left of a batch, as numbers in the whole batch. */
+function inBatch(faults: readonly RecordFault[], aside: readonly RecordFault[]): RecordFault[] {
+  const gone = aside.map(({ row }) => row).sort((left, right) => left - right)
+  return faults.map((fault) => ({ ...fault, row: rowBefore(fault.row, gone) }))
+}
+
+const NEWLINE = 0x0a
+
+/** Where rows stand in a piece. */
+function linesOf(piece: BytesPiece, faults: readonly RecordFault[]): RowError[] {
+  let row = 0
+  let byteStart = 0
+  return faults.map((fault) => {
+    for (; row < fault.row; row++) byteStart = piece.buffer.indexOf(NEWLINE, byteStart) + 1
+    const newline = piece.buffer.indexOf(NEWLINE, byteStart)
+    const byteEnd = newline === -1 || newline >= piece.length ? piece.length : newline
+    assert(byteStart < piece.length, 'a row at fault is one of the piece')
+    return { ...fault, byteStart, byteEnd }
+  })
 }

@@ -8,6 +8,28 @@ export interface RecordFault {
   readonly row: number
   readonly column: string
   readonly reason: string
+  /** The record could be decoded; the step fails on its values. */
+  readonly isOfStep?: boolean
+}
+
+/** Rows of a piece that cannot be carried, and where they stand in it. Nothing of the piece was handed on. */
+export class RowsAtFault extends Error {
+  readonly faults: readonly RecordFault[]
+
+  constructor(faults: readonly RecordFault[]) {
+    super(`${faults.length} rows are at fault`)
+    this.faults = faults
+  }
+}
+
+/** The number that a row had before rows were taken out, in their order. */
+export function rowBefore(row: number, gone: readonly number[]): number {
+  let before = row
+  for (const taken of gone) {
+    if (taken > before) break
+    before += 1
+  }
+  return before
 }
 
 /**
