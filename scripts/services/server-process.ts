@@ -14,6 +14,8 @@ export interface ServerProcessOptions {
   readonly uid?: number | undefined
   /** The server goes on when this process ends. */
   readonly isDetached: boolean
+  /** Where it runs. Default: where this process does. */
+  readonly directory?: string
   /** The signal that asks it to end soon and in good order. */
   readonly endSignal: 'SIGTERM' | 'SIGINT'
   /** What it prints when it ends at once for a reason that passes, such as the remains of its killed predecessor. */
@@ -59,12 +61,13 @@ export class ServerProcess {
   }
 
   #launch(): void {
-    const { logFile, isDetached } = this.#options
+    const { logFile, isDetached, directory } = this.#options
     const log = openSync(logFile, 'a')
     const [program = '', ...args] = [...this.#guard(), ...this.#options.command]
     const child = spawn(program, args, {
       stdio: ['ignore', log, log],
       detached: isDetached,
+      ...(directory !== undefined && { cwd: directory }),
       env: { ...process.env, ...this.#options.env },
     })
     closeSync(log)

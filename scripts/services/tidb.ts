@@ -90,6 +90,8 @@ export async function startTidb(options: DatabaseServiceOptions = {}): Promise<D
     command: [program, '-config', settings],
     logFile: path.join(dataDir, 'server.log'),
     isDetached: options.detached === true,
+    // It writes records of scarce memory beside itself.
+    directory: dataDir,
     endSignal: 'SIGTERM',
     isUp: () => makeTestUser(port),
   })
