@@ -4,9 +4,11 @@ import { toMillraceError } from '../../../core/errors.ts'
 import { formatDuration } from '../../../core/options.ts'
 import { safeDowntimeFindings } from '../../../core/preflight-rules.ts'
 import { isKafkaError, KafkaAdmin, type KafkaClient } from '../../../clients/kafka/index.ts'
-import type { KafkaSinkOptions } from './options.ts'
+import { isBinary, type KafkaSinkOptions } from './options.ts'
 import { hasTopic } from './progress.ts'
+import { recordSql } from './record-columns.ts'
 import { neededTimeoutMs } from './timeouts.ts'
+import { checkValueFormat } from './value-format.ts'
 
 /** Default of brokers (transaction.max.timeout.ms). */
 const BROKER_TIMEOUT_MS = 900_000
@@ -25,6 +27,7 @@ export async function checkKafkaSink(
       ...replicaFindings(options.topic, configs),
       ...cleanupFindings(options, configs),
       ...(await progressFindings(options, client)),
+      ...(await formatFindings(options, context)),
       ...timeoutFindings(options, await brokerTimeoutMs(admin), context),
     ]
   } catch (thrown) {
@@ -87,6 +90,20 @@ function replicaFindings(topic: string, configs: ReadonlyMap<string, string | nu
 function cleanupFindings({ topic, key }: KafkaSinkOptions, configs: ReadonlyMap<string, string | null>): Finding[] {
   if (key !== undefined || !(configs.get('cleanup.policy') ?? '').includes('compact')) return []
   return [error(`${topic} is compacted: its records need keys`, 'Name the columns of the key in `key`.', 'topic')]
+}
+
+/** Do the columns fit the schema of the values, and does the registry take it? */
+async function formatFindings(options: KafkaSinkOptions, context: PreflightContext): Promise<Finding[]> {
+  if (!isBinary(options) || context.schema === undefined) return []
+  const sql = recordSql(options, context.schema)
+  if (!('value' in sql)) return []
+  try {
+    await checkValueFormat(options, sql.valueColumns, context.baseDirectory)
+    return []
+  } catch (thrown) {
+    const { code, message, remedy } = toMillraceError(thrown)
+    return [{ severity: 'error', code, message, hint: remedy, path: [options.registry ? 'registry' : 'format'] }]
+  }
 }
 
 async function progressFindings({ progressTopic }: KafkaSinkOptions, client: KafkaClient): Promise<Finding[]> {

@@ -1,10 +1,18 @@
 import { z } from 'zod'
 import { duration, identifier, integer, oneOrMany, properties, size } from '../../../core/options.ts'
+import type { RegistryOptions } from '../../../clients/schema-registry/index.ts'
+import { registryOption } from '../registry-option.ts'
 import { connectionOptions, type KafkaConnectionOptions } from '../connection-options.ts'
 
 export interface KafkaSinkOptions extends KafkaConnectionOptions {
   readonly topic: string
-  readonly format: 'json' | 'raw'
+  readonly format: 'json' | 'raw' | 'avro' | 'protobuf' | 'debezium-json'
+  readonly registry?: RegistryOptions | undefined
+  readonly schemaFile?: string | undefined
+  readonly message?: string | undefined
+  readonly subject?: string | undefined
+  readonly register: boolean
+  readonly table?: string | undefined
   readonly value?: readonly string[] | undefined
   readonly key?: readonly string[] | undefined
   readonly partition?: string | undefined
@@ -32,9 +40,33 @@ export const kafkaSinkOptions: z.ZodType<KafkaSinkOptions> = z
       .describe('Topic to write to; it has to exist.')
       .meta({ examples: ['orders'] }),
     format: z
-      .enum(['json', 'raw'])
+      .enum(['json', 'raw', 'avro', 'protobuf', 'debezium-json'])
       .default('json')
-      .describe('json: values are JSON objects. raw: the source’s records as they are, or the one column in `value`.'),
+      .describe(
+        'json: values are JSON objects. raw: the source’s records as they are, or the one column in `value`. avro, protobuf: one record or message for each row. debezium-json: Debezium’s envelope, with the row in `after`, or in `before` where `__op` is 1.',
+      ),
+    registry: registryOption.describe(
+      'Of avro and protobuf: the schema registry (Confluent’s API) whose ids values begin with. Without one they are the bare record or message.',
+    ),
+    schemaFile: identifier(1024)
+      .optional()
+      .describe('Of avro and protobuf: the file (.avsc, .proto) with the schema. Default: it is made of the columns.')
+      .meta({ examples: ['order.avsc'] }),
+    message: identifier()
+      .optional()
+      .describe('Of protobuf with a schema: the name of the message. Default: the first one of the file.'),
+    subject: identifier(1024)
+      .optional()
+      .describe('Of a registry: the subject of the schema. Default: the topic and `-value`.'),
+    register: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Of a registry: registers the schema at the start. With `false` it has to be there: the one in `schemaFile`, or else the newest of the subject is used.',
+      ),
+    table: identifier(1024)
+      .optional()
+      .describe('Of debezium-json: `database.table` in `source`. Default: the last two parts of the topic’s name.'),
     value: oneOrMany(identifier())
       .optional()
       .describe('Columns of the value. Default: all. With `format: raw` one column, text or binary.'),
@@ -88,6 +120,23 @@ export const kafkaSinkOptions: z.ZodType<KafkaSinkOptions> = z
       const message = `is not a setting of this sink; there is ${KNOWN_PROPERTIES.join(', ')}`
       context.addIssue({ code: 'custom', path: ['properties', key], message })
     }
+    for (const name of ['registry', 'schemaFile'] as const) {
+      if (options[name] === undefined || isBinary(options)) continue
+      context.addIssue({ code: 'custom', path: [name], message: 'belongs to avro and protobuf' })
+    }
+    if (options.subject !== undefined && options.registry === undefined)
+      context.addIssue({ code: 'custom', path: ['subject'], message: 'needs a `registry`' })
+    if (!options.register && options.registry === undefined)
+      context.addIssue({ code: 'custom', path: ['register'], message: 'needs a `registry`' })
+    if (options.message !== undefined && options.format !== 'protobuf')
+      context.addIssue({ code: 'custom', path: ['message'], message: 'belongs to protobuf' })
+    if (options.table !== undefined && options.format !== 'debezium-json')
+      context.addIssue({ code: 'custom', path: ['table'], message: 'belongs to debezium-json' })
     if (options.format === 'raw' && (options.value?.length ?? 1) !== 1)
       context.addIssue({ code: 'custom', path: ['value'], message: 'a raw value is one column' })
   })
+
+/** Whether values are no text, but made of columns by a schema. */
+export function isBinary({ format }: { readonly format: KafkaSinkOptions['format'] }): boolean {
+  return format === 'avro' || format === 'protobuf'
+}

@@ -3,20 +3,25 @@ import type { Schema } from '../../../core/schema.ts'
 import { quoteName } from '../../../dataplane/sql-text.ts'
 import { parseColumnType, type Column, type ColumnType } from '../../../dataplane/types.ts'
 import { jsonRowSql } from '../../../dataplane/output.ts'
-import type { KafkaSinkOptions } from './options.ts'
+import { cellsSql } from '../../../formats/binary-rows/cells.ts'
+import { debeziumColumns, debeziumSql, debeziumTable } from './debezium-sql.ts'
+import { isBinary, type KafkaSinkOptions } from './options.ts'
 
 /** Says that a row is a deletion, where rows are changes: 1 deletes, 0 does not. */
 const CHANGE = '__op'
 
 /** Whether records are made of columns. Otherwise they are values and nothing else, as they came. */
 export function readsColumns(options: KafkaSinkOptions): boolean {
-  const { value, key, partition, headers, timestamp } = options
-  return [value, key, partition, headers, timestamp].some((option) => option !== undefined)
+  const { value, key, partition, headers, timestamp, format } = options
+  const isMade = format !== 'json' && format !== 'raw'
+  return isMade || [value, key, partition, headers, timestamp].some((option) => option !== undefined)
 }
 
 /** The parts of a record as SQL over the rows; NULL where a record has none. */
 interface RecordSql {
   readonly value: string
+  /** What the value is made of. */
+  readonly valueColumns: readonly Column[]
   readonly key: string
   readonly isValueHex: boolean
   readonly isKeyHex: boolean
@@ -28,28 +33,45 @@ interface RecordSql {
   readonly timestamp: string
 }
 
-/** The parts of a record as SQL, or what is wrong with the options over these columns. */
-export function recordSql(options: KafkaSinkOptions, schema: Schema): RecordSql | readonly Finding[] {
+/**
+ * The parts of a record as SQL, or what is wrong with the options over these columns. `cells` are the columns of a binary
+ * value in the order that its format wants.
+ */
+export function recordSql(
+  options: KafkaSinkOptions,
+  schema: Schema,
+  cells?: readonly Column[],
+): RecordSql | readonly Finding[] {
   const columns: Column[] = schema.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable }))
   const byName = new Map(columns.map((column) => [column.name, column]))
   const findings = findingsOf(options, byName)
   if (findings.length > 0) return findings
   const chosen = (names: readonly string[]): Column[] => names.flatMap((name) => byName.get(name) ?? [])
-  const { key, partition, headers, timestamp } = options
+  const { format, key, partition, headers, timestamp, topic } = options
   // Changes of rows with a key: a deletion is a record without a value, and the column itself says nothing else.
-  const isChange = key !== undefined && byName.has(CHANGE)
-  const rest = columns.filter(({ name }) => !isChange || name !== CHANGE)
+  const isDebezium = format === 'debezium-json'
+  const isChange = key !== undefined && byName.has(CHANGE) && !isDebezium
+  const rest = isDebezium ? debeziumColumns(columns) : columns.filter(({ name }) => !isChange || name !== CHANGE)
   const valueColumns = options.value === undefined ? rest : chosen(options.value)
   const [only] = valueColumns
-  const isRaw = options.format === 'raw' && only !== undefined
-  const value = isRaw ? textSql(only) : jsonRowSql(valueColumns)
+  const isRaw = format === 'raw' && only !== undefined
+  const value = isRaw
+    ? textSql(only)
+    : isDebezium
+      ? debeziumSql(valueColumns, byName, debeziumTable(options.table, topic))
+      : isBinary(options)
+        ? cellsSql(cells ?? valueColumns)
+        : jsonRowSql(valueColumns)
   const keyColumns = chosen(key ?? [])
   const [onlyKey] = keyColumns
+  // Debezium's keys are always objects.
+  const isPlainKey = keyColumns.length === 1 && !isDebezium
   return {
     value: isChange ? `CASE WHEN ${quoteName(CHANGE)} = 1 THEN NULL ELSE ${value} END` : value,
+    valueColumns,
     isValueHex: isRaw && only.type.kind === 'blob',
-    key: onlyKey === undefined ? 'NULL' : keyColumns.length === 1 ? textSql(onlyKey) : jsonRowSql(keyColumns),
-    isKeyHex: keyColumns.length === 1 && onlyKey?.type.kind === 'blob',
+    key: onlyKey === undefined ? 'NULL' : isPlainKey ? textSql(onlyKey) : jsonRowSql(keyColumns),
+    isKeyHex: isPlainKey && onlyKey?.type.kind === 'blob',
     partition: partition === undefined ? 'NULL' : quoteName(partition),
     headers: headers === undefined ? 'NULL' : `CAST(${quoteName(headers)} AS VARCHAR)`,
     timestamp: timestamp === undefined ? 'NULL' : `epoch_ms(${quoteName(timestamp)})`,

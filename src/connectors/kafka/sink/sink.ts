@@ -8,8 +8,9 @@ import { checkKafkaSink } from './check.ts'
 import { KafkaCoordinator } from './coordinator.ts'
 import { ValuesEncoder, type RecordEncoder } from './encoder.ts'
 import { LaneProducer } from './lane-producer.ts'
-import type { KafkaSinkOptions } from './options.ts'
-import { readsColumns } from './record-columns.ts'
+import { isBinary, type KafkaSinkOptions } from './options.ts'
+import { readsColumns, recordSql } from './record-columns.ts'
+import { openValueFormat } from './value-format.ts'
 import { KafkaWriter } from './writer.ts'
 
 /** Writes a topic in transactions, one for each lane and checkpoint. */
@@ -37,8 +38,13 @@ export class KafkaSink implements Sink {
   async #openEncoder(context: LaneContext): Promise<RecordEncoder> {
     if (!readsColumns(this.#options)) return new ValuesEncoder()
     assert(context.schema !== undefined, 'the plan knows the columns that records are made of')
-    const { TableEncoder } = await import('./table-encoder.ts')
+    const { noRecord, TableEncoder } = await import('./table-encoder.ts')
+    const sql = recordSql(this.#options, context.schema)
+    if (!('value' in sql)) throw noRecord(sql)
+    const format = isBinary(this.#options)
+      ? await openValueFormat(this.#options, sql.valueColumns, context.baseDirectory)
+      : undefined
     // The lane's database is the data plane's; core hands it on without knowing it.
-    return new TableEncoder((await context.database()) as LaneDatabase, context.schema, this.#options)
+    return new TableEncoder((await context.database()) as LaneDatabase, context.schema, this.#options, format)
   }
 }

@@ -11,9 +11,12 @@ import {
   RecordTarget,
 } from '../../../clients/kafka/index.ts'
 import { openLaneDatabase } from '../../../dataplane/index.ts'
-import { kafkaSinkOptions } from './options.ts'
+import { SchemaRegistryServer } from '../../../testkit/schema-registry.ts'
+import { isBinary, kafkaSinkOptions } from './options.ts'
 import { PartitionRouter } from './partition-router.ts'
+import { recordSql } from './record-columns.ts'
 import { TableEncoder } from './table-encoder.ts'
+import { openValueFormat } from './value-format.ts'
 
 const PARTITIONS = 5
 const NOW = 1_700_000_000_000
@@ -52,7 +55,11 @@ async function encode(options: object, values: string): Promise<Seen[]> {
     takeBuilder: () => new BatchBuilder(1 << 16),
     ship: (partition, builder) => seen.push(...recordsOf(partition, builder)),
   })
-  const encoder = new TableEncoder(database, ROWS, kafkaSinkOptions.parse({ ...BASIC, ...options }))
+  const parsed = kafkaSinkOptions.parse({ ...BASIC, ...options })
+  const sql = recordSql(parsed, ROWS)
+  assert.ok('value' in sql)
+  const format = isBinary(parsed) ? await openValueFormat(parsed, sql.valueColumns, '/') : undefined
+  const encoder = new TableEncoder(database, ROWS, parsed, format)
   const body = { kind: 'table', relation: 'given', schema: ROWS } as const
   const place = { split: 's', from: {}, next: {}, bytes: 0, release: () => undefined }
   const batch: Batch = { kind: 'batch', body, rows: Number(count), ...place }
@@ -152,6 +159,44 @@ test('a deletion of a keyed row is a record without a value, and __op is not in 
     assert.equal((JSON.parse(values.get(id) ?? '') as { id: number }).id, Number(id))
     assert.ok(!values.get(id)?.includes('__op'))
   }
+})
+
+test('Avro values begin with the id of their schema, and a deletion of a keyed row is a tombstone', async () => {
+  await using registry = await SchemaRegistryServer.start()
+  registry.add('others', { type: 'record', name: 'Other', fields: [] })
+  const options = { format: 'avro', key: 'id', value: ['name', 'id'], registry: { url: registry.url } }
+  const seen = await encode(options, [row('3', { name: `'a b\n'` }), row('4', { op: '1' })].join(', '))
+  const values = new Map(seen.map(({ key, value }) => [key?.toString(), value]))
+  // Id 2, the second branch of the union, four bytes of text, the second branch, 3.
+  assert.equal(values.get('3'), '\0\0\0\0\x02\x02\x08a b\n\x02\x06')
+  assert.equal(values.get('4'), null)
+  const fields = [
+    { name: 'name', type: ['null', 'string'], default: null },
+    { name: 'id', type: ['null', 'long'], default: null },
+  ]
+  assert.deepEqual(registry.versions('t-value'), [JSON.stringify({ type: 'record', name: 't', fields })])
+})
+
+test('Protobuf values without a registry are the bare message', async () => {
+  const [one] = await encode({ format: 'protobuf', value: ['id', 'name'] }, row('3', { name: `'ab'` }))
+  assert.equal(one?.value, '\x08\x03\x12\x02ab')
+})
+
+test('Debezium’s envelope has the row behind a change, or before its deletion, and its key as an object', async () => {
+  const options = { format: 'debezium-json', key: 'id', value: ['id', 'amount'], table: 'shop.orders' }
+  const seen = await encode(
+    options,
+    [row('1', { amount: '12345678901234.5', op: '0' }), row('2', { op: '1' })].join(', '),
+  )
+  const values = new Map(seen.map(({ key, value }) => [key?.toString(), value ?? '']))
+  const [put, gone] = [values.get('{"id":1}') ?? '', values.get('{"id":2}') ?? '']
+  assert.match(
+    put,
+    /^\{"before":null,"after":\{"id":1,"amount":12345678901234.5000\},"source":.*"op":"c","ts_ms":\d{13}\}$/,
+  )
+  const { before, after, op, source } = JSON.parse(gone) as Record<string, Record<string, unknown>>
+  assert.deepEqual([before, after, op], [{ id: 2, amount: null }, null, 'd'])
+  assert.deepEqual([source?.['db'], source?.['table']], ['shop', 'orders'])
 })
 
 test('what no record can carry is poison, without the value in the message', async () => {

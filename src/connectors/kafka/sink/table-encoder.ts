@@ -1,13 +1,17 @@
 import { assert } from '../../../core/assert.ts'
 import type { Batch } from '../../../core/batch.ts'
+import type { Finding } from '../../../core/checkpoint-types.ts'
 import { MillraceError } from '../../../core/errors.ts'
 import type { Schema } from '../../../core/schema.ts'
 import { emptyParts, encodeHeaders, partitionOfKey } from '../../../clients/kafka/index.ts'
 import { openQuery, parseColumnType, type LaneDatabase, type Query } from '../../../dataplane/index.ts'
+import { ByteWriter } from '../../../formats/binary-rows/byte-writer.ts'
+import { Cells } from '../../../formats/binary-rows/cells.ts'
 import type { RecordEncoder } from './encoder.ts'
 import type { KafkaSinkOptions } from './options.ts'
 import type { PartitionRouter } from './partition-router.ts'
 import { linesSql, recordSql } from './record-columns.ts'
+import type { ValueFormat } from './value-format.ts'
 
 /** Tables of a step come under a few names; each is planned once. */
 const QUERIES_MAX = 8
@@ -25,15 +29,17 @@ export class TableEncoder implements RecordEncoder {
   readonly #sql: Exclude<ReturnType<typeof recordSql>, readonly unknown[]>
   readonly #queries = new Map<string, Query>()
   readonly #parts = emptyParts()
+  readonly #format: ValueFormat | undefined
+  readonly #cells = new Cells()
+  readonly #value = new ByteWriter()
   #buffer: Buffer | undefined
   #at = 0
 
-  constructor(database: LaneDatabase, schema: Schema, options: KafkaSinkOptions) {
-    const sql = recordSql(options, schema)
-    if (!('value' in sql)) {
-      const message = sql.map((finding) => finding.message).join('; ')
-      throw new MillraceError(`making records of rows: ${message}`, { code: 'SCHEMA' })
-    }
+  /** `format`: how values are made that are no text. */
+  constructor(database: LaneDatabase, schema: Schema, options: KafkaSinkOptions, format?: ValueFormat) {
+    const sql = recordSql(options, schema, format?.rows.columns)
+    if (!('value' in sql)) throw noRecord(sql)
+    this.#format = format
     this.#database = database
     this.#schema = schema
     this.#sql = sql
@@ -90,6 +96,7 @@ export class TableEncoder implements RecordEncoder {
     parts.valueTo = valueBytes === undefined ? -1 : valueAt + valueBytes
     parts.headers = headerBytes === undefined ? NO_HEADERS : headersOf(buffer.toString('utf8', headersAt, valueAt))
     parts.headersTo = parts.headers.length
+    if (this.#format !== undefined && valueBytes !== undefined) this.#makeValue(this.#format, buffer, valueAt)
     if (this.#sql.isKeyHex && keyBytes !== undefined) {
       parts.key = Buffer.from(buffer.toString('latin1', keyAt, headersAt), 'hex')
       parts.keyFrom = 0
@@ -101,6 +108,18 @@ export class TableEncoder implements RecordEncoder {
       parts.valueTo = parts.value.length
     }
     router.add(parts, this.#partition(given, router.partitions))
+  }
+
+  #makeValue({ rows, head }: ValueFormat, buffer: Buffer, from: number): void {
+    const value = this.#value
+    value.reset()
+    value.copy(head, 0, head.length)
+    this.#cells.open(buffer, from)
+    rows.encode(this.#cells, value)
+    const parts = this.#parts
+    parts.value = value.buffer
+    parts.valueFrom = 0
+    parts.valueTo = value.length
   }
 
   #partition(given: number | undefined, partitions: number): number | undefined {
@@ -122,6 +141,12 @@ export class TableEncoder implements RecordEncoder {
     if (at === first) return undefined
     return isNegative ? -value : value
   }
+}
+
+/** The options do not fit the columns. */
+export function noRecord(findings: readonly Finding[]): MillraceError {
+  const message = findings.map((finding) => finding.message).join('; ')
+  return new MillraceError(`making records of rows: ${message}`, { code: 'SCHEMA' })
 }
 
 function headersOf(text: string): Buffer {
