@@ -1,7 +1,7 @@
 import type { CommitOutcome } from '../../core/checkpoint-types.ts'
 import type { ControlRow, ControlTable } from './control.ts'
 import { CHUNKS, type SqlDialect } from './dialect.ts'
-import type { SqlSinkOptions } from './options.ts'
+import type { TableSinkOptions } from './options.ts'
 import type { SqlSession } from './session.ts'
 import type { SqlCommittable } from './sql-committable.ts'
 import { dataColumns } from './stage-columns.ts'
@@ -10,7 +10,7 @@ import { countStaged } from './staged-rows.ts'
 export interface ApplyParts {
   readonly dialect: SqlDialect
   readonly control: ControlTable
-  readonly options: SqlSinkOptions
+  readonly options: TableSinkOptions
   readonly committable: SqlCommittable
   /** The epoch that applies, not the one that staged. */
   readonly epoch: number

@@ -3,11 +3,11 @@ import type { PreflightContext } from '../../core/context.ts'
 import { toMillraceError } from '../../core/errors.ts'
 import { checkTarget } from './check-target.ts'
 import type { SqlDialect } from './dialect.ts'
-import type { SqlSinkOptions } from './options.ts'
+import type { TableSinkOptions } from './options.ts'
 
 /** Can the server be reached, does it hold what the pages need, and does the table fit the rows? Changes nothing. */
 export async function checkSqlSink(
-  options: SqlSinkOptions,
+  options: TableSinkOptions,
   dialect: SqlDialect,
   { schema }: PreflightContext,
 ): Promise<readonly Finding[]> {

@@ -1,12 +1,12 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Schema } from '../../core/schema.ts'
 import { OP } from './describe-sink.ts'
-import type { SqlSinkOptions } from './options.ts'
+import type { TableSinkOptions } from './options.ts'
 import { hasSameColumns, type TargetColumn, type TargetTable } from './target.ts'
 import { typeFinding } from './type-findings.ts'
 
 /** The target as it is against the rows that will come. */
-export function checkTarget(options: SqlSinkOptions, schema: Schema, table: TargetTable | undefined): Finding[] {
+export function checkTarget(options: TableSinkOptions, schema: Schema, table: TargetTable | undefined): Finding[] {
   if (table === undefined) {
     if (options.createTable) {
       return [
@@ -31,7 +31,7 @@ export function checkTarget(options: SqlSinkOptions, schema: Schema, table: Targ
   return [...flaw, ...columnFindings(schema, table, options), ...keyFindings(options, table)]
 }
 
-function* columnFindings(schema: Schema, table: TargetTable, { key }: SqlSinkOptions): Iterable<Finding> {
+function* columnFindings(schema: Schema, table: TargetTable, { key }: TableSinkOptions): Iterable<Finding> {
   const byName = new Map(table.columns.map((column) => [column.name, column]))
   for (const column of schema) {
     if (column.name === OP) continue
@@ -63,7 +63,7 @@ function* foldingFinding({ name, isFolding }: TargetColumn, key: readonly string
   yield { severity: 'warning', code: 'SCHEMA', message, hint }
 }
 
-function* keyFindings({ key, mode, table: name }: SqlSinkOptions, table: TargetTable): Iterable<Finding> {
+function* keyFindings({ key, mode, table: name }: TableSinkOptions, table: TargetTable): Iterable<Finding> {
   const mine = table.uniqueKeys.find(({ columns }) => hasSameColumns(columns, key))
   const others = table.uniqueKeys.filter((one) => one !== mine)
   if (key.length > 0 && mine === undefined) {

@@ -4,6 +4,8 @@ import type { Delivery } from '../../core/delivery.ts'
 import type { Schema } from '../../core/schema.ts'
 import { modeOf, type SqlSinkOptions } from './options.ts'
 
+const NEWLINE = 0x0a
+
 /** Column of a change stream that says what to do with a row. */
 export const OP = '__op'
 
@@ -13,6 +15,7 @@ export function describeSqlSink(
   ask: SinkAsk,
   quote: (name: string) => string,
 ): SinkDescription {
+  if (options.routes !== undefined) return describeSeveral(options)
   const { key } = options
   const routing =
     key.length === 0
@@ -30,6 +33,37 @@ export function describeSqlSink(
     writers: 'lanes',
     ...routing,
     findings: [...findingsOf(options, ask.schema)],
+  }
+}
+
+/** Rows of several tables arrive as JSON lines, from one source that keeps the order of a key's changes. */
+function describeSeveral(options: SqlSinkOptions): SinkDescription {
+  const reason = 'rows are replaced by key before their checkpoint is published; a replay writes the same rows again'
+  return {
+    delivery: { class: 'convergent', reason, assumptions: [] },
+    takes: [{ kind: 'bytes', format: 'json', separator: NEWLINE }],
+    tables: true,
+    writers: 'lanes',
+    findings: [...severalFindings(options)],
+  }
+}
+
+function* severalFindings(options: SqlSinkOptions): Iterable<Finding> {
+  const { table, key, version, mode, createTable } = options
+  const taken: readonly (readonly [boolean, string, string, string])[] = [
+    [table !== undefined, 'table', 'routes name the tables', 'Remove `table`.'],
+    [key.length > 0, 'key', 'routes name the keys', 'Give `key` in the route.'],
+    [version !== undefined, 'version', 'rows of several tables have no version', 'Remove `version`.'],
+    [mode === 'transactional', 'mode', 'rows of several tables are written by key', 'Remove `mode`.'],
+    [
+      createTable,
+      'createTable',
+      'tables of routes are made unless createTables says otherwise',
+      'Remove `createTable`.',
+    ],
+  ]
+  for (const [isTaken, option, message, hint] of taken) {
+    if (isTaken) yield { severity: 'error', code: 'CONFIG', message, hint, path: [option] }
   }
 }
 
@@ -57,6 +91,9 @@ function* findingsOf(options: SqlSinkOptions, schema: Schema | undefined): Itera
     hint,
     path,
   })
+  if (options.table === undefined) {
+    yield refuse('no table is named', 'Name it in `table`, or give `routes`.', 'table')
+  }
   if (mode === 'upsert' && key.length === 0) {
     yield refuse('mode upsert needs to know the key of the rows', 'Name its columns in `key`.', 'key')
   }

@@ -1,5 +1,5 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
-import type { Schema } from '../../core/schema.ts'
+import type { Column } from '../../core/schema.ts'
 import type { Page } from './page.ts'
 import type { SqlSession } from './session.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
@@ -15,6 +15,8 @@ export interface PageTarget {
   readonly key: readonly string[]
   /** A row is replaced only when this column's value is not less than what is there. */
   readonly version: string | undefined
+  /** Rows lack columns of the table: they change rows that are there. */
+  readonly isPartial: boolean
   /** Rows whose key is there: `update` them, or `keep` them, because they can only be the same ones. */
   readonly whenThere: 'update' | 'keep'
 }
@@ -44,12 +46,20 @@ export interface ApplyStage extends StagePlace {
   readonly chunk: number | undefined
 }
 
+/** A column of a table that is made. */
+export interface NewColumn extends Column {
+  /** Characters of a text, as far as they are limited. */
+  readonly length?: number
+}
+
 /** What differs between servers. Everything else is standard SQL. */
 export interface SqlDialect {
   quote(name: string): string
   text(value: string): string
-  /** The schema or database, and the table. */
-  qualified(table: string): string
+  /** The schema (of Postgres) or database, that of the address unless it is named, and the table. */
+  qualified(table: string, database?: string): string
+  /** The schema or database of the address. */
+  readonly database: string
 
   /** A new connection whose transactions begin with `beginSql` and end with COMMIT or ROLLBACK. */
   open(): Promise<SqlSession>
@@ -65,13 +75,19 @@ export interface SqlDialect {
   /** Changes how long this connection waits for a lock. */
   lockWaitSql(seconds: number): string
 
-  describe(session: SqlSession, table: string): Promise<TargetTable | undefined>
+  describe(session: SqlSession, table: string, database?: string): Promise<TargetTable | undefined>
   /** Names of tables that begin with `prefix`. */
   tables(session: SqlSession, prefix: string): Promise<readonly string[]>
   /** The server's limits and settings against what the pages need. Reads only. */
   checkServer(session: SqlSession, needs: { readonly pageBytes: number }): Promise<readonly Finding[]>
-  /** Definition of a new target table for rows of this schema. */
-  createTarget(table: string, schema: Schema, key: readonly string[]): string
+  /** Definition of a new target table, whose name is quoted, for rows with these columns. */
+  createTarget(table: string, columns: readonly NewColumn[], key: readonly string[]): string
+  /** A type that holds the values of a column; texts where there is none. */
+  typeOf(column: NewColumn, isKey: boolean): string
+  /** What changes the type of a column, behind `ALTER TABLE …`. */
+  alterTypeSql(column: string, type: string): string
+  /** Makes a database or schema, unless it is there. */
+  createDatabaseSql(database: string): string
   /** Types of our own tables: whole numbers of 32 and 64 bits, and names compared byte by byte. */
   readonly types: { readonly int: string; readonly bigint: string; readonly name: string; readonly small: string }
   /** What a column of the target becomes in a staging table: the same values. */

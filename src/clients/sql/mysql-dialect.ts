@@ -1,7 +1,6 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
-import type { Schema } from '../../core/schema.ts'
-import type { ApplyStage, PageFence, PageTarget, SqlDialect } from './dialect.ts'
+import type { ApplyStage, NewColumn, PageFence, PageTarget, SqlDialect } from './dialect.ts'
 import { describeMysqlTable } from './mysql-describe.ts'
 import { checkMysqlServer } from './mysql-check.ts'
 import { mysqlTypeOf } from './mysql-types.ts'
@@ -54,8 +53,12 @@ export class MysqlDialect implements SqlDialect {
     return this.#options.text(value)
   }
 
-  qualified(table: string): string {
-    return `${this.quote(this.#options.database)}.${this.quote(table)}`
+  get database(): string {
+    return this.#options.database
+  }
+
+  qualified(table: string, database: string = this.database): string {
+    return `${this.quote(database)}.${this.quote(table)}`
   }
 
   async open(): Promise<SqlSession> {
@@ -84,8 +87,8 @@ export class MysqlDialect implements SqlDialect {
     return `SET SESSION innodb_lock_wait_timeout = ${seconds}`
   }
 
-  async describe(session: SqlSession, table: string): Promise<TargetTable | undefined> {
-    return await describeMysqlTable(session, this.text(this.#options.database), this.text(table))
+  async describe(session: SqlSession, table: string, database?: string): Promise<TargetTable | undefined> {
+    return await describeMysqlTable(session, this.text(database ?? this.database), this.text(table))
   }
 
   async tables(session: SqlSession, prefix: string): Promise<readonly string[]> {
@@ -101,14 +104,26 @@ export class MysqlDialect implements SqlDialect {
     return checkMysqlServer(session, this.#server, needs)
   }
 
-  createTarget(table: string, schema: Schema, key: readonly string[]): string {
-    const columns = schema.map(({ name, type, nullable }) => {
-      const isKey = key.includes(name)
-      return `${this.quote(name)} ${mysqlTypeOf(type, isKey)}${isKey || !nullable ? ' NOT NULL' : ' NULL'}`
+  typeOf(column: NewColumn, isKey: boolean): string {
+    return mysqlTypeOf(column, isKey)
+  }
+
+  alterTypeSql(column: string, type: string): string {
+    return `MODIFY COLUMN ${this.quote(column)} ${type} NULL`
+  }
+
+  createDatabaseSql(database: string): string {
+    return `CREATE DATABASE IF NOT EXISTS ${this.quote(database)}`
+  }
+
+  createTarget(table: string, schema: readonly NewColumn[], key: readonly string[]): string {
+    const columns = schema.map((column) => {
+      const isKey = key.includes(column.name)
+      return `${this.quote(column.name)} ${mysqlTypeOf(column, isKey)}${isKey || !column.nullable ? ' NOT NULL' : ' NULL'}`
     })
     const primary = key.length === 0 ? [] : [`PRIMARY KEY (${this.#names(key)})`]
     return (
-      `CREATE TABLE IF NOT EXISTS ${this.qualified(table)} (${[...columns, ...primary].join(', ')}) ` +
+      `CREATE TABLE IF NOT EXISTS ${table} (${[...columns, ...primary].join(', ')}) ` +
       `DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`
     )
   }

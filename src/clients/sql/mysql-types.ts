@@ -1,4 +1,4 @@
-import { MillraceError } from '../../core/errors.ts'
+import type { NewColumn } from './dialect.ts'
 
 /** Of texts that are a key: what an index of InnoDB takes of four bytes each, with room for other columns. */
 const KEY_TEXT = 'VARCHAR(255)'
@@ -6,8 +6,11 @@ const KEY_TEXT = 'VARCHAR(255)'
 /** Digits behind the point of a DECIMAL. */
 const SCALE_MAX = 30
 
+/** Characters of a text in a key, at most: 3072 bytes of an index. */
+const KEY_LENGTH_MAX = 768
+
 /** The type of a new column for values of a type of ours, without loss. */
-export function mysqlTypeOf(type: string, isKey: boolean): string {
+export function mysqlTypeOf({ type, length }: NewColumn, isKey: boolean): string {
   const lower = type.toLowerCase()
   const fraction = /^timestamp(?:\((\d)\))?$/.exec(lower)
   if (fraction !== null) return `DATETIME(${Math.min(6, Number(fraction[1] ?? 6))})`
@@ -15,13 +18,11 @@ export function mysqlTypeOf(type: string, isKey: boolean): string {
   if (decimal !== null && Number(decimal[2] ?? 0) <= SCALE_MAX) {
     return `DECIMAL(${decimal[1] ?? 18},${decimal[2] ?? (decimal[1] === undefined ? 3 : 0)})`
   }
-  const found = TYPES.get(lower.replace(/\(.*\)$/, ''))
-  if (found === undefined) {
-    throw new MillraceError(`creating a table: there is no type for ${type}; create the table by hand`, {
-      code: 'CONFIG',
-    })
+  // Types that only their source knows arrive as texts.
+  const found = TYPES.get(lower.replace(/\(.*\)$/, '')) ?? 'LONGTEXT'
+  if (isKey && found === 'LONGTEXT') {
+    return length === undefined || length > KEY_LENGTH_MAX ? KEY_TEXT : `VARCHAR(${Math.max(1, length)})`
   }
-  if (isKey && found === 'LONGTEXT') return KEY_TEXT
   if (isKey && found === 'LONGBLOB') return 'VARBINARY(255)'
   return found
 }

@@ -1,9 +1,15 @@
 import { z } from 'zod'
 import { duration, identifier, integer, size } from '../../core/options.ts'
+import { routesOption, type Route } from '../../core/routes.ts'
+import { schemaChangeOption, type SchemaPolicies } from '../../core/schema-policy.ts'
 
 /** The options that all SQL sinks have, beside the address of the server. */
 export interface SqlSinkOptions {
-  readonly table: string
+  /** The one target, or `routes` to several. */
+  readonly table?: string | undefined
+  readonly routes?: readonly Route[] | undefined
+  readonly createTables: boolean
+  readonly schemaChange: SchemaPolicies
   readonly mode?: 'upsert' | 'transactional' | undefined
   readonly key: readonly string[]
   readonly version?: string | undefined
@@ -17,6 +23,9 @@ export interface SqlSinkOptions {
   readonly createTable: boolean
 }
 
+/** Options of a sink of one table. */
+export type TableSinkOptions = SqlSinkOptions & { readonly table: string }
+
 /** `upsert` where the rows have a key, unless the pipeline says otherwise. */
 export function modeOf({ mode, key }: Pick<SqlSinkOptions, 'mode' | 'key'>): 'upsert' | 'transactional' {
   return mode ?? (key.length > 0 ? 'upsert' : 'transactional')
@@ -26,8 +35,12 @@ export function modeOf({ mode, key }: Pick<SqlSinkOptions, 'mode' | 'key'>): 'up
 export function sqlSinkFields(pageRows: number): { [K in keyof SqlSinkOptions]-?: z.ZodType<SqlSinkOptions[K]> } {
   return {
     table: identifier(64)
+      .optional()
       .describe('Table to write.')
       .meta({ examples: ['orders'] }),
+    routes: routesOption().optional(),
+    createTables: z.boolean().default(true).describe('With routes: makes target tables that are missing.'),
+    schemaChange: schemaChangeOption(),
     mode: z
       .enum(['upsert', 'transactional'])
       .optional()

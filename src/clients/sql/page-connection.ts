@@ -1,7 +1,7 @@
-import type { Clock, Meter } from '../../core/context.ts'
+import type { Clock, LaneContext, Meter } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
-import type { ControlTable } from './control.ts'
+import { ControlTable } from './control.ts'
 import type { PageTarget, SqlDialect } from './dialect.ts'
 import type { Page } from './page.ts'
 import { pauseBefore } from './pause.ts'
@@ -133,6 +133,16 @@ export class PageConnection {
   #refuseIfAborted(): void {
     if (this.#isAborted) throw new MillraceError('the write was rolled back', { code: 'INTERRUPTED', retry: 'restart' })
   }
+}
+
+/** The connections of a lane's writer, each with a slot of the control table. */
+export function openPageConnections(count: number, dialect: SqlDialect, context: LaneContext): PageConnection[] {
+  const { clock, meter, lane, job, id } = context
+  const control = new ControlTable(dialect, job, id)
+  return Array.from(
+    { length: count },
+    (_, at) => new PageConnection({ dialect, control, slot: lane * 64 + at, clock, meter }),
+  )
 }
 
 function givenUp(last: MillraceError): MillraceError {

@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Finding } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
-import type { Schema } from '../../core/schema.ts'
-import type { ApplyStage, PageFence, PageTarget, SqlDialect } from './dialect.ts'
+import type { ApplyStage, NewColumn, PageFence, PageTarget, SqlDialect } from './dialect.ts'
 import type { Page } from './page.ts'
 import { describePostgresTable } from './postgres-describe.ts'
 import { postgresTypeOf } from './postgres-types.ts'
@@ -38,8 +37,12 @@ export class PostgresDialect implements SqlDialect {
     return this.#options.text(value)
   }
 
-  qualified(table: string): string {
-    return `${this.quote(this.#options.schema)}.${this.quote(table)}`
+  get database(): string {
+    return this.#options.schema
+  }
+
+  qualified(table: string, database: string = this.database): string {
+    return `${this.quote(database)}.${this.quote(table)}`
   }
 
   open(): Promise<SqlSession> {
@@ -72,8 +75,8 @@ export class PostgresDialect implements SqlDialect {
     return `SET lock_timeout = ${seconds * 1000}`
   }
 
-  async describe(session: SqlSession, table: string): Promise<TargetTable | undefined> {
-    return await describePostgresTable(session, this.text(this.qualified(table)))
+  async describe(session: SqlSession, table: string, database?: string): Promise<TargetTable | undefined> {
+    return await describePostgresTable(session, this.text(this.qualified(table, database)))
   }
 
   async tables(session: SqlSession, prefix: string): Promise<readonly string[]> {
@@ -104,13 +107,25 @@ export class PostgresDialect implements SqlDialect {
     return findings
   }
 
-  createTarget(table: string, schema: Schema, key: readonly string[]): string {
+  typeOf({ type }: NewColumn): string {
+    return postgresTypeOf(type)
+  }
+
+  alterTypeSql(column: string, type: string): string {
+    return `ALTER COLUMN ${this.quote(column)} TYPE ${type} USING ${this.quote(column)}::${type}`
+  }
+
+  createDatabaseSql(database: string): string {
+    return `CREATE SCHEMA IF NOT EXISTS ${this.quote(database)}`
+  }
+
+  createTarget(table: string, schema: readonly NewColumn[], key: readonly string[]): string {
     const columns = schema.map(({ name, type, nullable }) => {
       const isNotNull = key.includes(name) || !nullable
       return `${this.quote(name)} ${postgresTypeOf(type)}${isNotNull ? ' NOT NULL' : ''}`
     })
     const primary = key.length === 0 ? [] : [`PRIMARY KEY (${this.#names(key)})`]
-    return `CREATE TABLE IF NOT EXISTS ${this.qualified(table)} (${[...columns, ...primary].join(', ')})`
+    return `CREATE TABLE IF NOT EXISTS ${table} (${[...columns, ...primary].join(', ')})`
   }
 
   stageColumn({ name, type, more }: TargetColumn, isNullable: boolean): string {
@@ -143,9 +158,13 @@ export class PostgresDialect implements SqlDialect {
     if (page.puts > 0) {
       texts.push(page.join('rows', ARRAY))
       const list = this.#names(columns)
-      const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
       const rows = `unnest($${texts.length}::text::${table}[])`
-      parts.push(`put AS (INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM ${rows} WHERE ${isOurs}${end})`)
+      const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
+      parts.push(
+        target.isPartial
+          ? `put AS (${this.#updateSql(target, rows)} AND ${isOurs})`
+          : `put AS (INSERT INTO ${table} AS t (${list}) SELECT ${list} FROM ${rows} WHERE ${isOurs}${end})`,
+      )
     }
     const sql = `WITH ${parts.join(', ')} SELECT epoch FROM fence`
     const doing = `writing ${page.puts} rows to ${table}${page.deletes > 0 ? ` and deleting ${page.deletes}` : ''}`
@@ -163,6 +182,18 @@ export class PostgresDialect implements SqlDialect {
       `DELETE FROM ${table} t USING ${stage} s WHERE ${match} AND ${own} AND s.__op = 1`,
       `${insert} AND s.__op = 0${this.#updateClause({ columns, key, version }, 't')}`,
     ]
+  }
+
+  /** NOT NULL is looked for before a conflict is, so that an INSERT cannot leave columns out. */
+  #updateSql({ table, columns, key }: PageTarget, rows: string): string {
+    const set = columns
+      .filter((name) => !key.includes(name))
+      .map((name) => `${this.quote(name)} = r.${this.quote(name)}`)
+    const match = key.map((name) => `t.${this.quote(name)} = r.${this.quote(name)}`).join(' AND ')
+    // Nothing to change: the statement has to be one all the same.
+    const [first = ''] = key
+    const all = set.length === 0 ? `${this.quote(first)} = r.${this.quote(first)}` : set.join(', ')
+    return `UPDATE ${table} t SET ${all} FROM ${rows} r WHERE ${match}`
   }
 
   #updateClause({ columns, key, version }: Pick<PageTarget, 'columns' | 'key' | 'version'>, alias: string): string {

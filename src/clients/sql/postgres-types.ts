@@ -1,18 +1,11 @@
-import { MillraceError } from '../../core/errors.ts'
-
 /** The type of a new column for values of a type of ours, without loss. */
 export function postgresTypeOf(type: string): string {
   const lower = type.toLowerCase()
   const fraction = /^timestamp(?:\((\d)\))?$/.exec(lower)
   if (fraction !== null) return `timestamp(${Math.min(6, Number(fraction[1] ?? 6))})`
   if (lower.startsWith('decimal') || lower.startsWith('numeric')) return lower.replace('decimal', 'numeric')
-  const found = TYPES.get(lower.replace(/\(.*\)$/, ''))
-  if (found === undefined) {
-    throw new MillraceError(`creating a table: there is no type for ${type}; create the table by hand`, {
-      code: 'CONFIG',
-    })
-  }
-  return found
+  // Types that only their source knows arrive as texts.
+  return TYPES.get(lower.replace(/\(.*\)$/, '')) ?? 'text'
 }
 
 const TYPES: ReadonlyMap<string, string> = new Map([

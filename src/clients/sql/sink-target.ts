@@ -2,7 +2,7 @@ import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
 import { OP } from './describe-sink.ts'
 import { STAGE_COLUMNS, type PageTarget, type SqlDialect } from './dialect.ts'
-import { modeOf, type SqlSinkOptions } from './options.ts'
+import { modeOf, type TableSinkOptions } from './options.ts'
 import { stageKey, stageShape, type StageShape } from './stage.ts'
 import type { TargetColumn, TargetTable } from './target.ts'
 
@@ -19,7 +19,7 @@ export function writtenColumns(schema: Schema, table: TargetTable, name: string)
 
 /** Where pages of the mode `upsert` go. `isWhole`: row texts have every column of the table. */
 export function directTarget(
-  options: SqlSinkOptions,
+  options: TableSinkOptions,
   dialect: SqlDialect,
   { columns, table, isWhole }: { columns: readonly TargetColumn[]; table: TargetTable; isWhole: boolean },
 ): PageTarget {
@@ -29,12 +29,13 @@ export function directTarget(
     columns: columns.map(({ name }) => name),
     key: options.key,
     version: options.version,
+    isPartial: false,
     whenThere: 'update',
   }
 }
 
 /** Where pages of the mode `transactional` go: of a key the last change stays, rows without one are told apart by number. */
-export function stagedTarget(options: SqlSinkOptions, dialect: SqlDialect, shape: StageShape): PageTarget {
+export function stagedTarget(options: TableSinkOptions, dialect: SqlDialect, shape: StageShape): PageTarget {
   const fields = [...STAGE_COLUMNS, ...shape.columns.map(({ name }) => name)]
   return {
     table: dialect.qualified(shape.name),
@@ -42,12 +43,13 @@ export function stagedTarget(options: SqlSinkOptions, dialect: SqlDialect, shape
     columns: fields,
     key: stageKey(shape),
     version: options.version,
+    isPartial: false,
     whenThere: options.key.length === 0 ? 'keep' : 'update',
   }
 }
 
 export function shapeOf(
-  options: SqlSinkOptions,
+  options: TableSinkOptions,
   dialect: SqlDialect,
   prefix: string,
   rows: { readonly columns: readonly TargetColumn[]; readonly schema: Schema },

@@ -1,5 +1,7 @@
 import { assert } from '../../core/assert.ts'
+import type { SchemaChange, SourceTable } from '../../core/changes.ts'
 import type {
+  AcknowledgePermit,
   CheckpointId,
   CommitOutcome,
   CommitPermit,
@@ -12,14 +14,17 @@ import type { CoordinatorContext } from '../../core/context.ts'
 import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
+import { Router } from '../../core/routes.ts'
 import type { GlobalCommittable, SinkCoordinator } from '../../core/sink.ts'
+import { TableFollower } from '../../core/table-follower.ts'
 import { applyCheckpoint } from './apply.ts'
 import { CONTROL_TABLE, ControlTable } from './control.ts'
 import type { SqlDialect } from './dialect.ts'
-import { modeOf, type SqlSinkOptions } from './options.ts'
+import { modeOf, type TableSinkOptions } from './options.ts'
 import { pauseBefore } from './pause.ts'
 import type { SqlSession } from './session.ts'
 import { shapeOf, writtenColumns } from './sink-target.ts'
+import { sqlTables } from './tables/sql-tables.ts'
 import { committableOf, type SqlCommittable } from './sql-committable.ts'
 import { createStageSql, stagePrefix } from './stage.ts'
 import { countStaged, deleteStaged, stagedCheckpoints } from './staged-rows.ts'
@@ -33,23 +38,36 @@ const LOCK_WAIT_S = 10
 /** Fences older instances, applies staged checkpoints, and knows by the control row which ones were applied. */
 export class SqlCoordinator implements SinkCoordinator {
   readonly remembersCommits: boolean
-  readonly #options: SqlSinkOptions
+  readonly #options: TableSinkOptions
   readonly #dialect: SqlDialect
   readonly #context: CoordinatorContext
   readonly #control: ControlTable
   readonly #prefix: string
+  /** Only sinks of several tables have them. */
+  readonly openTable?: (table: SourceTable) => Promise<void>
+  readonly applySchema?: (permit: AcknowledgePermit, change: SchemaChange) => Promise<'applied' | 'already'>
   #session: SqlSession | undefined
   #begun: { readonly epoch: RunEpoch; readonly stage: string } | undefined
   /** One statement at a time on the connection. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(options: SqlSinkOptions, dialect: SqlDialect, context: CoordinatorContext) {
+  constructor(options: TableSinkOptions, dialect: SqlDialect, context: CoordinatorContext) {
     this.#options = options
     this.#dialect = dialect
     this.#context = context
     this.#control = new ControlTable(dialect, context.job, context.id)
     this.#prefix = stagePrefix(context.job, context.id)
-    this.remembersCommits = modeOf(options) === 'transactional'
+    this.remembersCommits = options.routes === undefined && modeOf(options) === 'transactional'
+    if (options.routes === undefined) return
+    const follower = new TableFollower({
+      tables: sqlTables(dialect, (work) => this.#withSession(work)),
+      router: new Router(options.routes, dialect.database),
+      createTables: options.createTables,
+      policies: options.schemaChange,
+      log: context.log,
+    })
+    this.openTable = (table) => follower.open(table)
+    this.applySchema = (_permit, change) => follower.apply(change)
   }
 
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
@@ -133,7 +151,7 @@ export class SqlCoordinator implements SinkCoordinator {
   }
 
   async sweep(scope: SweepScope): Promise<SweepReport> {
-    if (modeOf(this.#options) === 'upsert') return { aborted: [], found: 0 }
+    if (!this.remembersCommits) return { aborted: [], found: 0 }
     const keep = new Set(scope.keep.map((json) => nameOf(committableOf(json))))
     return await this.#withSession(async (session) => {
       const aborted: string[] = []
@@ -163,6 +181,8 @@ export class SqlCoordinator implements SinkCoordinator {
   }
 
   async fingerprint(): Promise<JsonObject> {
+    // Tables may come and go: which they are is no identity.
+    if (this.#options.routes !== undefined) return { tables: 'routes', database: this.#dialect.database }
     return { table: this.#dialect.qualified(this.#options.table), mode: modeOf(this.#options) }
   }
 
@@ -174,18 +194,19 @@ export class SqlCoordinator implements SinkCoordinator {
 
   /** Our own tables, and the target if the pipeline says so. Gives the name of the staging table. */
   async #prepareTables(session: SqlSession): Promise<string> {
-    const { key, table, createTable } = this.#options
+    const { key, table, createTable, routes } = this.#options
     const { schema } = this.#context
-    assert(schema !== undefined, 'the plan knows the schema of the rows')
-    const rows = schema.filter(({ name }) => !name.startsWith('__'))
     const dialect = this.#dialect
-    if (createTable && (await dialect.describe(session, table)) === undefined) {
-      await session.query(dialect.createTarget(table, rows, key), `creating ${table}`)
-    }
     if ((await dialect.describe(session, CONTROL_TABLE)) === undefined) {
       await session.query(this.#control.createSql(), 'creating the control table')
     }
     await this.#control.announce(session)
+    if (routes !== undefined) return ''
+    assert(schema !== undefined, 'the plan knows the schema of the rows')
+    const rows = schema.filter(({ name }) => !name.startsWith('__'))
+    if (createTable && (await dialect.describe(session, table)) === undefined) {
+      await session.query(dialect.createTarget(dialect.qualified(table), rows, key), `creating ${table}`)
+    }
     const found = await dialect.describe(session, table)
     if (found === undefined) throw new MillraceError(`the table ${table} is missing`, { code: 'SCHEMA' })
     const columns = writtenColumns(schema, found, table)

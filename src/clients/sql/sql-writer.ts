@@ -7,12 +7,11 @@ import { failpoint } from '../../core/failpoints.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { CutResult, SinkWriter } from '../../core/sink.ts'
 import { CheckpointPages } from './checkpoint-pages.ts'
-import { ControlTable } from './control.ts'
 import { OP } from './describe-sink.ts'
 import type { SqlDialect } from './dialect.ts'
-import { modeOf, type SqlSinkOptions } from './options.ts'
+import { modeOf, type TableSinkOptions } from './options.ts'
 import type { Page } from './page.ts'
-import { PageConnection } from './page-connection.ts'
+import { openPageConnections, type PageConnection } from './page-connection.ts'
 import { RowCursor } from './row-cursor.ts'
 import { numberIn } from './session.ts'
 import { directTarget, shapeOf, stagedTarget, writtenColumns } from './sink-target.ts'
@@ -50,7 +49,7 @@ interface Opened {
 
 /** Writes a lane's rows in pages over several connections: into the target by key, or into the staging table. */
 export class SqlWriter implements SinkWriter {
-  readonly #options: SqlSinkOptions
+  readonly #options: TableSinkOptions
   readonly #parts: SqlWriterParts
   readonly #context: LaneContext
   readonly #connections: readonly PageConnection[]
@@ -64,17 +63,11 @@ export class SqlWriter implements SinkWriter {
   /** Cuts that are being finished. */
   readonly #ending = new Set<CheckpointPages>()
 
-  constructor(options: SqlSinkOptions, parts: SqlWriterParts, context: LaneContext) {
+  constructor(options: TableSinkOptions, parts: SqlWriterParts, context: LaneContext) {
     this.#options = options
     this.#parts = parts
     this.#context = context
-    const { dialect } = parts
-    const { clock, meter, lane, job, id } = context
-    const control = new ControlTable(dialect, job, id)
-    this.#connections = Array.from(
-      { length: options.connections },
-      (_, at) => new PageConnection({ dialect, control, slot: lane * 64 + at, clock, meter }),
-    )
+    this.#connections = openPageConnections(options.connections, parts.dialect, context)
   }
 
   begin(_checkpoint: CheckpointId, ticket: JsonObject): void {

@@ -13,11 +13,12 @@ export const mysqlSink: SinkConnector<MysqlSinkOptions> = {
   create: async (options) => {
     const { MysqlConnection, quoteMysqlName, quoteMysqlText } = await import('../../clients/mysql/index.ts')
     const { MysqlDialect, SqlSink } = await import('../../clients/sql/index.ts')
-    const { mysqlText, openRowTexts } = await import('../../formats/sql-rows/index.ts')
+    const { mysqlText, openJsonTexts, openRowTexts } = await import('../../formats/sql-rows/index.ts')
     const address = addressOf(options, PORT)
     return new SqlSink(options, {
       isRowWhole: false,
       openTexts: openRowTexts(mysqlText),
+      openJsonTexts: openJsonTexts(mysqlText),
       makeDialect: () =>
         new MysqlDialect({
           database: address.database,

@@ -13,11 +13,12 @@ export const postgresSink: SinkConnector<PostgresSinkOptions> = {
   create: async (options) => {
     const { PostgresConnection, quotePostgresName, quotePostgresText } = await import('../../clients/postgres/index.ts')
     const { PostgresDialect, SqlSink } = await import('../../clients/sql/index.ts')
-    const { openRowTexts, postgresText } = await import('../../formats/sql-rows/index.ts')
+    const { openJsonTexts, openRowTexts, postgresText } = await import('../../formats/sql-rows/index.ts')
     const address = addressOf(options, PORT)
     return new SqlSink(options, {
       isRowWhole: true,
       openTexts: openRowTexts(postgresText),
+      openJsonTexts: openJsonTexts(postgresText),
       makeDialect: () =>
         new PostgresDialect({
           schema: options.schema,

@@ -71,7 +71,7 @@ export function openRowTexts(
 /** One column of finished lines, written as they are. */
 const LINES = `FORMAT csv, HEADER false, DELIMITER '\x02', QUOTE '', ESCAPE '', USE_TMP_FILE false`
 
-function selectLines({ text, schema, key, fields, op }: RowLayout, relation: string): string {
+export function selectLines({ text, schema, key, fields, op }: RowLayout, relation: string): string {
   const field = (name: string): string => {
     const column = schema.find((one) => one.name === name)
     return column === undefined ? quoteText(text.missing) : text.field(columnAt(column, parseColumnType(column.type)))
