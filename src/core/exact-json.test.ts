@@ -32,6 +32,15 @@ test('any JSON comes back as it was, also from bytes', () => {
   )
 })
 
+test('a number with more digits than a double has is found wherever it stands', () => {
+  for (let before = 0; before < 40; before++)
+    for (let after = 0; after < 20; after++) {
+      const text = `["${'x'.repeat(before)}",9007199254740993,"${'y'.repeat(after)}"]`
+      assert.equal(encodeJson(decodeJson(text)), text)
+      assert.equal(encodeJson(decodeJson(text.replace('993', '9.3'))), text.replace('993', '9.3'))
+    }
+})
+
 test('what is no number is refused', () => {
   for (const text of ['1,5', '01', '.5', 'NaN', '']) assert.throws(() => new JsonNumber(text), SyntaxError)
 })

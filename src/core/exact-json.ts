@@ -22,8 +22,9 @@ export class JsonNumber {
 
 /** What the runtime has and its type declarations do not: text that is written into JSON as it is. */
 const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
-/** Without such a run of digits, or an exponent like it, every number is exact, and the quick parser will do. */
-const LONG_NUMBER = /[\d.]{16}|\d[eE][+-]?\d{3}/
+/** Without such a run of digits and points, or an exponent like this, every number is exact, and the quick parser will do. */
+const LONG_RUN = 16
+const LONG_EXPONENT = /\d[eE][+-]?\d{3}/
 
 /** Smaller doubles have fewer digits. */
 const LEAST_NORMAL = 2.2250738585072014e-308
@@ -38,10 +39,28 @@ export function encodeJson(value: unknown): string {
 /** Parses JSON. Integers beyond 2^53 become `bigint`, decimals with more than 15 digits `JsonNumber`. */
 export function decodeJson(bytes: Uint8Array | string): unknown {
   const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
-  if (!LONG_NUMBER.test(text)) return JSON.parse(text)
+  if (!hasLongRun(text) && !LONG_EXPONENT.test(text)) return JSON.parse(text)
   const revive: Reviver = (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined ? exactNumber(value, source) : value
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown)
+}
+
+/** Looks at every 16th character only: no long run fits between two of them. A regular expression takes ten times as long. */
+function hasLongRun(text: string): boolean {
+  for (let at = LONG_RUN - 1; at < text.length; at += LONG_RUN) {
+    if (!isDigitOrPoint(text.charCodeAt(at))) continue
+    let from = at
+    while (at - from < LONG_RUN && isDigitOrPoint(text.charCodeAt(from - 1))) from--
+    let to = at + 1
+    while (to - from < LONG_RUN && isDigitOrPoint(text.charCodeAt(to))) to++
+    if (to - from >= LONG_RUN) return true
+  }
+  return false
+}
+
+/** False for `NaN`, which is beside the text. */
+function isDigitOrPoint(code: number): boolean {
+  return (code >= 0x30 && code <= 0x39) || code === 0x2e
 }
 
 function exactNumber(value: number, source: string): unknown {

@@ -10,20 +10,29 @@ import { decodeJson } from '../core/exact-json.ts'
 const CHUNK_BYTES = 1 << 20
 const CHUNK_ROWS = 8192
 
+/** Messages of one partition that were decoded together, in columns. */
+export interface MessageChunk {
+  readonly topic: string
+  readonly partition: number
+  readonly records: RecordTarget
+}
+
 /** A message that was received. Key, value and headers are views into what was fetched, made when they are asked for. */
 export class ConsumedMessage {
   readonly topic: string
   readonly partition: number
-  readonly offset: bigint
   readonly #chunk: RecordTarget
   readonly #row: number
 
-  constructor(topic: string, partition: number, chunk: RecordTarget, row: number) {
+  constructor({ topic, partition, records }: MessageChunk, row: number) {
     this.topic = topic
     this.partition = partition
-    this.offset = chunk.offsets[row] ?? 0n
-    this.#chunk = chunk
+    this.#chunk = records
     this.#row = row
+  }
+
+  get offset(): bigint {
+    return this.#chunk.offsets[this.#row] ?? 0n
   }
 
   /** Milliseconds since 1970. */
@@ -52,14 +61,6 @@ export class ConsumedMessage {
     return new Map(parseHeaders(bytes).map(({ key, value }) => [key, value]))
   }
 
-  /** Bytes of the value and the key. */
-  get bytes(): number {
-    const { ends, keys } = this.#chunk
-    const start = this.#row === 0 ? 0 : (ends[this.#row - 1] ?? 0) + 1
-    const keyStart = this.#row === 0 ? 0 : (keys?.ends[this.#row - 1] ?? 0)
-    return (ends[this.#row] ?? 0) - start + (keys?.ends[this.#row] ?? 0) - keyStart
-  }
-
   /** The value as text; empty for a tombstone. */
   text(): string {
     return this.value?.toString('utf8') ?? ''
@@ -72,25 +73,66 @@ export class ConsumedMessage {
   }
 }
 
-/** All messages of a fetched partition. They hold on to their memory for as long as somebody holds on to them. */
-export function decodeMessages(fetched: FetchedPartition, cursor: BatchCursor): ConsumedMessage[] {
-  const { topic, partition } = fetched
+/** Neighbours in a chunk. They become objects when they are handled: what waits costs nothing beside its bytes. */
+export class MessageRun {
+  readonly chunk: MessageChunk
+  readonly from: number
+  readonly to: number
+
+  constructor(chunk: MessageChunk, from: number, to: number) {
+    this.chunk = chunk
+    this.from = from
+    this.to = to
+  }
+
+  get count(): number {
+    return this.to - this.from
+  }
+
+  /** Bytes of values and keys. */
+  get bytes(): number {
+    const { ends, keys } = this.chunk.records
+    const before = (column: Uint32Array): number => (this.from === 0 ? 0 : (column[this.from - 1] ?? 0))
+    const values = (ends[this.to - 1] ?? 0) - before(ends)
+    return values + (keys === undefined ? 0 : (keys.ends[this.to - 1] ?? 0) - before(keys.ends))
+  }
+
+  /** The same without what lies behind, and what lies behind. */
+  split(count: number): readonly [MessageRun, MessageRun] {
+    const at = this.from + count
+    return [new MessageRun(this.chunk, this.from, at), new MessageRun(this.chunk, at, this.to)]
+  }
+
+  addTo(messages: ConsumedMessage[]): void {
+    for (let row = this.from; row < this.to; row++) messages.push(new ConsumedMessage(this.chunk, row))
+  }
+}
+
+export function messagesOf(runs: readonly MessageRun[]): ConsumedMessage[] {
   const messages: ConsumedMessage[] = []
+  for (const run of runs) run.addTo(messages)
+  return messages
+}
+
+/** All messages of a fetched partition. They hold on to their memory for as long as somebody holds on to them. */
+export function decodeMessages(fetched: FetchedPartition, cursor: BatchCursor): MessageRun[] {
+  const { topic, partition } = fetched
+  const runs: MessageRun[] = []
   cursor.load(fetched)
   let bytes = Math.min(CHUNK_BYTES, Math.max(1024, fetched.records.length * 2))
   while (!cursor.isDone) {
-    const chunk = new RecordTarget({
+    const records = new RecordTarget({
       buffer: Buffer.allocUnsafeSlow(bytes),
-      rowsMax: CHUNK_ROWS,
+      rowsMax: Math.min(CHUNK_ROWS, Math.max(64, bytes >> 3)),
       separator: 0,
       isJson: false,
       keyBytesMax: Math.max(1024, bytes >> 2),
       headerBytesMax: Math.max(1024, bytes >> 2),
       keepsNulls: true,
     })
-    cursor.gatherRecords(chunk)
-    for (let row = 0; row < chunk.rows; row++) messages.push(new ConsumedMessage(topic, partition, chunk, row))
-    bytes = chunk.rows === 0 && !cursor.isDone ? cursor.nextValueBytes() + 1024 : CHUNK_BYTES
+    cursor.gatherRecords(records)
+    if (records.rows > 0) runs.push(new MessageRun({ topic, partition, records }, 0, records.rows))
+    bytes = records.rows === 0 && !cursor.isDone ? cursor.nextValueBytes() + 1024 : CHUNK_BYTES
   }
-  return messages
+  return runs
 }

@@ -4,12 +4,11 @@ import {
   BatchCursor,
   FetchSession,
   GroupMember,
-  murmur2,
   type FetchedPartition,
   type KafkaClient,
   type PartitionOf,
 } from '../clients/kafka/index.ts'
-import { decodeMessages, type ConsumedMessage } from './consumed-message.ts'
+import { decodeMessages, type ConsumedMessage, type MessageRun } from './consumed-message.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
 import {
   contradictionOf,
@@ -18,36 +17,13 @@ import {
   type ConsumerStatistics,
 } from './consumer-options.ts'
 import { retryTopic } from './dead-letters.ts'
-import { Abandoned, Offers } from './offers.ts'
+import { Offers } from './offers.ts'
 import { Gatherer } from './gatherer.ts'
-import { Handling, type Treatment } from './handling.ts'
+import type { BatchHandler, EachHandler } from './handler.ts'
 import { keyOf, type PartitionWork } from './partition-work.ts'
-import { isRefusedMember } from './membership-errors.ts'
-import type { ConsumedOffsets } from './transactional-producer.ts'
-import { WorkPool } from './work-pool.ts'
+import { Worker } from './worker.ts'
 
-/** What a handler is given beside the messages. */
-export interface HandlerContext {
-  /** Fires when the work should end at once: its partition is taken away, or the consumer closes. */
-  readonly signal: AbortSignal
-  /** 1 at the first try. */
-  readonly attempt: number
-  /** With `commit: 'manual'`: these messages, and those before them in their partition, are done. */
-  commit(): Promise<void>
-  /** With `commit: 'none'`: what a transaction has to commit so that these messages are done. */
-  offsets(): ConsumedOffsets
-}
-
-export type EachHandler = (message: ConsumedMessage, context: HandlerContext) => Promise<void> | void
-export type BatchHandler = (messages: readonly ConsumedMessage[], context: HandlerContext) => Promise<void> | void
-
-type Give = (work: PartitionWork, messages: readonly ConsumedMessage[]) => void
-
-/** How often in a row a commit may be refused although we are a member: more is no rebalance. */
-const REFUSED_MAX = 20
-
-/** Lanes of keys for each one that may run: enough that they rarely wait for each other by chance. */
-const KEY_LANES = 16
+type Give = (worker: Worker, work: PartitionWork, runs: readonly MessageRun[]) => void
 
 /**
  * Reads topics as a member of a group, and hands messages to a handler. What is handled is committed, and never what is
@@ -62,15 +38,13 @@ export class Consumer implements AsyncDisposable {
   readonly #paused = new Set<string>()
   readonly #cursor = new BatchCursor()
   readonly #stop = new AbortController()
-  readonly #pool: WorkPool
   readonly #offsets: ConsumerOffsets
   #give: Give | undefined
-  #handling: Handling<HandlerContext> | undefined
+  #worker: Worker | undefined
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
   #buffered = 0
-  #counts = { received: 0, handled: 0, rebalances: 0 }
-  #newestMs: number | undefined
+  #counts = { received: 0, rebalances: 0 }
   #failure: Error | undefined
   #deadlineMs: number
 
@@ -81,30 +55,24 @@ export class Consumer implements AsyncDisposable {
     this.#options = options
     this.#deadlineMs = options.revokeTimeoutMs ?? 30_000
     this.#session = new FetchSession(client, { isolation: options.isolation ?? 'committed' })
-    this.#pool = new WorkPool(options.concurrency ?? 1, (error) => this.#fail(error))
     this.#member = options.partitions === undefined ? this.#makeMember() : undefined
     this.#offsets = new ConsumerOffsets(client, options, () => this.#member?.membership)
   }
 
   /** Handles messages one by one. Resolves when the consumer was closed; rejects with the first error that nothing mended. */
   each(handler: EachHandler): Promise<void> {
-    const handling = this.#makeHandling(async ([message], context) => {
-      if (message !== undefined) await handler(message, context)
-    })
-    return this.#start(handling, (work, messages) => {
-      for (const message of messages) this.#schedule(work, [message])
-    })
+    const handle: BatchHandler = ([message], context) => (message === undefined ? undefined : handler(message, context))
+    return this.#start(handle, (worker, work, runs) => worker.addEach(work, runs))
   }
 
   /** Handles messages of one partition together: so many, so many bytes, or what came in so long. */
   batches(handler: BatchHandler, options: BatchOptions = {}): Promise<void> {
-    const handling = this.#makeHandling(async (messages, context) => handler(messages, context))
     const gatherers = new WeakMap<PartitionWork, Gatherer>()
-    return this.#start(handling, (work, messages) => {
+    return this.#start(handler, (worker, work, runs) => {
       let gatherer = gatherers.get(work)
       if (gatherer === undefined)
-        gatherers.set(work, (gatherer = new Gatherer(options, (batch) => this.#schedule(work, batch))))
-      gatherer.add(messages)
+        gatherers.set(work, (gatherer = new Gatherer(options, (batch) => worker.addBatch(work, batch))))
+      gatherer.add(runs)
     })
   }
 
@@ -143,16 +111,18 @@ export class Consumer implements AsyncDisposable {
   }
 
   get statistics(): ConsumerStatistics {
+    const newestMs = this.#worker?.newestMs
     const lag = [...this.#works].map(([key, { endOffset: end, tracker }]): [string, bigint] => [
       key,
       end > tracker.position ? end - tracker.position : 0n,
     ])
     return {
       ...this.#counts,
-      deadLettered: this.#handling?.deadLettered ?? 0,
+      handled: this.#worker?.handled ?? 0,
+      deadLettered: this.#worker?.deadLettered ?? 0,
       bufferedBytes: this.#buffered,
       lag: new Map(lag),
-      freshnessMs: this.#newestMs === undefined ? undefined : Date.now() - this.#newestMs,
+      freshnessMs: newestMs === undefined ? undefined : Date.now() - newestMs,
     }
   }
 
@@ -173,26 +143,19 @@ export class Consumer implements AsyncDisposable {
     await this.close()
   }
 
-  #makeHandling(handle: Treatment<HandlerContext>['handle']): Handling<HandlerContext> {
-    const { deadLetters } = this.#options
-    const store: Treatment<HandlerContext>['store'] = async (letters, messages, context) => {
-      if (deadLetters === undefined) return
-      const { producer } = deadLetters
-      if ('send' in producer) return void (await Promise.all(letters.map((letter) => producer.send(letter))))
-      await this.#offsets.exclusively(() =>
-        producer.transaction(async (transaction) => {
-          await transaction.send(letters)
-          await transaction.sendOffsets(context.offsets())
-        }),
-      )
-    }
-    return new Handling(this.#options, { handle, store })
-  }
-
-  #start(handling: Handling<HandlerContext>, give: Give): Promise<void> {
+  #start(handler: BatchHandler, give: Give): Promise<void> {
     if (this.#running !== undefined)
       throw new MillraceError('a Kafka consumer has one handler; make another consumer', { code: 'CONFIG' })
-    this.#handling = handling
+    this.#worker = new Worker(this.#options, handler, {
+      offsets: this.#offsets,
+      stopping: this.#stop.signal,
+      askNow: async () => this.#member?.askNow(),
+      done: (bytes) => {
+        this.#buffered -= bytes
+        this.#wake?.()
+      },
+      failed: (error) => this.#fail(error),
+    })
     this.#give = give
     return (this.#running = this.#run())
   }
@@ -232,79 +195,16 @@ export class Consumer implements AsyncDisposable {
     if (work === undefined || work.isStopped) return
     // The positions were given anew while this was on its way: they are given again.
     if (fetched.from !== work.fetchAt) return this.#assignSession()
-    const messages = decodeMessages(fetched, this.#cursor)
+    const runs = decodeMessages(fetched, this.#cursor)
     work.fetchAt = fetched.next
     work.endOffset = this.#options.isolation === 'uncommitted' ? fetched.highWatermark : fetched.lastStableOffset
-    for (const message of messages) {
-      work.tracker.received(message.offset)
-      this.#buffered += message.bytes
+    for (const run of runs) {
+      work.tracker.received(run.chunk.records.offsets, run.count)
+      this.#buffered += run.bytes
+      this.#counts.received += run.count
     }
-    this.#counts.received += messages.length
-    if (messages.length > 0) this.#give?.(work, messages)
+    if (this.#worker !== undefined && runs.length > 0) this.#give?.(this.#worker, work, runs)
     else work.tracker.passed(fetched.next)
-  }
-
-  #schedule(work: PartitionWork, messages: readonly ConsumedMessage[]): void {
-    const [first] = messages
-    if (first === undefined) return
-    this.#pool.add(work.lane(this.#laneOf(first)), async () => {
-      await work.run(() => this.#handle(work, messages))
-      // Also what was not begun because its partition went.
-      for (const { bytes } of messages) this.#buffered -= bytes
-      this.#wake?.()
-    })
-  }
-
-  #laneOf({ key }: ConsumedMessage): string {
-    const { order = 'partition', concurrency = 1 } = this.#options
-    if (order === 'partition' || key === null) return ''
-    return String((murmur2(key) & 0x7fffffff) % (concurrency * KEY_LANES))
-  }
-
-  async #handle(work: PartitionWork, messages: readonly ConsumedMessage[]): Promise<void> {
-    if (this.#stop.signal.aborted) return
-    const context = (attempt: number): HandlerContext => ({
-      signal: work.signal,
-      attempt,
-      commit: () => this.#commitHandled(work, messages),
-      offsets: () => {
-        // Signed as the member that we are now, the work of a partition that was taken away would count.
-        if (work.signal.aborted) throw takenAway(work)
-        return this.#offsets.after(messages)
-      },
-    })
-    try {
-      await this.#handleAsMember(work, () => this.#handling?.handle(messages, context, work.signal))
-    } catch (thrown) {
-      // What becomes of abandoned work is no failure: its messages are delivered again.
-      if (thrown instanceof Abandoned || work.signal.aborted) return
-      throw thrown
-    }
-    if (work.signal.aborted) return
-    this.#counts.handled += messages.length
-    this.#newestMs = messages.at(-1)?.timestampMs
-    if (this.#options.commit === 'manual') return
-    for (const { offset } of messages) work.tracker.handled(offset)
-  }
-
-  /** Handles again what could not be committed because the group was being shared out, while the partition is ours. */
-  async #handleAsMember(work: PartitionWork, handle: () => Promise<void> | undefined): Promise<void> {
-    for (let refused = 1; ; refused++) {
-      try {
-        return await handle()
-      } catch (thrown) {
-        if (!isRefusedMember(thrown) || refused >= REFUSED_MAX) throw thrown
-      }
-      await this.#member?.askNow()
-      if (work.isStopped) throw new Abandoned()
-    }
-  }
-
-  async #commitHandled(work: PartitionWork, messages: readonly ConsumedMessage[]): Promise<void> {
-    const last = messages.at(-1)
-    if (last === undefined || work.signal.aborted) return
-    work.tracker.handledUpTo(last.offset)
-    await this.#offsets.commit([work])
   }
 
   async #commitRegularly(signal: AbortSignal): Promise<void> {
@@ -382,9 +282,4 @@ export class Consumer implements AsyncDisposable {
     for (const work of this.#works.values()) work.isStopped = true
     this.#wake?.()
   }
-}
-
-function takenAway({ topic, partition }: PartitionOf): MillraceError {
-  const message = `${topic} partition ${partition} was taken away: its messages are delivered again elsewhere`
-  return new MillraceError(message, { code: 'FENCED', detail: { topic, partition } })
 }

@@ -15,7 +15,8 @@ export {
 export { closeOnSignals } from './close-on-signals.ts'
 export { ConsumedMessage } from './consumed-message.ts'
 export type { BatchOptions, ConsumerOptions, ConsumerStatistics, DeadLetterOptions } from './consumer-options.ts'
-export { Consumer, type BatchHandler, type EachHandler, type HandlerContext } from './consumer.ts'
+export { Consumer } from './consumer.ts'
+export type { BatchHandler, EachHandler, HandlerContext } from './handler.ts'
 export {
   DeadLetterBox,
   type DeadLetterBoxOptions,

@@ -10,7 +10,8 @@ test('the position is the first message that is not handled, in whatever order t
       let offset = 10n
       const offsets = steps.map((step) => (offset += BigInt(step)))
       const tracker = new OffsetTracker(10n)
-      for (const one of offsets) tracker.received(one)
+      for (let at = 0; at < offsets.length; at += 100)
+        tracker.received(BigInt64Array.from(offsets.slice(at, at + 100)), Math.min(100, offsets.length - at))
       const order = offsets.toSorted(
         (a, b) => Number((a * BigInt(seed | 1)) % 101n) - Number((b * BigInt(seed | 1)) % 101n),
       )
@@ -32,7 +33,7 @@ test('the position is the first message that is not handled, in whatever order t
 
 test('handling one and all before it moves the position there, and gaps are only passed when nothing is open', () => {
   const tracker = new OffsetTracker(0n)
-  for (const offset of [0n, 1n, 2n, 5n]) tracker.received(offset)
+  tracker.received(BigInt64Array.of(0n, 1n, 2n, 5n, 99n), 4)
   tracker.handledUpTo(2n)
   assert.deepEqual([tracker.position, tracker.open], [3n, 1])
   tracker.passed(9n)

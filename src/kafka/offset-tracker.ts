@@ -1,3 +1,9 @@
+/** Offsets in rising order, in the first `count` places. */
+interface Received {
+  readonly offsets: BigInt64Array
+  readonly count: number
+}
+
 /**
  * Which messages of a partition are handled. They may be handled in any order; the position is the first one that is not,
  * and never goes beyond it.
@@ -5,10 +11,11 @@
 export class OffsetTracker {
   /** Where a reader has to go on when this one ends now. */
   position: bigint
-  /** Offsets in rising order from `#head` on; handled ones stay until those before them are handled too. */
-  #offsets: bigint[] = []
+  /** What is received from `#row` of the first one on; handled ones stay until those before them are handled too. */
+  readonly #received: Received[] = []
   readonly #handled = new Set<bigint>()
-  #head = 0
+  #row = 0
+  #waiting = 0
 
   constructor(position: bigint) {
     this.position = position
@@ -16,43 +23,50 @@ export class OffsetTracker {
 
   /** How many are received and not handled. */
   get open(): number {
-    return this.#offsets.length - this.#head - this.#handled.size
+    return this.#waiting - this.#handled.size
   }
 
-  received(offset: bigint): void {
-    this.#offsets.push(offset)
+  /** Takes the first `count` offsets, which stay as they are. */
+  received(offsets: BigInt64Array, count: number): void {
+    if (count === 0) return
+    this.#received.push({ offsets, count })
+    this.#waiting += count
   }
 
   /** One message is handled. */
   handled(offset: bigint): void {
-    this.#handled.add(offset)
-    this.#advance()
+    if (offset !== this.#head()) this.#handled.add(offset)
+    else {
+      this.#pass(offset)
+      for (let next = this.#head(); next !== undefined && this.#handled.delete(next); next = this.#head())
+        this.#pass(next)
+    }
   }
 
   /** This one and all before it are. */
   handledUpTo(offset: bigint): void {
-    for (let at = this.#head; at < this.#offsets.length; at++) {
-      const one = this.#offsets[at]
-      if (one === undefined || one > offset) break
-      this.#handled.add(one)
+    for (let next = this.#head(); next !== undefined && next <= offset; next = this.#head()) {
+      this.#handled.delete(next)
+      this.#pass(next)
     }
-    this.#advance()
+    for (let next = this.#head(); next !== undefined && this.#handled.delete(next); next = this.#head())
+      this.#pass(next)
   }
 
-  #advance(): void {
-    for (;;) {
-      const first = this.#offsets[this.#head]
-      if (first === undefined || !this.#handled.delete(first)) break
-      this.position = first + 1n
-      this.#head++
-    }
-    if (this.#head < 1024 || this.#head * 2 < this.#offsets.length) return
-    this.#offsets = this.#offsets.slice(this.#head)
-    this.#head = 0
+  #head(): bigint | undefined {
+    return this.#received[0]?.offsets[this.#row]
+  }
+
+  #pass(head: bigint): void {
+    this.position = head + 1n
+    this.#waiting--
+    if (++this.#row < (this.#received[0]?.count ?? 0)) return
+    this.#received.shift()
+    this.#row = 0
   }
 
   /** There are no messages before `offset` that were not received: markers of transactions and gaps are behind us. */
   passed(offset: bigint): void {
-    if (this.#head === this.#offsets.length && offset > this.position) this.position = offset
+    if (this.#waiting === 0 && offset > this.position) this.position = offset
   }
 }

@@ -1,5 +1,5 @@
 import { BatchCursor, FetchSession, type KafkaClient, type TopicPartition } from '../clients/kafka/index.ts'
-import { decodeMessages, type ConsumedMessage } from './consumed-message.ts'
+import { decodeMessages, messagesOf, type ConsumedMessage } from './consumed-message.ts'
 import { keyOf } from './partition-work.ts'
 
 /** What to read of a partition: from an offset up to, and without, another one. */
@@ -23,7 +23,7 @@ export async function* readRange(
     for (let at = from; at < to;) {
       const response = await session.poll()
       const fetched = response?.partitions.find((one) => keyOf(one) === keyOf({ topic, partition }))
-      const messages = fetched === undefined ? [] : decodeMessages(fetched, cursor)
+      const messages = fetched === undefined ? [] : messagesOf(decodeMessages(fetched, cursor))
       at = fetched?.next ?? at
       response?.release()
       const inside = messages.filter(({ offset }) => offset < to)
