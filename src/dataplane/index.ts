@@ -16,6 +16,7 @@ export {
   type NamedFinding,
   type PartColumn,
 } from './compile-aggregates.ts'
+export { joinColumns, type JoinSide, type JoinWork } from './join-work.ts'
 export type { DeduplicateWork } from './deduplicate-work.ts'
 export { keyGroupSql, keyLane, keyLaneSql, keyTextSql } from './key-groups.ts'
 export { LaneDatabase, openLaneDatabase, type LaneDatabaseOptions } from './lane-database.ts'

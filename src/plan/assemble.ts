@@ -11,8 +11,18 @@ import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-step
 import { sourcesOf, type Graph } from './graph.ts'
 import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
-import { keyedSteps, type KeyedSteps } from './keyed-steps.ts'
-import type { Edge, ExplodeStep, LettersStep, LookupStep, ModuleStep, QueryStep, SinkStep, SourceStep, Step } from './plan.ts'
+import { joinSteps, keyedSteps, type KeyedSteps } from './keyed-steps.ts'
+import type {
+  Edge,
+  ExplodeStep,
+  LettersStep,
+  LookupStep,
+  ModuleStep,
+  QueryStep,
+  SinkStep,
+  SourceStep,
+  Step,
+} from './plan.ts'
 import { unionPart } from './union.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
@@ -72,7 +82,7 @@ const ROWS: BodyFormat = { kind: 'rows' }
 const LINES: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
 
 function isQuery({ kind }: DraftTransform): boolean {
-  return !['module', 'aggregate', 'deduplicate', 'lookup', 'explode'].includes(kind)
+  return !['module', 'aggregate', 'deduplicate', 'lookup', 'explode', 'join'].includes(kind)
 }
 
 class Assembly {
@@ -101,6 +111,7 @@ class Assembly {
     }
     for (const transform of graph.transforms) {
       if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') this.#addKeyed(transform)
+      if (transform.kind === 'join') this.#addJoin(transform)
       if (transform.kind === 'lookup' || transform.kind === 'explode')
         for (const port of transform.from) this.#connect(port, transform.id, TABLE)
     }
@@ -165,6 +176,16 @@ class Assembly {
     assert(work !== undefined, `${transform.id} was planned`)
     const { first, notes, steps } = keyedSteps(work, sourcesOf(transform.id, graph), lanes)
     for (const port of transform.from) this.#connect(port, first, TABLE)
+    this.#notes.push(...notes)
+    this.#keyed.push(steps)
+  }
+
+  #addJoin(transform: DraftTransform): void {
+    const { graph, flow, lanes } = this.#in
+    const work = flow.joins.get(transform.id)
+    assert(work !== undefined, `${transform.id} was planned`)
+    const { first, notes, steps } = joinSteps(work, sourcesOf(transform.id, graph), lanes)
+    for (const [index, port] of transform.from.entries()) this.#connect(port, first[index] ?? '', TABLE)
     this.#notes.push(...notes)
     this.#keyed.push(steps)
   }
@@ -314,7 +335,8 @@ class Assembly {
   }
 
   get #hasEventTime(): boolean {
-    const { aggregates, deduplicates } = this.#in.flow
+    const { aggregates, deduplicates, joins } = this.#in.flow
+    if (joins.size > 0) return true
     return [...aggregates.values(), ...deduplicates.values()].some(({ time }) => time !== undefined)
   }
 

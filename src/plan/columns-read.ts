@@ -11,7 +11,7 @@ export function columnsRead(source: string, draft: Draft, graph: Graph, flow: Fl
   const read = new Set<string>()
   for (const transform of graph.transforms) {
     if (!transform.from.includes(source)) continue
-    if (['module', 'aggregate', 'deduplicate', 'lookup', 'explode'].includes(transform.kind)) return undefined
+    if (['module', 'aggregate', 'deduplicate', 'lookup', 'explode', 'join'].includes(transform.kind)) return undefined
     for (const select of flow.selects.get(transform.id) ?? []) for (const name of select.reads) read.add(name)
   }
   const schema = draft.sources.find(({ id }) => id === source)?.schema

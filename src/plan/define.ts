@@ -62,6 +62,20 @@ export interface ExplodeInput {
   readonly empty?: 'drop' | 'keep'
 }
 
+/** Pairs of rows of two streams, by key and event time. */
+export interface JoinInput<Id extends string> {
+  /** The right side; `from` is the left one. */
+  readonly with: From<Id>
+  readonly on: string | Readonly<Record<string, string>>
+  /** How much earlier and later than its left row a right row may be. */
+  readonly within: { readonly before?: string; readonly after?: string }
+  /** `withColumn` has the moment of a right row; default: the same name. */
+  readonly watermark: WatermarkInput & { readonly withColumn?: string }
+  readonly columns: readonly string[] | Readonly<Record<string, string>>
+  readonly kind?: 'inner' | 'left'
+  readonly drop?: readonly ('unmatched.left' | 'unmatched.right' | 'late.left' | 'late.right')[]
+}
+
 /** A transform of `definePipeline`; each has exactly one of the kinds. */
 export type TransformInput<Id extends string> = Reads<Id> & { readonly deadLetter?: DeadLetterInput } & (
     | { readonly sql: string }
@@ -72,6 +86,7 @@ export type TransformInput<Id extends string> = Reads<Id> & { readonly deadLette
     | { readonly aggregate: AggregateInput }
     | { readonly deduplicate: DeduplicateInput }
     | { readonly explode: ExplodeInput }
+    | { readonly join: JoinInput<Id> }
     | { readonly union: { readonly missing?: 'fail' | 'null' } }
   )
 

@@ -9,7 +9,14 @@ import {
   type DeduplicateOptions,
 } from './keyed-definition.ts'
 import { lookupOptions, type LookupOptions } from './lookup-definition.ts'
-import { explodeOptions, unionOptions, type ExplodeOptions, type UnionOptions } from './stream-definition.ts'
+import {
+  explodeOptions,
+  joinOptions,
+  unionOptions,
+  type ExplodeOptions,
+  type JoinOptions,
+  type UnionOptions,
+} from './stream-definition.ts'
 
 /*
  * Everything of a pipeline file that is not a connector's option. The JSON Schema of editors is made from these
@@ -137,6 +144,8 @@ interface TransformOptions {
   readonly lookup: { readonly from: readonly string[]; readonly lookup: LookupOptions }
   readonly union: { readonly from: readonly string[]; readonly union: UnionOptions }
   readonly explode: { readonly from: readonly string[]; readonly explode: ExplodeOptions }
+  /** `from` has both sides, the left one first. */
+  readonly join: { readonly from: readonly string[]; readonly join: JoinOptions }
 }
 
 export type TransformKind = keyof TransformOptions
@@ -201,4 +210,7 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<WithDead
     union: unionOptions,
   }),
   explode: z.strictObject({ from, explode: explodeOptions }),
+  join: z
+    .strictObject({ from: z.string().describe('The left side.'), join: joinOptions })
+    .transform(({ from: left, join }) => ({ from: [left, join.with], join })),
 }

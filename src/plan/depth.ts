@@ -1,6 +1,7 @@
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import { lateOf, type Graph } from './graph.ts'
+import { joinRests } from './join.ts'
 import { configError } from './parsed-file.ts'
 
 /**
@@ -15,7 +16,8 @@ export function depthFindings(draft: Draft, { transforms }: Graph): Finding[] {
     const at = ['transforms', transform.id]
     findings.push(...mixedFindings(transform.from, depths, at))
     const depth = Math.max(0, ...transform.from.map((name) => depths.get(name) ?? 0))
-    const isKeyed = transform.kind === 'aggregate' || transform.kind === 'deduplicate'
+    const isKeyed = ['aggregate', 'deduplicate', 'join'].includes(transform.kind)
+    for (const { name, rest } of joinRests(transform)) depths.set(name, rest.startsWith('late') ? depth : depth + 1)
     if (transform.kind === 'route') {
       for (const branch of [...Object.keys(transform.route), 'default']) depths.set(`${transform.id}.${branch}`, depth)
     }
@@ -23,7 +25,7 @@ export function depthFindings(draft: Draft, { transforms }: Graph): Finding[] {
     depths.set(lateOf(transform.id), depth)
     if (depth > 0 && hasEventTime(transform)) {
       const hint = 'give the windows to the first one; behind it, aggregate without event time'
-      const message = 'event time is not known behind an `aggregate` or `deduplicate`'
+      const message = 'event time is not known behind an `aggregate`, `deduplicate` or `join`'
       findings.push(configError(message, [...at, transform.kind, 'watermark'], hint))
     }
   }
@@ -41,5 +43,6 @@ function mixedFindings(from: readonly string[], depths: ReadonlyMap<string, numb
 
 function hasEventTime(transform: DraftTransform): boolean {
   if (transform.kind === 'aggregate') return transform.aggregate.watermark !== undefined
+  if (transform.kind === 'join') return true
   return transform.kind === 'deduplicate' && transform.deduplicate.watermark !== undefined
 }

@@ -75,9 +75,11 @@ function deliveryOf(step: Step): Delivery {
     case 'partial':
       return atomic('gathers each batch by itself, without state')
     case 'intake':
+    case 'join-intake':
       return atomic('takes late rows out of each batch, without state')
     case 'aggregate':
     case 'deduplicate':
+    case 'join':
       return atomic(
         'its state belongs to the checkpoint: a restart goes on from what was published, and counts nothing twice',
       )

@@ -2,6 +2,7 @@ import { formatDuration, type S3Options } from '../core/options.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { AggregateWork } from '../dataplane/aggregate-work.ts'
 import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
+import type { JoinWork } from '../dataplane/join-work.ts'
 import type { PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
 import { formatSchema } from './flow.ts'
@@ -156,12 +157,16 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
       return { what: 'the first row of each key', facts: deduplicateFacts(step.work) }
     case 'aggregate':
       return { what: 'keeps results by key', facts: [['columns', formatSchema(step.work.output)]] }
+    case 'join-intake':
+      return { what: `takes late rows of the ${step.side} side out`, facts: joinFacts(step.work) }
+    case 'join':
+      return { what: 'pairs rows by key and event time', facts: [['columns', formatSchema(step.work.output)]] }
     case 'exchange': {
       const { routing, schema } = step
       const facts = [
         ['key', routing.key.join(', ')],
         ['why', routing.why],
-        ['columns', step.inner === undefined ? formatSchema(schema) : 'partial results'],
+        ['columns', step.inner === undefined ? formatSchema(schema) : `${step.inner.length} of the step itself`],
       ] as const
       const how = routing.together === 'must' ? 'all rows of a key go to one lane' : 'by key, hot ones to several lanes'
       return { what: `between ${plan.parallelism} lanes, ${how}`, facts }
@@ -201,6 +206,16 @@ function letterFacts(sink: string, { deadLetters = {} }: Plan): ExplainedStep['f
     const count = maxRows === undefined ? '' : `more than ${maxRows}, or `
     return [part, `halts at ${count}more than ${maxRatio * 100} % of the records read`]
   })
+}
+
+function joinFacts({ left, right, before, after, time }: JoinWork): ExplainedStep['facts'] {
+  const keys = left.key.map((name, index) => `${name} = ${right.key[index]}`)
+  const within = `${formatDuration(before / 1000)} before to ${formatDuration(after / 1000)} after the left row`
+  return [
+    ['key', keys.join(', ')],
+    ['within', within],
+    ['event time', `${left.time} and ${right.time}, ${formatDuration(time.delay / 1000)} behind the newest`],
+  ]
 }
 
 function relativeTo(directory: string, file: string): string {

@@ -6,10 +6,12 @@ import { sameColumns, parseColumnType } from '../dataplane/types.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import type { AggregateWork } from '../dataplane/aggregate-work.ts'
 import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
+import type { JoinWork } from '../dataplane/join-work.ts'
 import { planAggregate } from './aggregate.ts'
 import { planDeduplicate } from './deduplicate.ts'
 import { planExplode, type PlannedExplode } from './explode.ts'
 import { lateOf, mayBeLate, type Graph } from './graph.ts'
+import { joinRests, planJoin } from './join.ts'
 import { planLookup, type PlannedLookup } from './lookup.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { checkSelect, selectsOf, type CheckedSelect } from './queries.ts'
@@ -24,6 +26,7 @@ export interface Flow {
   /** Of transforms that keep state. */
   readonly aggregates: ReadonlyMap<string, AggregateWork>
   readonly deduplicates: ReadonlyMap<string, DeduplicateWork>
+  readonly joins: ReadonlyMap<string, JoinWork>
   readonly lookups: ReadonlyMap<string, PlannedLookup>
   readonly explodes: ReadonlyMap<string, PlannedExplode>
 }
@@ -46,6 +49,7 @@ export async function resolveFlow(
   const deduplicates = new Map<string, DeduplicateWork>()
   const explodes = new Map<string, PlannedExplode>()
   for (const port of graph.ports.values()) if (port.kind === 'letters') schemas.set(port.name, DEAD_LETTER_SCHEMA)
+  const joins = new Map<string, JoinWork>()
   const lookups = new Map<string, PlannedLookup>()
   const findings: Finding[] = []
   const undescribed = new Set<string>()
@@ -65,6 +69,19 @@ export async function resolveFlow(
         for (const select of planned.selects) schemas.set(select.name, planned.schema)
         selects.set(transform.id, planned.selects)
       }
+      continue
+    }
+    if (transform.kind === 'join') {
+      const [left, right] = transform.from.map((name) => schemas.get(name))
+      if (left === undefined || right === undefined) continue
+      const work = planJoin(transform.id, transform.join, left, right)
+      if (!('output' in work)) {
+        findings.push(...work)
+        continue
+      }
+      joins.set(transform.id, work)
+      schemas.set(transform.id, work.output)
+      for (const { name } of joinRests(transform)) schemas.set(name, name.endsWith('.left') ? left : right)
       continue
     }
     const input = commonSchema(transform.from, schemas, at, findings)
@@ -127,7 +144,7 @@ export async function resolveFlow(
     for (const select of checked) schemas.set(select.name, select.schema)
     selects.set(transform.id, checked)
   }
-  return { schemas, selects, aggregates, deduplicates, lookups, explodes, findings: withoutTwins(findings) }
+  return { schemas, selects, aggregates, deduplicates, lookups, explodes, joins, findings: withoutTwins(findings) }
 }
 
 /** A finding of a route's first condition would come again with every later branch. */

@@ -2,6 +2,7 @@ import type { Finding } from '../core/checkpoint-types.ts'
 import { lettersOf } from '../core/dead-letters.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import { deadLetterRoutes } from './dead-letter-drafts.ts'
+import { joinRests } from './join.ts'
 import { configError, type Path } from './parsed-file.ts'
 import { suggestion } from './suggest.ts'
 
@@ -24,10 +25,18 @@ export function buildGraph(draft: Draft): { readonly graph: Graph; readonly find
   const ports = collectPorts(draft)
   const findings = [...idFindings(draft)]
   const readers = [
-    ...draft.transforms.map((transform) => ({ at: ['transforms', transform.id], from: transform.from })),
+    ...draft.transforms.flatMap((transform) => {
+      const at = ['transforms', transform.id]
+      if (transform.kind !== 'join') return [{ at, from: transform.from }]
+      const [left = '', right = ''] = transform.from
+      return [
+        { at, from: [left] },
+        { at: [...at, 'join'], from: [right], word: 'with' },
+      ]
+    }),
     ...draft.sinks.map((sink) => ({ at: ['sinks', sink.id], from: sink.from })),
   ]
-  for (const reader of readers) findings.push(...fromFindings(reader.from, reader.at, ports, draft))
+  for (const reader of readers) findings.push(...fromFindings(reader, ports, draft))
   const transforms = inOrder(draft.transforms, ports, findings)
   // While parts are broken or names unknown, who reads what is not certain.
   if (findings.length === 0 && draft.broken.length === 0) {
@@ -45,6 +54,9 @@ function collectPorts(draft: Draft): Map<string, Port> {
     if (transform.kind === 'aggregate' || transform.kind === 'deduplicate') {
       add(transform.id, transform.id, 'keyed')
       if (mayBeLate(transform)) add(lateOf(transform.id), transform.id, 'keyed')
+    } else if (transform.kind === 'join') {
+      add(transform.id, transform.id, 'keyed')
+      for (const { name } of joinRests(transform)) add(name, transform.id, 'keyed')
     } else if (transform.kind === 'lookup' || transform.kind === 'explode') add(transform.id, transform.id, 'keyed')
     else if (transform.kind !== 'route')
       add(transform.id, transform.id, transform.kind === 'module' ? 'module' : 'query')
@@ -88,10 +100,14 @@ function* idFindings(draft: Draft): Generator<Finding> {
   }
 }
 
-function fromFindings(from: readonly string[], at: Path, ports: ReadonlyMap<string, Port>, draft: Draft): Finding[] {
+function fromFindings(
+  { from, at, word = 'from' }: { readonly from: readonly string[]; readonly at: Path; readonly word?: string },
+  ports: ReadonlyMap<string, Port>,
+  draft: Draft,
+): Finding[] {
   const findings: Finding[] = []
   for (const [index, name] of from.entries()) {
-    const path = from.length > 1 ? [...at, 'from', index] : [...at, 'from']
+    const path = from.length > 1 ? [...at, word, index] : [...at, word]
     if (from.indexOf(name) !== index) findings.push(configError(`${JSON.stringify(name)} is listed twice`, path))
     if (ports.has(name) || draft.broken.includes(name.split('.')[0] ?? name)) continue
     const branches = [...ports.keys()].filter((port) => port.startsWith(`${name}.`))

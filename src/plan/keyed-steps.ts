@@ -1,6 +1,7 @@
 import type { Routing } from '../core/connector.ts'
 import { innerColumns, type AggregateWork, type EventTimeWork } from '../dataplane/aggregate-work.ts'
 import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
+import { joinColumns, type JoinWork } from '../dataplane/join-work.ts'
 import { quoteName } from '../dataplane/sql-text.ts'
 import type { EdgeNote } from './assemble.ts'
 import { formatBody } from './bodies.ts'
@@ -61,6 +62,39 @@ function deduplicateSteps(work: DeduplicateWork, sources: readonly string[], lan
     steps: (readers) => [
       { kind: 'intake', id: first, work: timed, sources, outputs: [{ to: kept }], late: readers(lateOf(id)) },
       ...behind(readers),
+    ],
+  }
+}
+
+/** Both sides in one form, so that one exchange brings them together and one step keeps them. */
+export function joinSteps(
+  work: JoinWork,
+  sources: readonly string[],
+  lanes: number,
+): Omit<KeyedPart, 'first'> & { readonly first: readonly [left: string, right: string] } {
+  const { id, key } = work
+  const names = key.map(({ name }) => name)
+  const between = exchangeOf(id, names, lanes, { schema: [], inner: joinColumns(work) })
+  const to = between?.id ?? id
+  const first = [`${id}.left`, `${id}.right`] as const
+  const intake = (side: 'left' | 'right', late: readonly Edge[]): Step => {
+    return { kind: 'join-intake', id: `${id}.${side}`, work, side, sources, outputs: [{ to }], late }
+  }
+  return {
+    first,
+    notes: [...first.map((from) => note(from, to, 'rows that are not late')), ...notesOf(between, 'rows of all lanes')],
+    steps: (readers) => [
+      intake('left', readers(`${id}.late.left`)),
+      intake('right', readers(`${id}.late.right`)),
+      ...(between === undefined ? [] : [between]),
+      {
+        kind: 'join',
+        id,
+        work,
+        outputs: readers(id),
+        unmatchedLeft: readers(`${id}.unmatched.left`),
+        unmatchedRight: readers(`${id}.unmatched.right`),
+      },
     ],
   }
 }

@@ -9,6 +9,7 @@ import type { S3Options } from '../core/options.ts'
 import type { Schema } from '../core/schema.ts'
 import type { AggregateWork, EventTimeWork, InnerColumn } from '../dataplane/aggregate-work.ts'
 import type { DeduplicateWork } from '../dataplane/deduplicate-work.ts'
+import type { JoinWork } from '../dataplane/join-work.ts'
 
 /**
  * A checked pipeline: what will run, with nothing left to decide. Plain data: it is printed by `explain` and handed to
@@ -54,6 +55,8 @@ export type Step =
   | AggregateStep
   | IntakeStep
   | DeduplicateStep
+  | JoinIntakeStep
+  | JoinStep
   | ExchangeStep
   | SinkStep
 
@@ -225,6 +228,29 @@ export interface DeduplicateStep {
   readonly outputs: readonly Edge[]
 }
 
+/** In front of a `join`, in the lane that reads the rows of a side: tells the time and takes late rows out. */
+export interface JoinIntakeStep {
+  readonly kind: 'join-intake'
+  readonly id: string
+  readonly work: JoinWork
+  readonly side: 'left' | 'right'
+  /** Of both sides: one event time is for all. */
+  readonly sources: readonly string[]
+  readonly outputs: readonly Edge[]
+  readonly late: readonly Edge[]
+}
+
+/** Pairs rows of both sides, in the lane that keeps the key. */
+export interface JoinStep {
+  readonly kind: 'join'
+  readonly id: string
+  readonly work: JoinWork
+  readonly outputs: readonly Edge[]
+  /** Where rows go that found no partner. */
+  readonly unmatchedLeft: readonly Edge[]
+  readonly unmatchedRight: readonly Edge[]
+}
+
 export interface SinkStep {
   readonly kind: 'sink'
   readonly id: string
@@ -243,6 +269,6 @@ export function keepsState({ steps }: Plan): boolean {
   return steps.some(isKeyed)
 }
 
-export function isKeyed(step: Step): step is AggregateStep | DeduplicateStep {
-  return step.kind === 'aggregate' || step.kind === 'deduplicate'
+export function isKeyed(step: Step): step is AggregateStep | DeduplicateStep | JoinStep {
+  return step.kind === 'aggregate' || step.kind === 'deduplicate' || step.kind === 'join'
 }

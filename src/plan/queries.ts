@@ -42,6 +42,7 @@ export function selectsOf(transform: Transform & { readonly id: string }, relati
     case 'lookup':
     case 'union':
     case 'explode':
+    case 'join':
       return []
   }
 }
@@ -96,6 +97,7 @@ export function expressionsOf(transform: Transform): (readonly [path: Path, expr
     case 'lookup':
     case 'union':
     case 'explode':
+    case 'join':
       return []
   }
 }

@@ -23,6 +23,8 @@ export function stagesOf(steps: readonly Step[]): ReadonlyMap<string, number> {
 /** Where the rows of a step go. */
 export function edgesOf(step: Step): readonly Edge[] {
   if (step.kind === 'sink') return []
-  if (step.kind === 'partial' || step.kind === 'intake') return [...step.outputs, ...step.late]
+  if (step.kind === 'partial' || step.kind === 'intake' || step.kind === 'join-intake')
+    return [...step.outputs, ...step.late]
+  if (step.kind === 'join') return [...step.outputs, ...step.unmatchedLeft, ...step.unmatchedRight]
   return step.kind === 'query' ? step.outputs.flatMap((output) => output.edges) : step.outputs
 }

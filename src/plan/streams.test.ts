@@ -9,6 +9,7 @@ import { formatSchema } from './flow.ts'
 import { parseText } from './parse-yaml.ts'
 import { formatPath } from './parsed-file.ts'
 import type { Plan } from './plan.ts'
+import { stagesOf } from './stages.ts'
 
 const sql = new DuckdbChecker()
 after(() => sql[Symbol.asyncDispose]())
@@ -80,4 +81,61 @@ test('elements of a list stand where the list stood, with their number if it is 
     ['{column: items, as: {a: bigint}, position: a}', /explode\.as\.a: the rows have a column a already/],
   ]
   for (const [options, finding] of cases) assert.match(String(await explode(options)), finding, options)
+})
+
+const PAYMENTS =
+  '{connector: log, brokers: b, topics: [p], schema: {order_id: integer, paid: timestamp(3), amount: "decimal(12,2)", note: double}}'
+const JOIN = 'from: orders, join: {with: payments, on: {id: order_id}, within: {after: 30m}, '
+const TIME = 'watermark: {column: at, withColumn: paid, delay: 1m}, '
+
+test('a join keeps both sides in one lane for a key, and rests leave where somebody reads them', async () => {
+  const rests = ['unmatched.left', 'unmatched.right', 'late.left', 'late.right']
+  const sinks = rests.map((rest, index) => `rest${index}: {from: made.${rest}, connector: lines, table: r${index}}`)
+  const plan = await planned(
+    `orders: ${ORDERS}, payments: ${PAYMENTS}`,
+    `made: {${JOIN}${TIME}columns: {paid: paid, paid_amount: amount}}}`,
+    ['out: {from: made, connector: lines, table: t}', ...sinks].join(', '),
+  )
+  assert.ok(typeof plan === 'object', String(plan))
+  const stages = stagesOf(plan.steps)
+  assert.deepEqual(
+    ['made.left', 'made.right', 'made.exchange', 'made', 'rest0', 'rest1', 'rest2', 'rest3'].map((id) =>
+      stages.get(id),
+    ),
+    [0, 0, 0, 1, 1, 1, 0, 0],
+  )
+  const step = plan.steps.find(({ kind }) => kind === 'join')
+  assert.ok(step?.kind === 'join')
+  const columns = 'id bigint, at timestamp(3), amount decimal(12,2), paid timestamp(3), paid_amount decimal(12,2)'
+  assert.equal(formatSchema(step.work.output), columns)
+})
+
+test('mistakes in a join are named where they stand, and rows that nobody reads are refused', async () => {
+  const drop = 'drop: [unmatched.left, unmatched.right, late.left, late.right]'
+  const cases: readonly (readonly [join: string, finding: RegExp])[] = [
+    [
+      `${JOIN}${TIME}columns: [paid]}`,
+      /transforms\.made: nothing reads "made\.unmatched\.left": its rows would be lost/,
+    ],
+    [`${JOIN}${TIME}columns: [paid], kind: left}`, /nothing reads "made\.unmatched\.right"/],
+    [`${JOIN}${TIME}columns: [amount], ${drop}}`, /columns\.amount: left rows have a column amount already/],
+    [`${JOIN}${TIME}columns: [payed], ${drop}}`, /columns\.payed: there is no column "payed"/],
+    [`${JOIN}watermark: {column: at}, columns: [paid], ${drop}}`, /watermark\.column: there is no column "at"/],
+    [
+      `${JOIN.replace('{id: order_id}', '{id: note}')}${TIME}columns: [paid], ${drop}}`,
+      /on\.id: id is bigint on the left, and note is double/,
+    ],
+    [
+      `${JOIN.replace('with: payments', 'with: payment')}${TIME}columns: [paid], ${drop}}`,
+      /join\.with: unknown id "payment"/,
+    ],
+    [
+      `${JOIN}${TIME}columns: [paid], kind: left, ${drop}}`,
+      /drop: left rows without a partner are a part of the result/,
+    ],
+  ]
+  for (const [join, finding] of cases) {
+    const found = await planned(`orders: ${ORDERS}, payments: ${PAYMENTS}`, `made: {${join}}`)
+    assert.match(String(found), finding, join)
+  }
 })

@@ -1,6 +1,6 @@
 import { assert } from '../core/assert.ts'
 import type { SinkWriter } from '../core/sink.ts'
-import type { Plan, SinkStep, Step } from '../plan/plan.ts'
+import type { Edge, Plan, SinkStep, Step } from '../plan/plan.ts'
 import { linedUpSteps } from '../plan/lined-up.ts'
 import { stagesOf } from '../plan/stages.ts'
 import { keyGroupsOf } from '../dataplane/key-groups.ts'
@@ -60,9 +60,8 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       case 'module':
       case 'explode': {
         const operator = await openOperator(step, plan, services, eventTime)
-        const outputs = step.kind === 'query' ? step.outputs.map((output) => output.edges) : [step.outputs]
         const part = step.kind === 'query' ? step.deadLetter : step.id
-        stage.operators.set(step.id, { operator, outputs, part })
+        stage.operators.set(step.id, { operator, outputs: outputsOf(step), part })
         break
       }
       case 'letters':
@@ -76,9 +75,11 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       case 'partial':
       case 'intake':
       case 'deduplicate':
+      case 'join-intake':
+      case 'join':
       case 'aggregate': {
         const operator = await openOperator(step, plan, services, eventTime)
-        const outputs = 'late' in step ? [step.outputs, step.late] : [step.outputs]
+        const outputs = outputsOf(step)
         const chain = openChain(step.id, operator, data, services)
         stage.operators.set(step.id, { operator, outputs, timeOf: step.work.id, ...(chain && { chain }) })
         break
@@ -124,7 +125,15 @@ function stageAt(stages: readonly Built[], at: number): Built {
   return stage
 }
 
-type OperatorStep = Step & { kind: 'query' | 'module' | 'explode' | 'partial' | 'aggregate' | 'intake' | 'deduplicate' }
+function outputsOf(step: OperatorStep): readonly (readonly Edge[])[] {
+  if (step.kind === 'query') return step.outputs.map((output) => output.edges)
+  if (step.kind === 'join') return [step.outputs, step.unmatchedLeft, step.unmatchedRight]
+  return 'late' in step ? [step.outputs, step.late] : [step.outputs]
+}
+
+type OperatorStep = Step & {
+  kind: 'query' | 'module' | 'explode' | 'partial' | 'aggregate' | 'intake' | 'deduplicate' | 'join-intake' | 'join'
+}
 
 async function openOperator(
   step: OperatorStep,
@@ -160,6 +169,10 @@ async function createOperator(step: OperatorStep, context: KeyedContext): Promis
       return (await import('../transforms/deduplicate/intake.ts')).createIntakeOperator(step.work, context)
     case 'deduplicate':
       return (await import('../transforms/deduplicate/deduplicate.ts')).createDeduplicateOperator(step.work, context)
+    case 'join-intake':
+      return (await import('../transforms/join/join-intake.ts')).createJoinIntakeOperator(step, context)
+    case 'join':
+      return (await import('../transforms/join/join.ts')).createJoinOperator(step.work, context)
     case 'aggregate':
       return (await import('../transforms/aggregate/aggregate.ts')).createAggregateOperator(step.work, context)
   }
@@ -176,8 +189,11 @@ function openChain(
 }
 
 function eventTimeSteps(steps: readonly Step[]): ConstructorParameters<typeof LaneEventTime>[0] {
+  const told = new Set<string>()
   return steps.flatMap((step) => {
-    if (!('late' in step) || step.work.time === undefined) return []
+    // Both sides of a join go by one event time.
+    if (!('late' in step) || told.has(step.work.id) || step.work.time === undefined) return []
+    told.add(step.work.id)
     const { delay, idleMs } = step.work.time
     return [{ step: step.work.id, sources: step.sources, delay: BigInt(delay), idleMs }]
   })
