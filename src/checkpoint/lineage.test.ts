@@ -2,121 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
-import type { CheckpointEntry, Decision, LogEntry, SplitState } from './entries.ts'
+import type { CheckpointEntry, LogEntry } from './entries.ts'
 import { selectGarbage } from './garbage.ts'
 import { baseOf, foldLineage, sweepScope } from './lineage.ts'
-import { decideRemedy, legalDecisions } from './remedy.ts'
 import { decideRestore, goesOnAt } from './restore.ts'
+import { item, names, split, SINKS, Story, tell, turn } from './testing/log-story.ts'
 
-/** A log as processes write it; each claim is another process unless it says whose rewind it is. */
-class Story {
-  entries: LogEntry[] = []
-  epoch = 0
-  nonce = ''
-  #next = 1
-  #clean = 0
-
-  claim(nonce: string): this {
-    this.epoch += 1
-    this.nonce = nonce
-    return this.#add({ kind: 'claim', next: this.#next, host: 'h', pid: 1 })
-  }
-
-  /** What earlier epochs left is swept; the next entry says so. */
-  swept(): this {
-    this.#clean = this.epoch
-    return this
-  }
-
-  begin(moment: string, seq = 0): this {
-    return this.#add({ kind: 'begin', sources: { in: { moment, splits: [split(seq)] } } })
-  }
-
-  checkpoint(checkpoint: number, pending: readonly (readonly [number, string])[] = []): this {
-    const items = pending.map(([of, sink]) => item(of, sink))
-    const sources = { in: [split(checkpoint * 10)] }
-    const rest = { fingerprint: 'f', delivery: 'exact', sources, sinks: {}, accounting: NOTHING, tookMs: 1 }
-    this.#next = checkpoint + 1
-    return this.#add({ kind: 'checkpoint', checkpoint, pending: items, ...rest })
-  }
-
-  confirm(checkpoint: number): this {
-    return this.#add({ kind: 'confirm', checkpoint })
-  }
-
-  decide(decision: Decision): this {
-    return this.#add({ kind: 'decision', decision, by: 'somebody', reason: '' })
-  }
-
-  end(kind: 'stopped' | 'finished'): this {
-    return this.#add({ kind })
-  }
-
-  #add(entry: object): this {
-    const { epoch, nonce } = this
-    const seq = this.entries.length
-    const base = baseOf(this.entries) ?? seq
-    const head = { format: 2, seq, job: 'j', epoch, nonce, parent: '', base, clean: this.#clean, at: '' }
-    this.entries.push({ ...head, ...entry } as unknown as LogEntry)
-    return this
-  }
-}
-
-const NOTHING = { read: 0, copied: 0, filtered: 0, deadLettered: 0, written: 0 }
-const SINKS = ['a', 'b'] as const
 /** What a collection may change of a lineage. */
 const COLLECTED = { checkpoints: [], beginnings: {} }
-
-function split(seq: number): SplitState {
-  return { split: 's', spec: {}, at: { seq }, finished: false }
-}
-
-function item(checkpoint: number, sink: string): PendingCommittable {
-  return { sink, checkpoint, epoch: 1, orderKey: sink, rows: 1, committable: { name: `${sink}${checkpoint}` } }
-}
-
-function names(pending: readonly PendingCommittable[]): string[] {
-  return pending.map(({ sink, checkpoint }) => `${sink}${checkpoint}`)
-}
-
-/** Random lives of a pipeline, as the ledger lets them happen. */
-const turn = fc.constantFrom(
-  ...['publish', 'publish', 'publish', 'confirm', 'confirm', 'start', 'rewind', 'void', 'mark', 'sweep', 'begin'],
-)
-
-function tell(turns: readonly string[]): Story {
-  const story = new Story().claim('p0')
-  let next = 1
-  let processes = 1
-  let unconfirmed: number[] = []
-  for (const what of turns) {
-    const newest = foldLineage(story.entries).newest?.checkpoint ?? 0
-    if (what === 'start') story.claim(`p${processes++}`)
-    if (what === 'rewind') story.claim(story.nonce)
-    if (what === 'sweep') story.swept()
-    if (what === 'begin') story.begin('latest', next)
-    if (what === 'publish') {
-      unconfirmed.push(next)
-      story.checkpoint(
-        next,
-        unconfirmed.flatMap((of) => SINKS.map((sink) => [of, sink] as const)),
-      )
-      next += 1
-    }
-    const oldest = unconfirmed[0]
-    if (oldest === undefined) continue
-    if (what === 'confirm') {
-      story.confirm(oldest)
-      unconfirmed = unconfirmed.slice(1)
-    }
-    if (what === 'void' && newest === unconfirmed.at(-1)) {
-      story.decide({ action: 'rewind', void: newest })
-      unconfirmed = unconfirmed.slice(0, -1)
-    }
-    if (what === 'mark') story.decide({ action: 'mark-committed', checkpoint: oldest, sink: 'a' })
-  }
-  return story
-}
 
 test('an empty log is a fresh start', () => {
   const lineage = foldLineage([])
@@ -188,40 +81,6 @@ test('state without an owner is refused', () => {
   assert.throws(() => decideRestore(lineage, { sources: ['in'], sinks: ['b'] }), { code: 'CONFIG', message: /"a"/ })
 })
 
-test('a checkpoint is taken back only when it is the newest, something is before it, and nothing of it is visible', () => {
-  const two = new Story()
-    .claim('p')
-    .checkpoint(1)
-    .confirm(1)
-    .checkpoint(2, [
-      [2, 'a'],
-      [2, 'b'],
-    ])
-  const lineage = foldLineage(two.entries)
-  const [a, b] = lineage.pending as [PendingCommittable, PendingCommittable]
-  const lost = { item: a, code: 'PREPARED_LOST' } as const
-  assert.deepEqual(decideRemedy(lineage, lost, new Set()), { kind: 'rewind', void: 2, abort: [b] })
-  assert.equal(decideRemedy(lineage, lost, new Set([b])).kind, 'halt')
-  assert.equal(decideRemedy(lineage, { item: a, code: 'OUTCOME_UNKNOWN' }, new Set()).kind, 'halt')
-  const only = foldLineage(new Story().claim('p').checkpoint(2, [[2, 'a']]).entries)
-  assert.equal(decideRemedy(only, { ...lost, item: item(2, 'a') }, new Set()).kind, 'halt')
-  const later = foldLineage(two.checkpoint(3, [[2, 'a']]).entries)
-  assert.equal(decideRemedy(later, { ...lost, item: item(2, 'a') }, new Set()).kind, 'halt')
-  assert.ok(!legalDecisions(later, item(2, 'a'), false).includes('rewind'))
-})
-
-test('what a person has found in the sink is visible: its checkpoint is not taken back', () => {
-  const story = new Story().claim('p').checkpoint(1).confirm(1)
-  story.checkpoint(2, [
-    [2, 'a'],
-    [2, 'b'],
-  ])
-  const lineage = foldLineage(story.decide({ action: 'mark-committed', checkpoint: 2, sink: 'a' }).entries)
-  const [b] = lineage.pending as [PendingCommittable]
-  assert.equal(decideRemedy(lineage, { item: b, code: 'PREPARED_LOST' }, new Set()).kind, 'halt')
-  assert.ok(!legalDecisions(lineage, b, false).includes('rewind'))
-})
-
 test('leftovers are looked for in every epoch since the last one that swept', () => {
   const story = new Story().claim('p').checkpoint(1).confirm(1).claim('q').swept().checkpoint(2).confirm(2).claim('r')
   assert.deepEqual(sweepScope(story.entries, 3).runs, [{ epoch: 2, from: 3, to: 4 }])
@@ -274,26 +133,6 @@ test('from its base on a log says the same as from its beginning', () => {
       assert.deepEqual(selectGarbage(part, retained), selectGarbage(kept, retained))
     }),
   )
-})
-
-test('the first checkpoint is taken back to where the sources began, if the log remembers it', () => {
-  const lost = { item: item(1, 'a'), code: 'PREPARED_EXPIRED' } as const
-  const publish = (story: Story): Story => story.checkpoint(1, [[1, 'a']])
-  const forgotten = foldLineage(publish(new Story().claim('p')).entries)
-  assert.equal(decideRemedy(forgotten, lost, new Set()).kind, 'halt')
-  assert.ok(!legalDecisions(forgotten, lost.item, false).includes('rewind'))
-  const story = publish(new Story().claim('p').begin('latest', 500))
-  const lineage = foldLineage(story.entries)
-  const [only] = lineage.pending as [PendingCommittable]
-  assert.deepEqual(decideRemedy(lineage, { ...lost, item: only }, new Set()), { kind: 'rewind', void: 1, abort: [] })
-  assert.ok(legalDecisions(lineage, lost.item, false).includes('rewind'))
-
-  const back = foldLineage(story.decide({ action: 'rewind', void: 1 }).claim('q').entries)
-  assert.deepEqual(decideRestore(back, { sources: ['in'], sinks: ['a'] }), { kind: 'fresh', next: 2 })
-  // Whatever the options say by now: rows of that checkpoint were read from here.
-  for (const moment of ['latest', 'another', undefined]) {
-    assert.deepEqual(goesOnAt(back, 'in', moment), [split(500)])
-  }
 })
 
 test('a moment is resolved once, and a beginning as long as nothing of it is published', () => {
@@ -393,18 +232,6 @@ test('what was loaded again stands in the place of what was lost, in every manif
   story.claim('r').decide({ ...reload, lost: again.committable, item: twice })
   assert.deepEqual(foldLineage(story.entries).pending[0], twice)
   assert.deepEqual(foldLineage(story.confirm(3).entries).pending, [])
-})
-
-test('kept rows are loaded again before anything is taken back, whatever is built on them; an unknown outcome never', () => {
-  const story = new Story()
-    .claim('p')
-    .checkpoint(1, [[1, 'a']])
-    .checkpoint(2, [[1, 'a']])
-  const lineage = foldLineage(story.entries)
-  const [first] = lineage.pending as [PendingCommittable]
-  assert.equal(decideRemedy(lineage, { item: first, code: 'PREPARED_EXPIRED', isKept: true }, new Set()).kind, 'reload')
-  assert.equal(decideRemedy(lineage, { item: first, code: 'PREPARED_EXPIRED' }, new Set()).kind, 'halt')
-  assert.equal(decideRemedy(lineage, { item: first, code: 'OUTCOME_UNKNOWN', isKept: true }, new Set()).kind, 'halt')
 })
 
 test('a start looks for transactions with kept rows under each epoch that ended with something unconfirmed', () => {
