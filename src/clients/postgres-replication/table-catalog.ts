@@ -24,7 +24,7 @@ export interface PgTable {
 export interface KeyColumn {
   readonly name: string
   readonly type: string
-  /** Texts sort by their bytes. */
+  /** Texts sort by their bytes in UTF-8. */
   readonly isBinary: boolean
 }
 
@@ -154,11 +154,12 @@ function columnsSql(oids: string): string {
     ORDER BY a.attrelid, a.attnum`
 }
 
-/** The collation that is named `default` is that of the database. */
+/** The collation that is named `default` is that of the database. Bytes of other encodings sort in other ways than ours. */
 function keysSql(oids: string): string {
   return `
     SELECT i.indrelid, a.attname, a.atttypid,
-           CASE WHEN l.collname = 'default' THEN d.datcollate ELSE l.collname END
+           CASE WHEN pg_catalog.getdatabaseencoding() NOT IN ('UTF8', 'LATIN1', 'SQL_ASCII') THEN ''
+                WHEN l.collname = 'default' THEN d.datcollate ELSE l.collname END
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
     CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)

@@ -7,13 +7,13 @@ import {
   MESSAGE,
   parseLsn,
   quoteName,
-  quoteText,
   readServerMessage,
   roomFor,
   rowShape,
   serverError,
   Tuple,
   writeRow,
+  type KeyColumn,
   type LineTarget,
   type PgConnection,
   type PgTable,
@@ -21,7 +21,7 @@ import {
 } from '../../clients/postgres-replication/index.ts'
 import { changeTail, microsText, type TailOptions } from './change-tail.ts'
 import { sourceTableOf } from './followed-table.ts'
-import { keyOrder } from './key-order.ts'
+import { orderedBy, orderedLiteral } from './key-order.ts'
 import { hasRoom, type LinePool } from './line-pool.ts'
 import { poisoned } from './poison.ts'
 import {
@@ -31,6 +31,7 @@ import {
   chunkSpecFromJson,
   type ChunkPosition,
   type ChunkSpec,
+  type KeyText,
 } from './split.ts'
 
 /** What a feed needs of its reader. */
@@ -104,9 +105,9 @@ export class ChunkFeed {
       hasQuotedJson: options.isSeveral,
     })
     this.#named = options.isSeveral ? { table: sourceTableOf(table, options.tail.columns) } : {}
-    this.#isOrdered = keyOrder(table.key) !== undefined
+    this.#isOrdered = table.key.length > 0
     const { start, after, seen } = chunkPositionFromJson(assignment.at)
-    // Without an order it begins again at the first row, and the log repeats everything since the first snapshot.
+    // Without a key it begins again at the first row, and the log repeats everything since the first snapshot.
     const isNoted = !this.#isOrdered && seen.length > 0
     const now = { after, snapshot }
     this.#position = { start, after, seen: isNoted ? seen : [...seen, now], high: undefined }
@@ -230,17 +231,26 @@ export class ChunkFeed {
   #sql(table: PgTable): string {
     const columns = table.columns.map(({ name }) => quoteName(name)).join(', ')
     const from = `${table.isPartitioned ? '' : 'ONLY '}${quoteName(table.schema)}.${quoteName(table.name)}`
-    const key = table.key.map(({ name }) => quoteName(name))
-    const [first = ''] = key
+    const where = this.#where(table.key)
+    const order = this.#isOrdered ? ` ORDER BY ${table.key.map(orderedBy).join(', ')}` : ''
+    return `SELECT ${columns} FROM ${from}${where}${order}`
+  }
+
+  #where(key: readonly KeyColumn[]): string {
+    const [first] = key
     const { lo, hi } = this.#spec
     const { after } = this.#position
+    if (first === undefined) return ''
+    const isBehind = (values: KeyText): string =>
+      `(${key.map(orderedBy).join(', ')}) > (${key.map((column, index) => orderedLiteral(column, values[index] ?? '')).join(', ')})`
+    // Of a row of values only the first ones may be in the index: it has to be told of that one by itself.
+    const from = after === undefined ? lo : (after[0] ?? lo)
     const conditions = [
-      ...(lo === undefined ? [] : [`${first} >= ${quoteText(lo)}`]),
-      ...(hi === undefined ? [] : [`${first} < ${quoteText(hi)}`]),
-      ...(after === undefined ? [] : [`(${key.join(', ')}) > (${after.map(quoteText).join(', ')})`]),
+      ...(from === undefined ? [] : [`${orderedBy(first)} >= ${orderedLiteral(first, from)}`]),
+      ...(hi === undefined ? [] : [`${orderedBy(first)} < ${orderedLiteral(first, hi)}`]),
+      ...(after === undefined ? [] : [isBehind(after)]),
     ]
-    const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
-    return `SELECT ${columns} FROM ${from}${where}${this.#isOrdered ? ` ORDER BY ${key.join(', ')}` : ''}`
+    return conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   }
 
   get #doing(): string {

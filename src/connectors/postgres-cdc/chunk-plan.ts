@@ -1,7 +1,15 @@
-import { quoteName, quoteText, type PgConnection, type PgTable } from '../../clients/postgres-replication/index.ts'
-import { keyOrder } from './key-order.ts'
+import {
+  quoteName,
+  quoteText,
+  type KeyColumn,
+  type PgConnection,
+  type PgTable,
+} from '../../clients/postgres-replication/index.ts'
+import { hasOwnOrder, keyOrder, type CompareKeys } from './key-order.ts'
 
 const CHUNKS_MAX = 256
+/** Where the index of the key does not serve, each part is a scan of the whole table, and sorted. */
+const SCANS_MAX = 8
 
 export interface ChunkBounds {
   readonly lo: string | undefined
@@ -10,7 +18,7 @@ export interface ChunkBounds {
 
 /**
  * Cuts a table into parts by the first column of its key: the first part has no lower bound and the last one no upper,
- * so that they hold every row there is or will be. Keys whose order we cannot tell make one part.
+ * so that they hold every row there is or will be. A table without a key makes one part.
  */
 export async function planChunks(
   connection: PgConnection,
@@ -19,10 +27,11 @@ export async function planChunks(
 ): Promise<readonly ChunkBounds[]> {
   const [first] = table.key
   const rows = table.rowsEstimated >= 0 ? table.rowsEstimated : table.bytes / 100
-  const count = Math.min(CHUNKS_MAX, Math.ceil(rows / rowsPerChunk))
+  const most = first !== undefined && hasOwnOrder(first) ? CHUNKS_MAX : SCANS_MAX
+  const count = Math.min(most, Math.ceil(rows / rowsPerChunk))
   const compare = keyOrder(table.key)
   if (first === undefined || compare === undefined || count < 2) return [{ lo: undefined, hi: undefined }]
-  const found = await boundsOf(connection, table, { name: first.name, type: first.type, count })
+  const found = await boundsOf(connection, table, { first, count, compare })
   const bounds = found.filter((bound, index) => index === 0 || compare([found[index - 1] ?? ''], [bound]) < 0)
   return [undefined, ...bounds].map((lo, index) => ({ lo, hi: bounds[index] }))
 }
@@ -31,16 +40,17 @@ export async function planChunks(
 async function boundsOf(
   connection: PgConnection,
   { schema, name }: PgTable,
-  column: { readonly name: string; readonly type: string; readonly count: number },
+  { first, count, compare }: { readonly first: KeyColumn; readonly count: number; readonly compare: CompareKeys },
 ): Promise<string[]> {
-  const { count } = column
   const [histogram] = await connection.query(
     `SELECT array_to_json(histogram_bounds::text::text[]) FROM pg_catalog.pg_stats
-     WHERE schemaname = ${quoteText(schema)} AND tablename = ${quoteText(name)} AND attname = ${quoteText(column.name)}
+     WHERE schemaname = ${quoteText(schema)} AND tablename = ${quoteText(name)} AND attname = ${quoteText(first.name)}
        AND histogram_bounds IS NOT NULL`,
     `reading the statistics of ${schema}.${name}`,
   )
-  const values = typeof histogram?.[0] === 'string' ? (JSON.parse(histogram[0]) as string[]) : []
+  const sample = typeof histogram?.[0] === 'string' ? (JSON.parse(histogram[0]) as string[]) : []
+  // They are sorted as the server does.
+  const values = sample.toSorted((one, other) => compare([one], [other]))
   if (values.length > 2) {
     const steps = Math.min(count, values.length - 1)
     return Array.from(
@@ -48,9 +58,9 @@ async function boundsOf(
       (_, at) => values[Math.round(((at + 1) * (values.length - 1)) / steps)] ?? '',
     )
   }
-  if (!column.type.startsWith('int')) return []
+  if (!first.type.startsWith('int')) return []
   const [range] = await connection.query(
-    `SELECT min(${quoteName(column.name)}), max(${quoteName(column.name)}) FROM ${quoteName(schema)}.${quoteName(name)}`,
+    `SELECT min(${quoteName(first.name)}), max(${quoteName(first.name)}) FROM ${quoteName(schema)}.${quoteName(name)}`,
     `looking for the first and last key of ${schema}.${name}`,
   )
   const [least, greatest] = range ?? []

@@ -11,6 +11,21 @@ import { PostgresCdcSource } from './source.ts'
 
 const ROWS = 36_000
 
+const CASES: readonly (readonly [what: string, table: string])[] = [
+  [
+    'in parts, by two columns',
+    "CREATE TABLE t (id numeric, two timestamptz DEFAULT '0944-03-15 12:00:00.5+01', seq int, pad text, PRIMARY KEY (id, two))",
+  ],
+  [
+    'in parts, by a text whose order the server alone knows',
+    'CREATE TABLE t (id text COLLATE "en-x-icu" PRIMARY KEY, seq int, pad text)',
+  ],
+  // What all others are used to.
+  ...(process.env['MILLRACE_FULL'] === '1'
+    ? ([['in parts, by a number', 'CREATE TABLE t (id int PRIMARY KEY, seq int, pad text)']] as const)
+    : []),
+]
+
 let server: Awaited<ReturnType<typeof useDatabase>>
 
 before(async () => {
@@ -20,13 +35,7 @@ before(async () => {
 after(() => server[Symbol.asyncDispose]())
 
 suite('the hand-over from the initial read to the log', () => {
-  for (const [what, table] of [
-    ['in parts, by a number', 'CREATE TABLE t (id int PRIMARY KEY, seq int, pad text)'],
-    [
-      'in parts, by two columns',
-      'CREATE TABLE t (id int, two int DEFAULT 7, seq int, pad text, PRIMARY KEY (id, two))',
-    ],
-  ] as const) {
+  for (const [what, table] of CASES) {
     test(`each change comes once, ${what}, while others write and the reader crashes`, async () => {
       await using database = await PostgresDatabase.create(server.url)
       await database.sql(table)
@@ -48,7 +57,7 @@ suite('the hand-over from the initial read to the log', () => {
       await source.start()
       await writers.stop()
       await database.sql('INSERT INTO t (id) VALUES (-1)')
-      await source.readUntil(() => source.last?.includes('"id":-1,') === true)
+      await source.readUntil(() => /"id":"?-1"?,/.test(source.last ?? ''))
 
       const { rows, order } = replay(source.records, true)
       assert.deepEqual([...rows.values()].toSorted(), await rowsOf(database))
@@ -56,9 +65,10 @@ suite('the hand-over from the initial read to the log', () => {
     })
   }
 
-  test('keys without an order make one part, which begins anew after a crash and converges', async () => {
+  test('a table without a key makes one part, which begins anew after a crash and converges', async () => {
     await using database = await PostgresDatabase.create(server.url)
-    await database.sql('CREATE TABLE t (id numeric PRIMARY KEY, seq int, pad text)')
+    await database.sql('CREATE TABLE t (id numeric NOT NULL UNIQUE, seq int, pad text)')
+    await database.sql('ALTER TABLE t REPLICA IDENTITY FULL')
     await database.sql(`INSERT INTO t SELECT n, 0, repeat('x', 40) FROM generate_series(1, ${ROWS}) n`)
     await using source = sourceOf(database, { chunkRows: 1000, changeColumns: ['_op', '_position'] })
     await using writers = await Writers.start(database, 2)
@@ -145,18 +155,18 @@ function statement(): string {
   const id = 1 + randomInt(ROWS)
   switch (randomInt(6)) {
     case 0:
-      return `INSERT INTO t (id, seq) VALUES (${ROWS + randomInt(100_000_000)}, 1) ON CONFLICT DO NOTHING`
+      return `INSERT INTO t (id, seq) VALUES ('${ROWS + randomInt(100_000_000)}', 1) ON CONFLICT DO NOTHING`
     case 1:
-      return `DELETE FROM t WHERE id = ${id}`
+      return `DELETE FROM t WHERE id = '${id}'`
     case 2:
       // To another part, as long as nobody is there.
-      return `UPDATE t SET id = ${-2 - randomInt(100_000_000)} WHERE id = ${id}`
+      return `UPDATE t SET id = '${-2 - randomInt(100_000_000)}' WHERE id = '${id}'`
     case 3:
-      return `BEGIN; UPDATE t SET seq = -1 WHERE id = ${id}; ROLLBACK`
+      return `BEGIN; UPDATE t SET seq = -1 WHERE id = '${id}'; ROLLBACK`
     case 4:
-      return `BEGIN; UPDATE t SET seq = seq + 1 WHERE id = ${id}; UPDATE t SET seq = seq + 1 WHERE id = ${id + 1}; COMMIT`
+      return `BEGIN; UPDATE t SET seq = seq + 1 WHERE id = '${id}'; UPDATE t SET seq = seq + 1 WHERE id = '${id + 1}'; COMMIT`
     default:
-      return `UPDATE t SET seq = seq + 1 WHERE id BETWEEN ${id} AND ${id + 5}`
+      return `UPDATE t SET seq = seq + 1 WHERE id IN ('${id}', '${id + 1}', '${id + 2}')`
   }
 }
 
