@@ -20,6 +20,8 @@ const SHARED_MEMORY_FILES = 32
 export class HandOverFile {
   /** The path for DuckDB. */
   readonly path: string
+  /** Whoever counts on the contents. Who writes something else takes its place. */
+  holder: object | undefined
   readonly #descriptor: number
   readonly #directory: string | undefined
   #isClosed = false
@@ -51,15 +53,24 @@ export class HandOverFile {
 
   /** Replaces the contents by the parts, one behind the other. */
   writeParts(parts: readonly Uint8Array[]): void {
+    this.holder = undefined
     let at = 0
     for (const part of parts) {
-      for (let from = 0; from < part.length;) {
-        const count = fs.writeSync(this.#descriptor, part, from, part.length - from, at)
-        from += count
-        at += count
-      }
+      this.put(part, at)
+      at += part.length
     }
     fs.ftruncateSync(this.#descriptor, at)
+  }
+
+  /** Writes into the contents, from the byte `at` on. */
+  put(bytes: Uint8Array, at: number): void {
+    for (let from = 0; from < bytes.length;) {
+      from += fs.writeSync(this.#descriptor, bytes, from, bytes.length - from, at + from)
+    }
+  }
+
+  clear(): void {
+    fs.ftruncateSync(this.#descriptor, 0)
   }
 
   /** Reads the contents into `target`, or into a larger new buffer when they do not fit. */

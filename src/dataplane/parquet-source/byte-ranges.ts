@@ -19,6 +19,7 @@ export interface ByteRange {
 const GAP_BYTES_MAX = 128 * 1024
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024
 const REQUESTS_AT_ONCE = 4
+const PIECES_AHEAD = 2
 
 /**
  * Reads several ranges, near ones together and long ones in parts, a few at a time. What comes back stands in the order
@@ -58,13 +59,34 @@ export function planRequests(ranges: readonly ByteRange[]): readonly ByteRange[]
     if (last !== undefined && start - last.end <= GAP_BYTES_MAX) last.end = Math.max(last.end, end)
     else joined.push({ start, end })
   }
-  return joined.flatMap(({ start, end }) => {
-    const parts: ByteRange[] = []
-    for (let at = start; at < end; at += REQUEST_BYTES_MAX) {
-      parts.push({ start: at, end: Math.min(end, at + REQUEST_BYTES_MAX) })
+  return joined.flatMap(inRequests)
+}
+
+function inRequests({ start, end }: ByteRange): readonly ByteRange[] {
+  const parts: ByteRange[] = []
+  for (let at = start; at < end; at += REQUEST_BYTES_MAX) {
+    parts.push({ start: at, end: Math.min(end, at + REQUEST_BYTES_MAX) })
+  }
+  return parts
+}
+
+/** The bytes of the ranges in their order, in pieces, of which few are in memory at a time. */
+export async function* readPieces(file: ByteRanges, ranges: readonly ByteRange[]): AsyncGenerator<Uint8Array> {
+  const requests = ranges.flatMap(inRequests)
+  const ahead: Promise<Uint8Array>[] = []
+  for (let next = 0; next < requests.length || ahead.length > 0;) {
+    const request = requests[next]
+    if (request !== undefined && ahead.length < PIECES_AHEAD) {
+      const reading = readExactly(file, request.start, request.end)
+      // Heard by whoever comes to this piece; nobody does after an earlier one has failed.
+      reading.catch(() => undefined)
+      ahead.push(reading)
+      next++
+      continue
     }
-    return parts
-  })
+    const piece = await ahead.shift()
+    if (piece !== undefined) yield piece
+  }
 }
 
 function partsOf(range: ByteRange, requests: readonly ByteRange[], bytes: readonly Uint8Array[]): Uint8Array[] {

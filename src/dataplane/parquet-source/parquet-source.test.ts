@@ -149,6 +149,53 @@ test('a row group that is too large for one table is decoded in parts', async ()
   assert.deepEqual(later.rows, rows.slice(6_173))
 })
 
+test('a row group that is too large for memory is copied piece by piece, again when another one took its place', async () => {
+  // 21 MB in three chunks that cannot be packed.
+  const count = 110_000
+  const text = (seed: string): string => `md5(i || '${seed}') || md5('${seed}' || i)`
+  const bytes = await made(
+    `SELECT i AS id, ${text('a')} AS a, ${text('b')} AS b, ${text('c')} AS c FROM range(${count}) r(i)`,
+    'COMPRESSION uncompressed, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1',
+  )
+  await using database = await openDatabase()
+  const select = {
+    columns: [3, 0, 2, 1],
+    list: `c1 AS id, c3 = ${text('a').replaceAll('i ', 'c1 ').replaceAll('|| i', '|| c1')} AS same`,
+    condition: undefined,
+  }
+  const open = async (): Promise<{ tables: RowGroupTables; asked: readonly (readonly [number, number])[] }> => {
+    const read = ranges(bytes)
+    const { footer, file } = await readFooter(read)
+    const [group] = footer.groups
+    assert.ok(group !== undefined && footer.groups.length === 1)
+    const loaded = await loadRowGroup(file, footer, group, select.columns)
+    return { tables: RowGroupTables.open(database, file, group, select, loaded, 0), asked: read.asked }
+  }
+  const both = [await open(), await open()]
+  const ids = both.map((): number[] => [])
+  for (let isMore = true; isMore;) {
+    isMore = false
+    for (const [which, { tables }] of both.entries()) {
+      const table = await tables.next()
+      if (table === undefined) continue
+      isMore = true
+      const rows = await database.run(`SELECT id, same FROM ${quoteName(table.relation)}`)
+      assert.ok(rows.every(([, same]) => same === true))
+      ids[which]?.push(...rows.map(([id]) => Number(id)))
+      await database.run(`DROP TABLE ${quoteName(table.relation)}`)
+    }
+  }
+  const all = Array.from({ length: count }, (_, index) => index)
+  assert.deepEqual(ids, [all, all])
+  for (const { tables, asked } of both) {
+    assert.ok(asked.every(([start, end]) => end - start <= 8 * 1024 * 1024))
+    const bytesAsked = asked.reduce((sum, [start, end]) => sum + end - start, 0)
+    assert.ok(bytesAsked > 1.9 * bytes.length, `${bytesAsked} of ${bytes.length}`)
+    await tables.close()
+  }
+  assert.equal(database.large.holder, undefined)
+})
+
 test('only the bytes of the chosen columns are asked for', async () => {
   const bytes = await made(`SELECT md5(i::VARCHAR) AS a, i AS b, sha256(i::VARCHAR) AS c FROM range(40000) r(i)`)
   const read = ranges(bytes)
@@ -156,9 +203,10 @@ test('only the bytes of the chosen columns are asked for', async () => {
   const [group] = footer.groups
   assert.ok(group !== undefined)
   read.asked.length = 0
-  const { parts } = await loadRowGroup(file, footer, group, [1])
+  const { pieces } = await loadRowGroup(file, footer, group, [1])
+  assert.ok(Array.isArray(pieces))
   const asked = read.asked.reduce((sum, [start, end]) => sum + end - start, 0)
-  const loaded = parts.reduce((sum, part) => sum + part.length, 0)
+  const loaded = pieces.reduce((sum, part: Uint8Array) => sum + part.length, 0)
   assert.ok(asked <= loaded && loaded < bytes.length / 5, `${asked} of ${bytes.length}`)
 })
 

@@ -1,5 +1,5 @@
 import { BINARY, encodeThrift, I32, I64, LIST, STRUCT, type ThriftStruct, type ThriftValue } from '../thrift-compact.ts'
-import { readRanges, type ByteRanges } from './byte-ranges.ts'
+import { readPieces, readRanges, type ByteRanges } from './byte-ranges.ts'
 import {
   CHUNK,
   ELEMENT,
@@ -38,18 +38,33 @@ export async function rowGroupFile(
   group: ParquetRowGroup,
   columns: readonly number[],
 ): Promise<readonly Uint8Array[]> {
-  const chunks = chunksOf(footer, group, columns)
-  const bytes = await readRanges(
-    file,
-    chunks.map(({ chunk }) => chunk),
-  )
+  const chunks = chunksOf(footer, group, columns).map(({ chunk }) => chunk)
+  const bytes = await readRanges(file, chunks)
+  return [MAGIC, ...bytes.flat(), movedFooter(footer, group, columns)]
+}
+
+/** The same bytes, one piece after the other, for a row group that is too large to be in memory. */
+export async function* rowGroupPieces(
+  file: ByteRanges,
+  footer: ParquetFooter,
+  group: ParquetRowGroup,
+  columns: readonly number[],
+): AsyncGenerator<Uint8Array> {
+  const chunks = chunksOf(footer, group, columns).map(({ chunk }) => chunk)
+  yield MAGIC
+  yield* readPieces(file, chunks)
+  yield movedFooter(footer, group, columns)
+}
+
+/** The footer of a file in which the chunks lie one behind the other. */
+function movedFooter(footer: ParquetFooter, group: ParquetRowGroup, columns: readonly number[]): Buffer {
   let at = MAGIC.length
-  const moved = chunks.map(({ chunk, column }): ThriftStruct => {
+  const chunks = chunksOf(footer, group, columns).map(({ chunk, column }): ThriftStruct => {
     const start = at
     at += chunk.end - chunk.start
     return moveChunk(chunk, start - chunk.start, column)
   })
-  return [MAGIC, ...bytes.flat(), footerOf(footer, columns, { rows: group.rows, chunks: moved })]
+  return footerOf(footer, columns, { rows: group.rows, chunks })
 }
 
 /** A file with these columns and no rows, to see their types. */

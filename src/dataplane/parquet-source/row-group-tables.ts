@@ -6,7 +6,8 @@ import type { ByteRanges } from './byte-ranges.ts'
 import { NOT_EXACT } from './exact-cast.ts'
 import { fileType, type FileType } from './file-type.ts'
 import type { ParquetFooter, ParquetRowGroup } from './footer.ts'
-import { emptyRowGroupFile, rowGroupBytes, rowGroupFile } from './row-group-file.ts'
+import { FiledRowGroup } from './filed-row-group.ts'
+import { emptyRowGroupFile, rowGroupBytes, rowGroupFile, rowGroupPieces } from './row-group-file.ts'
 
 /** The number of each row in its file, for conditions and select lists of `RowSelect`. */
 export const FILE_ROW = '"row of the file"'
@@ -46,8 +47,8 @@ const TABLE_BYTES = 16 * 1024 * 1024
 const TABLE_ROWS_MAX = 122_880
 /** Windows of a group that are decoded one by one; more of them are cut from a table that is decoded once. */
 const DIRECT_WINDOWS = 3
-/** Row groups of so few bytes are fetched while the one before is being worked on. */
-const AHEAD_BYTES_MAX = 16 * 1024 * 1024
+/** Row groups of so few bytes lie in memory, and are fetched while the one before is being worked on. */
+const MEMORY_BYTES_MAX = 16 * 1024 * 1024
 
 let names = 0
 
@@ -74,7 +75,7 @@ export class RowGroupTables {
   readonly #file: ByteRanges
   readonly #group: ParquetRowGroup
   readonly #select: RowSelect
-  readonly #parts: readonly Uint8Array[]
+  readonly #content: readonly Uint8Array[] | FiledRowGroup
   readonly #bytesPerRow: number
   readonly #windowRows: number
   readonly #isStaged: boolean
@@ -93,7 +94,8 @@ export class RowGroupTables {
     this.#file = file
     this.#group = group
     this.#select = select
-    this.#parts = loaded.parts
+    const { pieces } = loaded
+    this.#content = typeof pieces === 'function' ? new FiledRowGroup(database, pieces) : pieces
     this.#bytesPerRow = loaded.packed / Math.max(1, group.rows)
     const guess = loaded.unpacked / Math.max(1, group.rows) + VALUE_BYTES * Math.max(1, select.columns.length)
     const windows = Math.max(
@@ -132,6 +134,11 @@ export class RowGroupTables {
   }
 
   async close(): Promise<void> {
+    await this.#dropStage()
+    if (this.#content instanceof FiledRowGroup) await this.#content.release()
+  }
+
+  async #dropStage(): Promise<void> {
     const stage = this.#stage
     this.#stage = undefined
     if (stage !== undefined) await this.#database.run(`DROP TABLE IF EXISTS ${quoteName(stage.table)}`)
@@ -149,7 +156,7 @@ export class RowGroupTables {
   /** From the staged table, whose last column is the row of the file. */
   async #slice(relation: string, from: number, to: number): Promise<number> {
     if (this.#stage === undefined || to > this.#stage.to) {
-      await this.close()
+      await this.#dropStage()
       const table = `decoded rows ${++names}`
       const end = Math.min(this.#group.rows, from + (DIRECT_WINDOWS + 1) * this.#windowRows)
       await this.#decode(table, from, end, true)
@@ -171,7 +178,7 @@ export class RowGroupTables {
       ...(to < rows ? [`file_row_number < ${to}`] : []),
       ...(condition === undefined ? [] : [`(${condition})`]),
     ]
-    return await onRowGroup(this.#database, this.#file, this.#parts, async (path) => {
+    return await onRowGroup(this.#database, this.#file, this.#content, async (path) => {
       const done = await this.#database.connection.runAndReadAll(
         `CREATE TEMP TABLE ${quoteName(table)} AS SELECT ${list}${isStage || this.#isTraced ? `, ${FILE_ROW}` : ''} FROM (` +
           `SELECT *, file_row_number + ${firstRow} AS ${FILE_ROW} ` +
@@ -183,9 +190,9 @@ export class RowGroupTables {
   }
 }
 
-/** A row group in memory, as a file of its own. */
+/** A row group as a file of its own: the bytes when they are few, or a way to get them one piece after the other. */
 export interface LoadedRowGroup {
-  readonly parts: readonly Uint8Array[]
+  readonly pieces: readonly Uint8Array[] | (() => AsyncIterable<Uint8Array>)
   readonly packed: number
   readonly unpacked: number
 }
@@ -196,7 +203,12 @@ export async function loadRowGroup(
   group: ParquetRowGroup,
   columns: readonly number[],
 ): Promise<LoadedRowGroup> {
-  return { parts: await rowGroupFile(file, footer, group, columns), ...rowGroupBytes(footer, group, columns) }
+  const bytes = rowGroupBytes(footer, group, columns)
+  const isSmall = bytes.packed <= MEMORY_BYTES_MAX
+  const pieces = isSmall
+    ? await rowGroupFile(file, footer, group, columns)
+    : () => rowGroupPieces(file, footer, group, columns)
+  return { pieces, ...bytes }
 }
 
 /**
@@ -209,27 +221,36 @@ export function loadAhead(
   group: ParquetRowGroup | undefined,
   columns: readonly number[],
 ): Promise<LoadedRowGroup> | undefined {
-  if (group === undefined || rowGroupBytes(footer, group, columns).packed > AHEAD_BYTES_MAX) return undefined
+  if (group === undefined || rowGroupBytes(footer, group, columns).packed > MEMORY_BYTES_MAX) return undefined
   const loading = loadRowGroup(file, footer, group, columns)
   loading.catch(() => undefined)
   return loading
 }
 
-/** Puts the parts where DuckDB may read, and runs `work` with the path. Its errors come without values. */
+/** Puts the content where DuckDB may read, and runs `work` with the path. Its errors come without values. */
 async function onRowGroup<T>(
   database: LaneDatabase,
   file: ByteRanges,
-  parts: readonly Uint8Array[],
+  content: readonly Uint8Array[] | FiledRowGroup,
   work: (path: string) => Promise<T>,
 ): Promise<T> {
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
-  return await database.exclusive(async () => {
-    const handOver = bytes <= HAND_OVER_BYTES_MAX ? database.input : database.large
-    handOver.writeParts(parts)
+  const read = async (path: string): Promise<T> => {
     try {
-      return await work(handOver.path)
+      return await work(path)
     } catch (thrown) {
       throw readFailed(file, thrown)
+    }
+  }
+  if (content instanceof FiledRowGroup) return await content.use(read)
+  const bytes = content.reduce((sum, part) => sum + part.length, 0)
+  return await database.exclusive(async () => {
+    if (bytes <= HAND_OVER_BYTES_MAX) {
+      database.input.writeParts(content)
+      return await read(database.input.path)
+    }
+    database.large.writeParts(content)
+    try {
+      return await read(database.large.path)
     } finally {
       database.large.shrink()
     }
