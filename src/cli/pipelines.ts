@@ -7,6 +7,17 @@ import { loadPipeline, type LoadedPipeline, type LoadOptions } from '../plan/loa
 export const CONNECTORS: ConnectorLookup = { names: CONNECTOR_NAMES, load: loadConnector }
 
 /** A pipeline file with the registry's connectors and this process's environment. */
-export function openPipeline(file: string, secrets: LoadOptions['secrets']): Promise<LoadedPipeline> {
-  return loadPipeline(file, { connectors: CONNECTORS, environment: process.env, secrets, storeOpener })
+export function openPipeline(
+  file: string,
+  secrets: LoadOptions['secrets'],
+  rewrite?: LoadOptions['rewrite'],
+): Promise<LoadedPipeline> {
+  const environment = process.env
+  return loadPipeline(file, {
+    connectors: CONNECTORS,
+    environment,
+    secrets,
+    storeOpener,
+    ...(rewrite !== undefined && { rewrite }),
+  })
 }

@@ -153,16 +153,16 @@ function askedOrKnown(
   return withEarlier(safeDowntimesOf(found ?? []), readStart(directory)?.safeDowntime ?? [], silent)
 }
 
-interface JobParts {
+export interface JobParts {
   readonly plan: Plan
   readonly place: StatePlace
   readonly logger: Logger
   readonly observe: JobObserver
-  readonly control: RunControl
+  readonly control?: RunControl
 }
 
 /** A job that voids a checkpoint starts over from the one before, in the same process. */
-async function runJobs({ plan, place, logger, observe, control }: JobParts, stop: AbortSignal): Promise<End> {
+export async function runJobs({ plan, place, logger, observe, control }: JobParts, stop: AbortSignal): Promise<End> {
   for (;;) {
     const log = await openCheckpointLog(place, `${process.pid}`)
     const job = new Job({
@@ -177,7 +177,7 @@ async function runJobs({ plan, place, logger, observe, control }: JobParts, stop
         if (event.kind === 'halted' && !startsOver(event.error, stop)) writeReport(place.directory, plan, event.error)
       },
     })
-    control.follow(job)
+    control?.follow(job)
     using _watch = watchMemory(memoryLimitOf(plan), (error) => job.fail(error))
     const stopJob = (): void => job.stop()
     if (stop.aborted) stopJob()

@@ -36,6 +36,11 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'Go back to an older checkpoint or a savepoint.',
     load: () => import('./rollback.ts'),
   },
+  {
+    name: 'replay',
+    summary: 'Read a part of the sources again, into another table.',
+    load: () => import('./replay.ts'),
+  },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
     name: 'transactions',

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { OpenStore } from '../core/file-store.ts'
+import type { JsonObject } from '../core/json.ts'
 import type { S3Options } from '../core/options.ts'
 import { buildPlan, type PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
@@ -19,6 +20,8 @@ export interface LoadOptions {
   readonly storeOpener: (s3: S3Options | undefined) => OpenStore
   /** Read secrets given as `{file}` or `{exec}`: wanted before connecting, not for a look at the plan. */
   readonly secrets: 'resolve' | 'leave'
+  /** Another pipeline made of the one in the file, before environment values are put in. */
+  readonly rewrite?: (value: JsonObject) => JsonObject
 }
 
 export interface LoadedPipeline {
@@ -34,7 +37,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const parsed = await parseFile(file)
   const place = (found: readonly Finding[]): readonly LocatedFinding[] => locate(found, parsed)
   if (parsed.value === undefined) return { planned: undefined, findings: parsed.findings, locate: place }
-  const { value, findings, paths } = interpolate(parsed.value, options.environment)
+  const { value, findings, paths } = interpolate(options.rewrite?.(parsed.value) ?? parsed.value, options.environment)
   await using sql = new DuckdbChecker()
   const baseDirectory = await realpath(dirname(resolve(file)))
   const built = await buildPlan(value, {
