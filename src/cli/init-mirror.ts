@@ -1,6 +1,6 @@
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, toMillraceError } from '../core/errors.ts'
 import { lookAtSource, type FoundTable, type SourceLook } from './look-at-source.ts'
-import { lookAtTarget, type TargetLook } from './look-at-target.ts'
+import { lookAtTarget, queryPortOf, type TargetLook } from './look-at-target.ts'
 import { sourceAddress, targetAddress, type MirrorAddress, type SourceKind, type TargetKind } from './mirror-address.ts'
 
 export interface MirrorDraft {
@@ -22,7 +22,7 @@ export async function draftMirror(
 ): Promise<MirrorDraft> {
   const source = sourceAddress(from, environment)
   const target = targetAddress(to, environment)
-  const look = await lookAtSource(source)
+  const look = await reached('--from', source, `${source.host}:${source.port}`, () => lookAtSource(source))
   const tables = look.tables.filter(({ hasKey }) => hasKey)
   if (tables.length === 0) {
     throw new MillraceError(
@@ -32,12 +32,34 @@ export async function draftMirror(
   }
   const databases = [...new Set(tables.map(({ database }) => database))]
   const database = target.database ?? databases[0] ?? name
-  const there = await lookAtTarget(target, database)
+  const asked = `${target.host}:${queryPortOf(target)}, where it takes SQL (\`?queryPort=…\` behind the address, if another)`
+  const there = await reached('--to', target, asked, () => lookAtTarget(target, database))
   const route = routeOf(target.database, databases)
   const keyless = look.tables.filter(({ hasKey }) => !hasKey)
   return {
     text: mirrorText(name, { source, target, tables, keyless, database, route, there }),
     told: tellOf(look, tables, keyless, there, database),
+  }
+}
+
+/** Says which side did not answer, what was asked, and what may be wrong. */
+async function reached<T>(
+  option: string,
+  { connector }: { readonly connector: string },
+  asked: string,
+  look: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await look()
+  } catch (thrown) {
+    const error = toMillraceError(thrown)
+    const { code, message, retry } = error
+    if (code !== 'UNAVAILABLE') throw new MillraceError(`${option}: ${message}`, { code, retry, cause: error })
+    throw new MillraceError(
+      `${option}: ${connector.replace('-cdc', '')} did not answer at ${asked}: ${message}. See that the server runs, that the host ` +
+        'and the port are its own, and that no firewall is in between; nothing was written',
+      { code, retry, cause: error },
+    )
   }
 }
 

@@ -10,10 +10,14 @@ export interface TargetLook {
   readonly backends: number | undefined
 }
 
+export function queryPortOf({ parameters }: Pick<MirrorAddress<TargetKind>, 'parameters'>): string {
+  return parameters.get('queryPort') ?? '9030'
+}
+
 /** What is there in the target database. Changes nothing. */
 export async function lookAtTarget(address: MirrorAddress<TargetKind>, database: string): Promise<TargetLook> {
-  const { host, user, password, parameters } = address
-  const queryUrl = `mysql://${host.includes(':') ? `[${host}]` : host}:${parameters.get('queryPort') ?? '9030'}`
+  const { host, user, password } = address
+  const queryUrl = `mysql://${host.includes(':') ? `[${host}]` : host}:${queryPortOf(address)}`
   await using sql = new FrontendSql({ urls: [queryUrl], username: user, password })
   const databases = (await sql.run('SHOW DATABASES')).map((row) => Object.values(row)[0])
   const isThere = databases.includes(database)

@@ -220,4 +220,6 @@ test('the launcher hands arguments, working directory and exit codes through, an
   assert.deepEqual([second.status, second.stdout], [64, ''])
   assert.match(second.stderr, /clicks\.yaml is there already; --force replaces it/)
   assert.equal(run('init', '../x').status, 64)
+  const dead = run('init', '--from', 'mysql://root@127.0.0.1:1/shop', '--to', 'starrocks://root@127.0.0.1:8030/shop')
+  assert.match(dead.stderr, /--from: mysql did not answer at 127\.0\.0\.1:1: .*See that the server runs/)
 })

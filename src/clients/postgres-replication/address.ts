@@ -15,17 +15,20 @@ export interface PgAddress {
   readonly sslMode: SslMode
 }
 
-/** Reads `postgres://host:5432/database?sslmode=verify-full`. */
+/**
+ * Reads `postgres://host:5432/database?sslmode=verify-full`. Without `sslmode` the server has to prove who it is, except on
+ * this machine, where TLS is used if there is any.
+ */
 export function parsePgAddress(text: string): PgAddress {
   const url = URL.parse(text)
   if (url === null || url.hostname === '') throw unusable(text, 'expected postgres://host:port/database')
   const database = decodeURIComponent(url.pathname.slice(1))
   if (database === '' || database.includes('/')) throw unusable(text, 'it has to name one database behind the host')
-  const sslMode = url.searchParams.get('sslmode') ?? 'prefer'
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const sslMode = url.searchParams.get('sslmode') ?? (isNear(host) ? 'prefer' : 'verify-full')
   if (!isSslMode(sslMode)) throw unusable(text, `sslmode has to be one of ${SSL_MODES.join(', ')}`)
   const [other] = [...url.searchParams.keys()].filter((key) => key !== 'sslmode')
   if (other !== undefined) throw unusable(text, `the parameter ${other} is not known; only sslmode is`)
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   return { host, port: url.port === '' ? 5432 : Number(url.port), database, sslMode }
 }
 
@@ -37,10 +40,15 @@ function unusable(text: string, why: string): MillraceError {
   return new MillraceError(`the address ${JSON.stringify(text)} cannot be used: ${why}`, { code: 'CONFIG' })
 }
 
-/** Whether what travels to this address could be read by others. */
-export function isExposed({ host, sslMode }: PgAddress): boolean {
-  const isNear = host === 'localhost' || isLoopback(host)
-  return !isNear && (sslMode === 'disable' || sslMode === 'prefer')
+/** What others could do with what travels to this address. */
+export function exposureOf({ host, sslMode }: PgAddress): 'plain' | 'unverified' | undefined {
+  if (isNear(host)) return undefined
+  if (sslMode === 'disable' || sslMode === 'prefer') return 'plain'
+  return sslMode === 'require' ? 'unverified' : undefined
+}
+
+function isNear(host: string): boolean {
+  return host === 'localhost' || isLoopback(host)
 }
 
 export const addressGuard: AddressGuard = guardAddresses(lookup, (host) => `Postgres at ${host}`, 'a database')

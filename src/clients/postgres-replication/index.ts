@@ -9,7 +9,7 @@
  *   Snapshot            which transactions a SELECT has seen
  *   slot                replication slots and publications
  */
-export { isExposed, parsePgAddress, type PgAddress } from './address.ts'
+export { exposureOf, parsePgAddress, type PgAddress } from './address.ts'
 export { MESSAGE, PgConnection, type PgConnectionOptions, type PgRow } from './connection.ts'
 export { formatLsn, parseLsn, sortableLsn, type Lsn } from './lsn.ts'
 export {

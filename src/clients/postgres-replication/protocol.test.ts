@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Secret } from '../../core/secret.ts'
-import { isExposed, parsePgAddress } from './address.ts'
+import { exposureOf, parsePgAddress } from './address.ts'
 import { Inbox } from './inbox.ts'
 import { md5Answer, Scram } from './login.ts'
 import { formatLsn, parseLsn, sortableLsn } from './lsn.ts'
@@ -89,12 +89,16 @@ test('addresses say how they are reached, and what would travel in the clear', (
   assert.deepEqual(parsePgAddress('postgres://[::1]/a').host, '::1')
   for (const wrong of ['postgres://db', 'postgres://db/a?sslmode=allow', 'postgres://db/a?host=b', 'nonsense'])
     assert.throws(() => parsePgAddress(wrong), { code: 'CONFIG' }, wrong)
-  const exposed = (address: string): boolean => isExposed(parsePgAddress(address))
+  const modes = ['db/a', 'db/a?sslmode=prefer', 'db/a?sslmode=require', 'localhost/a', '127.0.0.1/a?sslmode=disable']
   assert.deepEqual(
-    ['db/a', 'db/a?sslmode=require', 'localhost/a', '127.0.0.1/a?sslmode=disable'].map((part) =>
-      exposed(`postgres://${part}`),
-    ),
-    [true, false, false, false],
+    modes.map((part) => parsePgAddress(`postgres://${part}`)).map((address) => [address.sslMode, exposureOf(address)]),
+    [
+      ['verify-full', undefined],
+      ['prefer', 'plain'],
+      ['require', 'unverified'],
+      ['prefer', undefined],
+      ['disable', undefined],
+    ],
   )
 })
 

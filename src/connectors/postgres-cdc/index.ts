@@ -1,6 +1,6 @@
 import type { Finding } from '../../core/checkpoint-types.ts'
 import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
-import { isExposed, parsePgAddress } from '../../clients/postgres-replication/address.ts'
+import { exposureOf, parsePgAddress } from '../../clients/postgres-replication/address.ts'
 import { postgresCdcOptions, type PostgresCdcOptions } from './options.ts'
 
 const source: SourceConnector<PostgresCdcOptions> = {
@@ -41,8 +41,13 @@ function describe(options: PostgresCdcOptions): SourceDescription {
 
 function exposure({ url }: PostgresCdcOptions): Finding[] {
   const address = parsePgAddress(url)
-  if (!isExposed(address)) return []
-  const message = `rows may travel unencrypted to ${address.host} (sslmode=${address.sslMode})`
-  const hint = 'Put ?sslmode=verify-full behind the database.'
+  const found = exposureOf(address)
+  if (found === undefined) return []
+  const message =
+    found === 'plain'
+      ? `rows may travel unencrypted to ${address.host} (sslmode=${address.sslMode})`
+      : `certificates are not verified (sslmode=${address.sslMode}): whoever sits between can read and change everything, passwords too`
+  const hint =
+    'Put ?sslmode=verify-full behind the database, and the authority into `ca` if the system does not know it.'
   return [{ severity: 'warning', code: 'CONFIG', message, hint, path: ['url'] }]
 }

@@ -8,7 +8,9 @@ const slotName = z.string().regex(/^[a-z0-9_]{1,63}$/, 'expected at most 63 lowe
 const options = z.strictObject({
   url: url(['postgres', 'postgresql'])
     .refine(isAddress, 'expected postgres://host:port/database, with ?sslmode=… if needed')
-    .describe('Server and database. `sslmode` is disable, prefer, require, verify-ca or verify-full; default: prefer.')
+    .describe(
+      'Server and database. `sslmode` is disable, prefer, require, verify-ca or verify-full; default: verify-full, on this machine prefer.',
+    )
     .meta({ examples: ['postgres://db.example.com:5432/shop?sslmode=verify-full'] }),
   username: identifier().describe('User with the attribute REPLICATION and SELECT on the table.'),
   password: secret().describe('Password of the user.'),
