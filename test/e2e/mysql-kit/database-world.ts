@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MysqlWorld } from '../../../src/testkit/mysql-cdc/mysql-world.ts'
-import type { Emulator } from '../../../src/testkit/emulators/options.ts'
 import type { CommandLine } from '../command-line.ts'
-import { CANARY } from '../faults-kit/canary.ts'
-import { openTransactions, startWarehouse } from '../faults-kit/warehouse.ts'
 import type { Chance } from '../kit/chance.ts'
 import { endedWell, type Killable } from '../kit/kills.ts'
+import { warehouseMirror, type MirrorTarget } from '../kit/mirror-targets.ts'
 import { assertBalanced, PipelineHome } from '../kit/pipeline-home.ts'
 
-/** One job that mirrors all tables of a MySQL database, whose tables are made in the warehouse by the job. */
+/** One job that mirrors all tables of a MySQL database, whose tables are made in the target by the job. */
 export class DatabaseWorld implements Killable, AsyncDisposable {
   readonly home: PipelineHome
   readonly server: MysqlWorld
-  readonly warehouse: Emulator
+  readonly target: MirrorTarget
   readonly topic: { append(rows: number): Promise<void> }
   /** Tables, with the columns that are compared. */
   readonly tables: Map<string, string[]> = new Map([
@@ -23,13 +21,13 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
   readonly #stack: AsyncDisposableStack
 
   private constructor(
-    { home, server, warehouse }: Pick<DatabaseWorld, 'home' | 'server' | 'warehouse'>,
+    { home, server, target }: Pick<DatabaseWorld, 'home' | 'server' | 'target'>,
     chance: Chance,
     stack: AsyncDisposableStack,
   ) {
     this.home = home
     this.server = server
-    this.warehouse = warehouse
+    this.target = target
     this.#stack = stack
     this.topic = {
       append: async (rows) => {
@@ -39,11 +37,16 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
   }
 
   /** `tables`: the pattern of those that the first start reads. */
-  static async create(url: string, chance: Chance, tables = '.*'): Promise<DatabaseWorld> {
+  static async create(
+    url: string,
+    chance: Chance,
+    tables = '.*',
+    openTarget: () => Promise<MirrorTarget> = warehouseMirror,
+  ): Promise<DatabaseWorld> {
     await using stack = new AsyncDisposableStack()
     const server = stack.use(await MysqlWorld.create(url))
     const home = stack.use(await PipelineHome.create())
-    const warehouse = stack.use(await startWarehouse('starrocks', { tables: [], queryPort: 0 }))
+    const target = stack.use(await openTarget())
     const ids = Array.from({ length: 500 }, (_, at) => at + 1)
     await server.sql(
       "CREATE TABLE users (id bigint PRIMARY KEY, name varchar(50), balance decimal(20,4) DEFAULT 0, level enum('low','high'))",
@@ -51,7 +54,7 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
       `INSERT INTO users (id, name, level) VALUES ${ids.map((id) => `(${id}, 'user ${id}', 'low')`).join(', ')}`,
       `INSERT INTO orders (id, line, item) VALUES ${ids.map((id) => `(${id}, 1, 'item')`).join(', ')}`,
     )
-    const world = new DatabaseWorld({ home, server, warehouse }, chance, stack.move())
+    const world = new DatabaseWorld({ home, server, target }, chance, stack.move())
     world.read(url, tables)
     return world
   }
@@ -59,16 +62,15 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
   /** Writes the pipeline file. */
   read(url: string, tables: string): void {
     const { username, password, protocol, host } = new URL(url)
-    const { home, server, warehouse } = this
-    const urls = warehouse.urls.map((address) => `'${address}'`).join(', ')
+    const { home, server, target } = this
     home.write({
       sources:
         `rows: {connector: mysql-cdc, url: '${protocol}//${host}', username: ${username}, password: '${password}', ` +
         `tables: ['${server.database}\\.${tables}'], fetchSize: 100}`,
       sinks:
-        `out: {from: rows, connector: starrocks, url: [${urls}], queryUrl: ['mysql://127.0.0.1:${warehouse.queryPort}'], ` +
-        `password: '${CANARY}', database: demo, routes: [{match: '${server.database}\\..*', table: 'm_{table}'}], ` +
+        `out: {from: rows, ${target.options}, routes: [{match: '${server.database}\\..*', table: 'm_{table}'}], ` +
         'schemaChange: evolve}',
+      ...(target.delivery === undefined ? {} : { delivery: target.delivery }),
     })
   }
 
@@ -92,12 +94,12 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
     const { newest, confirmedUpTo } = await this.home.lineage()
     if (newest === undefined || newest.checkpoint > confirmedUpTo) return false
     if (!newest.sources['rows']?.some(({ split }) => split === 'log')) return false
-    return JSON.stringify(await this.#source()) === JSON.stringify(this.#mirror())
+    return JSON.stringify(await this.#source()) === JSON.stringify(await this.#mirror())
   }
 
   async auditEnd(): Promise<void> {
-    assert.deepEqual(this.#mirror(), await this.#source(), 'all tables have the same rows')
-    assert.deepEqual(openTransactions(this.warehouse), [], 'nothing is left open in the sink')
+    assert.deepEqual(await this.#mirror(), await this.#source(), 'all tables have the same rows')
+    assert.deepEqual(this.target.residue(), [], 'nothing is left open in the sink')
     assertBalanced(await this.home.entries())
   }
 
@@ -114,11 +116,11 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
     return found
   }
 
-  #mirror(): Record<string, string[]> {
+  async #mirror(): Promise<Record<string, string[]>> {
     const found: Record<string, string[]> = {}
     for (const [table, columns] of this.tables) {
-      const rows = this.warehouse.rows('demo', `m_${table}`)
-      found[table] = rows.map((row) => columns.map((name) => String(row[name] ?? 'NULL')).join(' | ')).toSorted()
+      const rows = await this.target.rows(`m_${table}`, columns)
+      found[table] = rows.map((row) => row.map((value) => value ?? 'NULL').join(' | ')).toSorted()
     }
     return found
   }

@@ -1,0 +1,52 @@
+import { useDatabase } from '../../../scripts/services/databases.ts'
+import { openSqlTarget } from '../../../src/testkit/sql-target.ts'
+import { CANARY } from '../faults-kit/canary.ts'
+import { openTransactions, startWarehouse } from '../faults-kit/warehouse.ts'
+
+/** Where a database is mirrored to; its tables are made by the job. */
+export interface MirrorTarget extends AsyncDisposable {
+  /** The options of the sink, without `from` and `routes`. */
+  readonly options: string
+  /** What the pipeline has to say of its promise. */
+  readonly delivery?: string
+  /** The cells of all rows as texts; none where the table is not there yet. */
+  rows(table: string, columns: readonly string[]): Promise<readonly (readonly (string | null)[])[]>
+  /** What is left open. */
+  residue(): string[]
+}
+
+/** The emulated StarRocks. */
+export async function warehouseMirror(): Promise<MirrorTarget> {
+  const warehouse = await startWarehouse('starrocks', { tables: [], queryPort: 0 })
+  const urls = warehouse.urls.map((address) => `'${address}'`).join(', ')
+  return {
+    options:
+      `connector: starrocks, url: [${urls}], queryUrl: ['mysql://127.0.0.1:${warehouse.queryPort}'], ` +
+      `password: '${CANARY}', database: demo`,
+    rows: async (table, columns) =>
+      warehouse.rows('demo', table).map((row) => columns.map((name) => String(row[name] ?? 'NULL'))),
+    residue: () => openTransactions(warehouse),
+    [Symbol.asyncDispose]: () => warehouse.close(),
+  }
+}
+
+/** A real SQL server. */
+export async function sqlMirror(kind: 'mariadb' | 'postgres'): Promise<MirrorTarget> {
+  await using stack = new AsyncDisposableStack()
+  const server = stack.use(await useDatabase(kind))
+  const target = stack.use(await openSqlTarget(server.url))
+  const all = stack.move()
+  const connector = kind === 'postgres' ? 'postgres' : 'mysql'
+  return {
+    options:
+      `connector: ${connector}, url: '${target.url}', username: ${target.username}, password: ${target.password}, ` +
+      'pageRows: 50, connections: 2, flushInterval: 20ms',
+    delivery: 'convergent',
+    rows: async (table, columns) => {
+      const there = await target.query(`SELECT 1 FROM information_schema.tables WHERE table_name = '${table}'`)
+      return there.length === 0 ? [] : await target.query(`SELECT ${columns.join(', ')} FROM ${table}`)
+    },
+    residue: () => [],
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
