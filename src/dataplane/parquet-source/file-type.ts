@@ -1,4 +1,4 @@
-import { DuckDBListType, DuckDBMapType, DuckDBStructType, type DuckDBType } from '@duckdb/node-api'
+import type { DuckDBType } from '@duckdb/node-api'
 
 /** DuckDB's type of a column of a file, or of a part of one. */
 export interface FileType {
@@ -12,8 +12,9 @@ export function fileType(type: DuckDBType): FileType {
   return { text: type.toString(), parts: partsOf(type).map(fileType) }
 }
 
+/** Told apart by what they have, not by their classes: those would load DuckDB where only bytes are passed through. */
 function partsOf(type: DuckDBType): readonly DuckDBType[] {
-  if (type instanceof DuckDBStructType) return type.entryTypes
-  if (type instanceof DuckDBListType) return [type.valueType]
-  return type instanceof DuckDBMapType ? [type.keyType, type.valueType] : []
+  if ('entryTypes' in type) return type.entryTypes
+  if ('keyType' in type) return [type.keyType, type.valueType]
+  return 'valueType' in type ? [type.valueType] : []
 }
