@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import type { KafkaClientOptions, SaslMechanism } from '../clients/kafka/index.ts'
+import type { RegistryOptions } from '../clients/schema-registry/index.ts'
 
 export interface EnvironmentEntry {
   readonly name: string
@@ -31,6 +32,9 @@ export const KAFKA_ENVIRONMENT: readonly EnvironmentEntry[] = [
     name: 'MILLRACE_KAFKA_ALLOW_PLAINTEXT',
     meaning: '`true` allows a PLAIN password or a token without TLS to a host that is not loopback.',
   },
+  { name: 'MILLRACE_KAFKA_REGISTRY_URL', meaning: 'Address of the schema registry, for `Schemas.fromEnvironment()`.' },
+  { name: 'MILLRACE_KAFKA_REGISTRY_USERNAME', meaning: 'User, where it asks for one.' },
+  { name: 'MILLRACE_KAFKA_REGISTRY_PASSWORD', meaning: 'Its password.', isSecret: true },
 ]
 
 const MECHANISMS: readonly SaslMechanism[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER']
@@ -39,10 +43,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** How to reach a cluster, as the environment says. Unknown `MILLRACE_KAFKA_` names are refused: they are misspelt. */
 export function kafkaFromEnvironment(environment: Environment): KafkaClientOptions {
-  const known = new Set(KAFKA_ENVIRONMENT.map(({ name }) => name))
-  const unknown = Object.keys(environment).filter((name) => name.startsWith('MILLRACE_KAFKA_') && !known.has(name))
-  if (unknown.length > 0) throw wrong(`there is no variable ${unknown.join(', ')}`)
-  const read = (name: string): string | undefined => environment[`MILLRACE_KAFKA_${name}`] || undefined
+  const read = readerOf(environment)
   const brokers = read('BROKERS')
   if (brokers === undefined) throw wrong('MILLRACE_KAFKA_BROKERS is not set; it is host:port of a broker')
   const clientId = read('CLIENT_ID')
@@ -55,6 +56,27 @@ export function kafkaFromEnvironment(environment: Environment): KafkaClientOptio
     ...(sasl === undefined ? {} : { sasl }),
     ...(tls === undefined ? {} : { tls }),
   }
+}
+
+/** How to reach the schema registry, as the environment says. */
+export function registryFromEnvironment(environment: Environment): RegistryOptions {
+  const read = readerOf(environment)
+  const url = read('REGISTRY_URL')
+  if (url === undefined) throw wrong('MILLRACE_KAFKA_REGISTRY_URL is not set; it is the address of the schema registry')
+  const password = read('REGISTRY_PASSWORD')
+  return {
+    url,
+    username: read('REGISTRY_USERNAME'),
+    password: password === undefined ? undefined : new Secret(password),
+    allowPlaintext: isTrue(read('ALLOW_PLAINTEXT'), 'ALLOW_PLAINTEXT'),
+  }
+}
+
+function readerOf(environment: Environment): Read {
+  const known = new Set(KAFKA_ENVIRONMENT.map(({ name }) => name))
+  const unknown = Object.keys(environment).filter((name) => name.startsWith('MILLRACE_KAFKA_') && !known.has(name))
+  if (unknown.length > 0) throw wrong(`there is no variable ${unknown.join(', ')}`)
+  return (name) => environment[`MILLRACE_KAFKA_${name}`] || undefined
 }
 
 type Read = (name: string) => string | undefined

@@ -34,6 +34,8 @@ export type { Bytes, Message, Stored } from './message.ts'
 export { byKey, leastBytes, roundRobin, type PartitionChoice, type Partitioner } from './partitioners.ts'
 export { Producer, type ProducerOptions, type ProducerStatistics } from './producer.ts'
 export { type RetryOptions, retryPauseMs } from './retries.ts'
+export { Schemas, type SchemasOptions } from './schemas/schemas.ts'
+export type { CodecOptions, SchemaCodec } from './schemas/schema-codec.ts'
 export { runTogether } from './run-together.ts'
 export {
   TransactionalProducer,

@@ -13,7 +13,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   plan: ['core', 'dataplane', 'checkpoint'],
   storage: ['core', 'checkpoint', 'clients/s3'],
   connectors: ['core', 'formats', 'dataplane', 'clients'],
-  kafka: ['core', 'clients/kafka'],
+  kafka: ['core', 'formats', 'clients/kafka', 'clients/schema-registry'],
   load: ['core', 'clients/stream-load'],
   runtime: ['core', 'checkpoint', 'storage', 'plan', 'dataplane', 'transforms'],
   'flink-sql': ['core', 'plan'],
