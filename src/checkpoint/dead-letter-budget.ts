@@ -82,7 +82,7 @@ function overBudget(part: string, why: string, { checkpoint, letters }: CountedL
       : ` The first one of this checkpoint: ${first.source}, split ${first.split}, ${JSON.stringify(first.position)}: ${first.reason}.`
   return new MillraceError(
     `dead letters of ${part}: ${why}. Checkpoint ${checkpoint} was not published, and nothing of it is visible.${example}`,
-    { code: 'POISON', detail: { part, checkpoint, split: first?.split ?? '', ...(first && { first }) } },
+    { code: 'POISON', detail: { deadLettersOf: part, checkpoint, split: first?.split ?? '', ...(first && { first }) } },
   )
 }
 

@@ -26,7 +26,7 @@ export interface Meter {
   /** Observes a duration in seconds. */
   observe(name: MeterTimer, seconds: number): void
 }
-export type MeterName = 'loads' | 'dead_letters'
+export type MeterName = 'loads'
 export type MeterTimer = 'load_seconds' | 'visibility_lag_seconds'
 
 /** What every part of a connector gets. */

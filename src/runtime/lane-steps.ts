@@ -5,6 +5,7 @@ import { linedUpSteps } from '../plan/lined-up.ts'
 import { stagesOf } from '../plan/stages.ts'
 import { keyGroupsOf } from '../dataplane/key-groups.ts'
 import type { KeyedContext, LaneOperator } from '../transforms/operator.ts'
+import { Diverter, type TakeTableRows } from './diverter.ts'
 import { openSink, openSource, type ConnectorModules } from './connectors.ts'
 import { openExchange, type ExchangeEnds } from './exchange/open-exchange.ts'
 import type { LaneServices } from './lane-context.ts'
@@ -101,13 +102,17 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     const { tablePart } = await import('../dataplane/table-part.ts')
     return await tablePart(await services.database(), batch, from, to)
   }
+  const takeTableRows: TakeTableRows = async (batch, rows) => {
+    const { tableWithout } = await import('../dataplane/table-part.ts')
+    return await tableWithout(await services.database(), batch, rows)
+  }
   return {
     sources,
     stages: stages.map((steps) => new Stage({ ...steps, letters }, ends.tap)),
     spreaders,
     eventTime,
     cutTable,
-    ...(box && { letters: { box, sinks: letterSinks(plan.steps) } }),
+    ...(box && { letters: { box, sinks: letterSinks(plan.steps), diverter: new Diverter(box, takeTableRows) } }),
   }
 }
 

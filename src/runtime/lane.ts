@@ -2,7 +2,7 @@ import { addAccounting, NOTHING } from '../checkpoint/accounting.ts'
 import { assert } from '../core/assert.ts'
 import type { Accounting } from '../checkpoint/entries.ts'
 import type { StateByStep } from '../checkpoint/kept-state.ts'
-import type { Item, SplitId } from '../core/batch.ts'
+import type { Batch, Item, SplitId } from '../core/batch.ts'
 import type { SchemaChange } from '../core/changes.ts'
 import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
@@ -11,6 +11,7 @@ import type { LaneEventTime } from './event-time/lane-event-time.ts'
 import type { Spreader } from './exchange/spreader.ts'
 import { HandedCounter, type CutTable, type HandedRecords } from './handed-records.ts'
 import { HeldChanges } from './held-changes.ts'
+import type { Diverter } from './diverter.ts'
 import type { LetterBox } from './letter-box.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import type { SourceTask } from './source-task.ts'
@@ -30,7 +31,11 @@ export interface LaneSteps {
   /** Takes rows out of a table of this lane, for a search. */
   readonly cutTable: CutTable
   /** Where the plan has dead letters: those of this lane, and the sinks that take them. */
-  readonly letters?: { readonly box: LetterBox; readonly sinks: ReadonlySet<string> }
+  readonly letters?: {
+    readonly box: LetterBox
+    readonly sinks: ReadonlySet<string>
+    readonly diverter: Diverter
+  }
 }
 
 type Message<K extends ToLane['kind']> = ToLane & { kind: K }
@@ -82,6 +87,7 @@ export class Lane {
     this.#isAtRest = false
     this.#handed.begin(checkpoint, message.trial)
     this.#steps.letters?.box.begin(checkpoint)
+    this.#steps.letters?.diverter.begin(message.divert)
     this.#filling = checkpoint
     this.#steps.eventTime.begin()
     for (const [id, { task }] of this.#steps.sources) {
@@ -109,6 +115,7 @@ export class Lane {
       message.source,
       message.splits.map(({ split }) => split),
     )
+    this.#steps.letters?.diverter.forget(message.source, message.splits)
     this.#steps.sources.get(message.source)?.task.add(message.splits)
     if (message.splits.length > 0) this.#drained = false
   }
@@ -345,7 +352,8 @@ export class Lane {
     // Records without rows for anybody still move the position.
     if (item.kind === 'batch' && item.rows === 0) item.release()
     else if (item.kind === 'batch') {
-      const batch = await this.#handed.take(task.id, item)
+      const read = await this.#divert(task.id, item)
+      const batch = read && (await this.#handed.take(task.id, read))
       this.#steps.eventTime.reading(task.id, item.split)
       this.#isHandling = true
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
@@ -361,6 +369,15 @@ export class Lane {
     if (item.kind === 'split-end' || this.#handed.isTrialOver === true) this.#checkDrained()
     // Last: it may have to wait until rows are on their way, and the end of all input need not.
     if (item.kind !== 'batch' && item.kind !== 'schema-change') await this.#first.mark(item)
+  }
+
+  /** What a sink is known to refuse becomes dead letters here. */
+  async #divert(source: string, batch: Batch): Promise<Batch | undefined> {
+    const { letters } = this.#steps
+    if (letters === undefined) return batch
+    const { rest, posted } = await letters.diverter.take(source, batch)
+    await this.#first.post(source, posted)
+    return rest
   }
 
   #checkDrained(): void {

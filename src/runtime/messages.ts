@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { SplitAssignment } from '../core/source.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { StatePart, StateByStep } from '../checkpoint/kept-state.ts'
+import type { Diversions } from './diverter.ts'
 import type { LaneTime } from './event-time/lane-event-time.ts'
 import type { ExchangeLinks } from './exchange/link-exchanges.ts'
 import type { Routes, ValueBytes } from './exchange/spreader.ts'
@@ -49,6 +50,8 @@ export type ToLane =
       readonly state?: StateByStep | undefined
       /** Hand on only these records, by source, and report `drained` when that is done: nothing of it is published. */
       readonly trial?: Readonly<Record<string, TrialRanges>>
+      /** Put these records aside as they are read: they were refused. */
+      readonly divert?: Diversions
     }
   | { readonly kind: 'add'; readonly source: string; readonly splits: readonly SplitAssignment[] }
   /** Cut: what came before belongs to `checkpoint`, what follows to `next`. After the last barrier nothing is read. */

@@ -11,6 +11,7 @@ import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts
 import type { JsonObject } from '../core/json.ts'
 import type { HandedRecords, TrialRanges } from './handed-records.ts'
 import type { SplitAssignment } from '../core/source.ts'
+import type { Diversions } from './diverter.ts'
 import { Leftovers } from './leftovers.ts'
 import type { FromLane, LaneAck, ToLane } from './messages.ts'
 import type { RunOptions } from './run.ts'
@@ -42,12 +43,23 @@ export function isUnplaced({ code, detail }: MillraceError): boolean {
 export class PoisonSearch {
   readonly #options: SearchOptions
   readonly #checkpoint: number
+  readonly #divert: Diversions
+  #found: RecordRange | undefined
   #trial: Trial | undefined
 
-  /** @param checkpoint the one that was refused; nothing from it on is published. */
-  constructor(options: SearchOptions, checkpoint: number) {
+  /**
+   * @param checkpoint the one that was refused; nothing from it on is published.
+   * @param divert records that are known to be refused: they are not among those that are offered.
+   */
+  constructor(options: SearchOptions, checkpoint: number, divert: Diversions = {}) {
     this.#options = options
+    this.#divert = divert
     this.#checkpoint = checkpoint
+  }
+
+  /** The one record that is refused by itself, by its number among those that were handed on. */
+  get found(): RecordRange | undefined {
+    return this.#found
   }
 
   hear(message: FromLane): void {
@@ -78,6 +90,8 @@ export class PoisonSearch {
     } catch (thrown) {
       logger.warn(`the search for the refused record ends early: ${toMillraceError(thrown).message}`)
     }
+    const [only] = bisection.refused
+    if (bisection.isTried && countRecords(bisection.refused) === 1) this.#found = only
     // What a trial left all the same is found by its epoch.
     await ledger.reclaim().then(
       () => leftovers.sweep(),
@@ -123,6 +137,7 @@ export class PoisonSearch {
       tickets,
       ...offer(ranges, sources.assignments(lane)),
       state: ledger.lineage().newest?.state,
+      divert: this.#divert,
     }))
     const inTime = clock.after(Math.max(0, deadline - clock.now()), () => trial.giveUp())
     try {

@@ -21,6 +21,7 @@ import { CommitQueue } from './commit-queue.ts'
 import { CheckpointTimer } from './checkpoint-timer.ts'
 import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
+import { DivertedRecords, tracedWhere } from './diverted-records.ts'
 import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck } from './messages.ts'
 import { Leftovers } from './leftovers.ts'
@@ -78,6 +79,9 @@ export class Run {
   readonly #commits: CommitQueue
   /** Takes the lanes over to name a refused record; the run ends after it. */
   #search: PoisonSearch | undefined
+  /** What came while a search had the lanes. */
+  #missed: CycleEvent[] = []
+  readonly #diverted: DivertedRecords
   #isRewinding = false
   #rewound: Promise<void> = Promise.resolve()
   /** A lost committable is being dealt with: nothing may be published on top of it. */
@@ -101,6 +105,7 @@ export class Run {
     })
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
+    this.#diverted = new DivertedRecords(options.plan)
     this.#tickets = new NextTickets((checkpoint, epoch) => options.sinks.begin(checkpoint, epoch))
     this.#states = new StateSide(options)
     this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
@@ -141,6 +146,11 @@ export class Run {
         }),
       )
     })
+  }
+
+  /** The last published checkpoint, 0 before the first. */
+  get #published(): number {
+    return this.#options.ledger.lineage().newest?.checkpoint ?? 0
   }
 
   fail(error: unknown): void {
@@ -205,13 +215,15 @@ export class Run {
     this.#drained.clear()
     this.#acks = []
     const state = this.#states.begin()
+    const divert = this.#diverted.behind(this.#published)
     lanes.send((lane) => ({
       kind: 'start',
       attempt,
       checkpoint,
       tickets,
-      assignments: sources.assignments(lane),
+      assignments: tracedWhere(divert, sources.assignments(lane)),
       state,
+      divert,
     }))
     void this.#tickets.of(checkpoint + 1, attempt)
     observe({ kind: 'started', epoch: attempt })
@@ -222,7 +234,7 @@ export class Run {
   }
 
   #step(event: CycleEvent): void {
-    if (this.#search !== undefined) return
+    if (this.#search !== undefined) return void this.#missed.push(event)
     const { state, effects } = stepCycle(this.#cycle, event)
     this.#cycle = state
     for (const effect of effects) this.#perform(effect)
@@ -352,20 +364,42 @@ export class Run {
 
   /** Ends the run; where a server refused a record without saying which, after that record has been looked for. */
   #halt(error: MillraceError): void {
-    if (!isUnplaced(error) || this.#search !== undefined) return this.fail(error)
+    const isSearched = isUnplaced(error) || this.#diverted.takes(error)
+    if (!isSearched || this.#search !== undefined) return this.fail(error)
     this.#cancelDeadline()
     this.#timer.stop()
     this.#attempt = 0
     this.#findPoison(error).then(
-      (placed) => this.fail(placed),
+      (placed) => this.#goOnWithout(error, placed),
       () => this.fail(error),
     )
+  }
+
+  /** A record that has a way to go is put aside, and all since the last checkpoint is read again without it. */
+  #goOnWithout(error: MillraceError, placed: MillraceError): void {
+    const found = this.#search?.found
+    if (found === undefined || !this.#diverted.takes(error)) return this.fail(placed)
+    this.#options.logger.warn(`${placed.message} It is put aside.`)
+    this.#diverted.add(found, error)
+    this.#search = undefined
+    const missed = this.#missed
+    this.#missed = []
+    // A stop and confirmed checkpoints count in every phase; all else was said by lanes that are at rest now.
+    for (const event of missed) if (event.kind === 'confirmed' || isStop(event)) this.#step(event)
+    this.#timer.restart()
+    this.#moves.rewound()
+    this.#changes.rewound()
+    this.#step({ kind: 'rewound' })
+    if (this.#cycle.phase === 'ended') return
+    this.#inBackground(this.#commits.retry())
+    if (this.#cycle.phase === 'waiting') this.#inBackground(this.#startLanes())
   }
 
   async #findPoison(error: MillraceError): Promise<MillraceError> {
     const { lanes } = this.#options
     await this.#publishing.catch(() => undefined)
-    this.#search = new PoisonSearch(this.#options, this.#cycle.checkpoint)
+    const divert = this.#diverted.behind(this.#published)
+    this.#search = new PoisonSearch(this.#options, this.#cycle.checkpoint, divert)
     return this.#search.place(error, await lanes.halt())
   }
 
@@ -415,4 +449,8 @@ export class Run {
       this.fail(error)
     }
   }
+}
+
+function isStop(event: CycleEvent): boolean {
+  return event.kind === 'end' && event.as === 'stopped'
 }

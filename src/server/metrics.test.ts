@@ -74,12 +74,14 @@ test('a checkpoint is timed from its first row until it is visible', async () =>
   metrics.see({ kind: 'triggered', checkpoint: 1 })
   metrics.see(read)
   now = 1500
-  metrics.see({ kind: 'published', checkpoint: 1, accounting, tookMs: 500, committables: [] })
+  const deadLetters = new Map([['clicks', { rows: 3 }]])
+  metrics.see({ kind: 'published', checkpoint: 1, accounting, tookMs: 500, committables: [], deadLetters })
   now = 3500
   assert.equal((await samples(metrics))['millrace_commit_lag_seconds'], 2)
   metrics.see({ kind: 'confirmed', checkpoint: 1, tookMs: 2000 })
   const seen = await samples(metrics)
   assert.equal(seen['millrace_visibility_lag_seconds_sum'], 3.5)
+  assert.equal(seen['millrace_dead_letters_total{part="clicks"}'], 3)
   assert.equal(seen['millrace_checkpoint_seconds_sum'], 0.5)
   assert.equal(seen['millrace_commit_lag_seconds'], 0)
 })

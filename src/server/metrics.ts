@@ -46,6 +46,7 @@ export class JobMetrics {
         return
       case 'published':
         this.#unconfirmed.set(event.checkpoint, this.#now())
+        this.#deadLetters(event.deadLetters)
         return this.#timer(
           'millrace_checkpoint_seconds',
           'From the barrier until the checkpoint was published.',
@@ -113,9 +114,6 @@ export class JobMetrics {
       const labels = { sink, result: RESULT.test(result) ? result : 'other' }
       this.#count('millrace_loads_total', 'Loads into sinks.', message.by, labels)
     }
-    if (message.name === 'dead_letters') {
-      this.#count('millrace_dead_letters_total', 'Rows that were put aside.', message.by, { sink })
-    }
   }
 
   #exchanged({ exchange: step, kept, moved, scattered }: LaneMessage & { kind: 'exchanged' }): void {
@@ -146,6 +144,15 @@ export class JobMetrics {
         bytes - (before?.[step]?.bytes ?? 0),
         labels,
       )
+    }
+  }
+
+  /** Counted when they are published: a rewind counts none twice. */
+  #deadLetters(parts: ReadonlyMap<string, { readonly rows: number }> = new Map()): void {
+    for (const [part, { rows }] of parts) {
+      this.#count('millrace_dead_letters_total', 'Records that were put aside, by who could not carry them.', rows, {
+        part,
+      })
     }
   }
 
