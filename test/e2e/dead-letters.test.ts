@@ -146,7 +146,8 @@ test('from a topic to a topic: dead letters are committed with the transaction o
   await using last = home.run()
   assert.equal((await last.ended()).code, 0, last.err)
   const decodable = lines(count).filter((line, id) => !isPoison(id) || line.startsWith('{"id":-'))
-  assert.deepEqual((await out.read()).map(({ value }) => value).sort(), decodable.sort())
+  assert.deepEqual(new Set((await out.read()).map(({ value }) => value)), new Set(decodable))
+  assert.equal((await out.read()).length, decodable.length)
   const seen = (await letters.read()).map(({ value }) => JSON.parse(value ?? '') as Letter)
   const expected = lines(count).flatMap((line, id) => (isPoison(id) && !line.startsWith('{"id":-') ? [[line, id]] : []))
   assert.deepEqual(
