@@ -4,6 +4,7 @@
  */
 import { globSync } from 'node:fs'
 import path from 'node:path'
+import { playCampaign } from './testing/campaign.ts'
 import { runChecks } from './testing/checks.ts'
 import { databaseVariable, type DatabaseName } from './services/databases.ts'
 import { isTidbBuilt } from './services/tidb.ts'
@@ -26,7 +27,7 @@ const deadline = AbortSignal.any([stop.signal, AbortSignal.timeout(isFull ? 180 
 const hasTidb = isFull || isTidbBuilt()
 
 const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: repository })
-  // They need large downloads.
+  // They need large downloads, or a long time.
   .filter((file) => isFull || !file.endsWith('.full.integration.test.ts'))
   .filter((file) => hasTidb || !/[\\/]tidb[\\/].*\.integration\.test\.ts$/.test(file))
   .sort()
@@ -98,11 +99,13 @@ async function main(): Promise<boolean> {
     ['real servers', () => Promise.resolve(realServers())],
   ]
   let areServersUp = true
+  let isCampaignGood = false
   for (const [name, work] of stages) areServersUp = (await stage(name, work)) && areServersUp
   if (areServersUp && !deadline.aborted) {
     process.env['MILLRACE_KAFKA'] = (await kafka).address
     process.env['MILLRACE_S3'] = (await s3).address
     for (const { name, server } of databases) process.env[databaseVariable(name)] = (await server).address
+    isCampaignGood = await stage('kill campaign', () => playCampaign(isFull, deadline))
     totals = addTotals(totals, await runTests(all.filter(needServers)))
   }
   if (deadline.aborted) process.stdout.write(`\nstopped: ${describe(deadline.reason)}\n`)
@@ -112,6 +115,7 @@ async function main(): Promise<boolean> {
     areChecksGood &&
     isSimulationGood &&
     areServersUp &&
+    isCampaignGood &&
     totals.pass > 0 &&
     totals.fail + totals.cancelled === 0 &&
     !deadline.aborted

@@ -1,7 +1,8 @@
-import type { Cycle } from './cycle.ts'
-
 export interface Failure {
   readonly sink: string
+  /** Of the job. */
+  readonly seed: number
+  readonly cycles: number
   readonly cycle: string
   readonly message: string
 }
@@ -48,11 +49,9 @@ export function markdown(report: CampaignReport): string {
     '',
     ...table('sink', bySink),
     ...table('what happened', byCycle),
-    ...failures.map(({ sink, cycle, message }) => `- **${sink}**, ${cycle}: ${message}`),
+    ...failures.map(
+      (one) => `- **${one.sink}** (seed ${one.seed}, ${one.cycles} cycles), ${one.cycle}: ${one.message}`,
+    ),
     '',
   ].join('\n')
-}
-
-export function textOf({ what, where }: Cycle): string {
-  return `${what}, ${where}`
 }

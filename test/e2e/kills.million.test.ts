@@ -10,8 +10,9 @@ import { World } from './kit/world.ts'
 
 const PARTITIONS = 4
 const ROWS = 1_000_000
-const AT_FAILPOINTS = 11
-const AT_ANY_TIME = 4
+const isFull = process.env['MILLRACE_FULL'] === '1'
+const AT_FAILPOINTS = isFull ? 40 : 5
+const AT_ANY_TIME = isFull ? 9 : 2
 /** Steps that need a server in trouble or a stop, and those of the very end, are the campaign's. */
 const SPECIAL = /^(evidence|decision|stop|final)\b/
 

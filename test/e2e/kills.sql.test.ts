@@ -1,7 +1,6 @@
-/** Real database servers as sinks of jobs that are killed, and that have a twin. */
+/** Tables by key on real database servers, filled by jobs that are killed, and that have a twin. */
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
-import { campaign } from './kit/campaign.ts'
 import { armed, CELLS, cellText, hitsOf, phaseOf, whyUnreachable, type Cell } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
 import { caughtUp, endedWell, isConfirmed, killAt } from './kit/kills.ts'
@@ -17,11 +16,6 @@ const SLOTS = 37
 
 suite('SQL sinks', { concurrency: 2 }, () => {
   for (const kind of ['mariadb', 'postgres'] as const) {
-    test(`a job from Kafka to ${kind} in transactions loses and doubles nothing, wherever it is killed`, async (t) => {
-      await using broker = await Broker.open()
-      await campaign(t, broker, kind, { flow: 3, finish: 1, random: 1 })
-    })
-
     test(`rows by key in ${kind} are the newest ones, wherever the job is killed`, async (t) =>
       await killedByKey(t, kind))
   }

@@ -14,27 +14,30 @@ const ROWS = 100
 
 const cell = (name: Cell['name'], position: Cell['position'], nth = 1): Cell => ({ name, position, nth })
 
+/** A usual run plays the first ones; the kill campaign has its own, at random. */
 const SLEEPS: Readonly<Partial<Record<SinkKind, readonly Cell[]>>> = {
   starrocks: [
-    cell('chk.barrier', 'after'),
-    cell('sink.prepare', 'after'),
     // The first one is the claim: who sleeps before it takes over when it wakes up, and rightly so.
     cell('store.manifest.publish', 'before', 2),
-    cell('commit', 'before'),
-    cell('confirm', 'before'),
     cell('gc.delete', 'before'),
+    cell('restore.abort', 'before'),
+    cell('commit', 'before'),
+    cell('chk.barrier', 'after'),
+    cell('sink.prepare', 'after'),
+    cell('confirm', 'before'),
     cell('restore.claim', 'after'),
     cell('restore.recommit', 'before'),
-    cell('restore.abort', 'before'),
   ],
   hudi: [cell('commit', 'before'), cell('sink.prepare', 'before'), cell('restore.abort', 'before')],
   'hudi-s3': [cell('store.manifest.publish', 'before', 2)],
-  kafka: [cell('sink.prepare', 'after'), cell('commit', 'before')],
+  kafka: [cell('commit', 'before'), cell('sink.prepare', 'after')],
 }
+const USUAL: Readonly<Partial<Record<string, number>>> = { starrocks: 3 }
+const isFull = process.env['MILLRACE_FULL'] === '1'
 
 for (const [sink, cells] of Object.entries(SLEEPS)) {
   suite(`twins that write to ${sink}`, { concurrency: 2 }, () => {
-    for (const sleep of cells) {
+    for (const sleep of isFull ? cells : cells.slice(0, USUAL[sink] ?? 1)) {
       test(`one that slept at ${cellText(sleep)} ends fenced`, async () => {
         await using broker = await Broker.open()
         await using world = await World.create({ broker, sink: sink as SinkKind, rows: ROWS })

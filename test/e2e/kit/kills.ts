@@ -17,6 +17,9 @@ export interface Killable {
 const CHECKPOINTS = 6
 /** Rows per partition for each of them. */
 const ROWS = 50
+const NAP_MS = 50
+/** Never reached when all is well. */
+const PATIENCE_MS = 180_000
 
 /** Starts the job to die at the failpoint, with rows coming in. False when it was stopped without having been there. */
 export async function killAt(world: Killable, cell: Cell): Promise<boolean> {
@@ -49,6 +52,39 @@ export async function killAtEnd(world: Killable, cell: Cell): Promise<boolean> {
   if (code === 0) return false
   assert.equal(signal, 'SIGKILL', `${cellText(cell)}: it ended with ${code}:\n${run.out}${run.err}`)
   return true
+}
+
+/**
+ * Lets the job sleep at the failpoint, starts another instance, and wakes it up: one of them has to end fenced, whichever
+ * of them claimed first. The other one is killed.
+ */
+export async function sleepBesideATwin(world: Killable, cell: Cell): Promise<void> {
+  await using sleeper = world.home.start(armed(cell, 'stop'))
+  const isAsleep = (): boolean => world.home.trace().some((line) => line.startsWith(`${sleeper.pid} `))
+  for (const patience = AbortSignal.timeout(PATIENCE_MS); !isAsleep();) {
+    const isComing = !sleeper.hasEnded && !patience.aborted
+    assert.ok(isComing, `it does not come by ${cellText(cell)}:\n${sleeper.out}${sleeper.err}`)
+    await world.topic.append(1)
+    await pause(NAP_MS)
+  }
+  await using twin = world.home.start()
+  await twin.event((event) => event.event === 'claimed')
+  await world.topic.append(ROWS)
+  await twin.event(isConfirmed)
+  for (const patience = AbortSignal.timeout(PATIENCE_MS); !sleeper.hasEnded && !twin.hasEnded;) {
+    assert.ok(
+      !patience.aborted,
+      `${cellText(cell)}: both run on:\n${sleeper.out}${sleeper.err}\n${twin.out}${twin.err}`,
+    )
+    // Each lane thread that comes by the failpoint stops the process once more.
+    sleeper.signal('SIGCONT')
+    await world.topic.append(1)
+    await pause(NAP_MS)
+  }
+  const fenced = sleeper.hasEnded ? sleeper : twin
+  assert.deepEqual(await fenced.ended(), { code: 66, signal: null }, `${cellText(cell)}: ${fenced.out}${fenced.err}`)
+  for (const run of [sleeper, twin]) run.signal('SIGKILL')
+  await Promise.all([sleeper.ended(), twin.ended()])
 }
 
 /** Kills the job so many milliseconds after its start, wherever it is then. */

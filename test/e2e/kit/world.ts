@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly lastStep?: string
   /** Further options of the source. */
   readonly source?: string
+  /** Default 2. */
+  readonly lanes?: number
 }
 
 /** One job from a topic to a sink, with all that a test needs to hurt and to audit it. */
@@ -49,21 +51,7 @@ export class World<T extends Target = Target> implements AsyncDisposable {
     const topic = stack.use(await options.broker.createTopic(options.partitions ?? 3))
     const target = stack.use(await openTarget(options.sink, home.directory, options.broker, bucket))
     await topic.append(options.rows)
-    const { address } = options.broker
-    const end = options.isBounded === true ? 'latest' : 'never'
-    const kafka = `connector: kafka, brokers: ['${address}'], topics: [${topic.name}], end: ${end}${options.source === undefined ? '' : `, ${options.source}`}`
-    // Hudi takes tables, so a query stands before it; the others are handed the bytes of the source.
-    const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
-    const { transforms, lastStep = 'rows' } = options.sink.startsWith('hudi')
-      ? { transforms: query, lastStep: 'checked' }
-      : options
-    home.write({
-      sources: `rows: {${kafka}, schema: ${ROW_SCHEMA}}`,
-      ...(transforms === undefined ? {} : { transforms }),
-      sinks: `out: {from: ${lastStep}, ${target.options}}`,
-      ...(options.retained === undefined ? {} : { retained: options.retained }),
-      ...(options.interval === undefined ? {} : { interval: options.interval }),
-    })
+    writePipeline(options, { home, topic, target })
     return new World(home, topic, target, stack.move())
   }
 
@@ -115,6 +103,24 @@ export class World<T extends Target = Target> implements AsyncDisposable {
       `readers see ${visible.join()} rows; published are ${boundaries.join(' | ') || 'none'}`,
     )
   }
+}
+
+function writePipeline(options: WorldOptions, { home, topic, target }: Pick<World, 'home' | 'topic' | 'target'>): void {
+  const end = options.isBounded === true ? 'latest' : 'never'
+  const kafka = `connector: kafka, brokers: ['${options.broker.address}'], topics: [${topic.name}], end: ${end}${options.source === undefined ? '' : `, ${options.source}`}`
+  // Hudi takes tables, so a query stands before it; the others are handed the bytes of the source.
+  const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
+  const { transforms, lastStep = 'rows' } = options.sink.startsWith('hudi')
+    ? { transforms: query, lastStep: 'checked' }
+    : options
+  home.write({
+    sources: `rows: {${kafka}, schema: ${ROW_SCHEMA}}`,
+    ...(transforms === undefined ? {} : { transforms }),
+    sinks: `out: {from: ${lastStep}, ${target.options}}`,
+    ...(options.retained === undefined ? {} : { retained: options.retained }),
+    ...(options.interval === undefined ? {} : { interval: options.interval }),
+    ...(options.lanes === undefined ? {} : { parallelism: options.lanes }),
+  })
 }
 
 function openTarget(
