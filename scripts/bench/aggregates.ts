@@ -1,5 +1,5 @@
 /**
- * An `aggregate` alone, without reading, decoding and a sink: rows per CPU-second with many keys, and the pause of a
+ * An `aggregate` alone, without reading and a sink, and at last with decoding: rows per CPU-second with many keys, and the pause of a
  * checkpoint in which some of them have changed.
  *
  *     node scripts/bench/aggregates.ts [keys]
@@ -11,6 +11,7 @@ import { compileAggregates } from '../../src/dataplane/compile-aggregates.ts'
 import { openLaneDatabase, parseColumnType, type AggregateWork } from '../../src/dataplane/index.ts'
 import type { Batch } from '../../src/core/batch.ts'
 import { createAggregateOperator } from '../../src/transforms/aggregate/aggregate.ts'
+import { createQueryOperator } from '../../src/transforms/query.ts'
 import { createPartialOperator } from '../../src/transforms/aggregate/partial.ts'
 
 const KEYS = Number(process.argv[2] ?? 1_000_000)
@@ -63,6 +64,8 @@ function cpuSeconds(): number {
   return (user + system) / 1e6
 }
 
+const NOWHERE = { emit: async (_output: number, batch: Batch): Promise<void> => batch.release() }
+
 let batches = 0
 
 /** CPU-seconds for so many rows with random keys, without making them. */
@@ -77,16 +80,57 @@ async function feed(rows: number): Promise<number> {
     )
     const from = cpuSeconds()
     const body = { kind: 'table', relation, schema: SCHEMA } as const
+    const release = (): void => void database.run(`DROP TABLE "${relation}"`)
     const batch: Batch = { kind: 'batch', split: '', from: {}, next: {}, rows: count, bytes: count * 40, body, release }
-    await partial.process(batch, { emit: (_output, one) => aggregate.process(one, { emit: async () => undefined }) })
+    await partial.process(batch, { emit: (_output, one) => aggregate.process(one, NOWHERE) })
     used += cpuSeconds() - from
-    await database.run(`DROP TABLE "${relation}"`)
   }
   return used
 }
 
-function release(): void {
-  // The rows are dropped when the time has been taken.
+/** The same with rows of JSON, which are decoded; making them does not count. */
+async function feedJson(rows: number): Promise<number> {
+  const decoder = createQueryOperator(
+    {
+      id: 'decode',
+      input: { format: { kind: 'bytes', format: 'json', separator: 0x0a }, encoding: 'json', schema: SCHEMA },
+      metadata: [],
+      relation: 'rows',
+      selects: [],
+      outputs: [{ select: 'rows', format: { kind: 'table' }, schema: SCHEMA }],
+    },
+    context,
+  )
+  await decoder.open()
+  const note = 'x'.repeat(90)
+  let used = 0
+  for (let left = rows; left > 0; left -= BATCH_ROWS) {
+    const count = Math.min(left, BATCH_ROWS)
+    const lines = Array.from({ length: count }, (_, n) => {
+      const ts = new Date(1_704_067_200_000 + n).toISOString().slice(0, 23).replace('T', ' ')
+      const [id, cents] = [Math.floor(Math.random() * KEYS), Math.floor(Math.random() * 100_000)]
+      return `{"id":${id},"amount":${(cents / 100).toFixed(2)},"ts":"${ts}","note":"${note}"}\n`
+    })
+    const buffer = Buffer.from(lines.join(''))
+    const body = { kind: 'bytes', buffer, length: buffer.length, separator: 0x0a } as const
+    const from = cpuSeconds()
+    await decoder.process(
+      {
+        kind: 'batch',
+        split: '',
+        from: {},
+        next: {},
+        rows: count,
+        bytes: buffer.length,
+        body,
+        release: () => undefined,
+      },
+      { emit: (_, decoded) => partial.process(decoded, { emit: (_output, one) => aggregate.process(one, NOWHERE) }) },
+    )
+    used += cpuSeconds() - from
+  }
+  await decoder.close()
+  return used
 }
 
 async function checkpoint(): Promise<{
@@ -97,18 +141,17 @@ async function checkpoint(): Promise<{
 }> {
   const cpu = cpuSeconds()
   const from = performance.now()
-  await aggregate.cut?.(
-    { checkpoint: 1, eventTime: undefined, isEnd: false },
-    { emit: async (_output, batch) => batch.release() },
-  )
+  const barrier = { checkpoint: 1, eventTime: undefined, isEnd: false }
+  await partial.cut?.(barrier, { emit: async (_output, batch) => aggregate.process(batch, NOWHERE) })
+  await aggregate.cut?.(barrier, NOWHERE)
   const cut = performance.now()
   const saved = await aggregate.state?.save(false)
   const saveMs = performance.now() - cut
   return { cutMs: cut - from, saveMs, cpu: cpuSeconds() - cpu, bytes: saved?.bytes.length ?? 0 }
 }
 
-async function measure(name: string, rows: number): Promise<void> {
-  const fed = await feed(rows)
+async function measure(name: string, rows: number, from = feed): Promise<void> {
+  const fed = await from(rows)
   const { cutMs, saveMs, cpu, bytes } = await checkpoint()
   const rate = (rows / (fed + cpu) / 1e6).toFixed(2)
   const pause = `pause ${cutMs.toFixed(0)} + ${saveMs.toFixed(0)} ms (${cpu.toFixed(2)} CPU-s), ${(bytes / 1e6).toFixed(1)} MB`
@@ -121,3 +164,4 @@ await measure('as many rows as keys, from nothing', KEYS)
 await measure('four rows for each key', KEYS * 4)
 for (const turn of [1, 2, 3]) await measure(`1 % of the keys change, ${turn}`, Math.ceil(KEYS / 100))
 await measure('ten rows for each key', KEYS * 10)
+await measure('four rows of JSON for each key', KEYS * 4, feedJson)

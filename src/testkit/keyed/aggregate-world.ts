@@ -36,11 +36,14 @@ export class AggregateWorld {
   readonly #database: LaneDatabase
   readonly #work: AggregateWork
   readonly #lanes: readonly Lane[]
+  readonly #epoch: number
+  #read = 0
   /** Results by key and window, and late rows: what came since the last look. */
   results: [key: string, result: string][] = []
   late = 0
 
-  private constructor(database: LaneDatabase, work: AggregateWork, lanes: readonly Lane[]) {
+  private constructor(database: LaneDatabase, work: AggregateWork, lanes: readonly Lane[], epoch: number) {
+    this.#epoch = epoch
     this.#database = database
     this.#work = work
     this.#lanes = lanes
@@ -92,7 +95,7 @@ export class AggregateWorld {
       await aggregate.begin?.(time)
       made.push({ partial, aggregate, chain })
     }
-    return new AggregateWorld(database, plan, made)
+    return new AggregateWorld(database, plan, made, epoch)
   }
 
   /** Rows that lane `from` reads. */
@@ -102,12 +105,16 @@ export class AggregateWorld {
       return `(${key ?? 'NULL'}, ${at === null ? 'NULL' : `make_timestamp(${at})`}, ${(amount / 100).toFixed(2)})`
     })
     const types = `CAST(k AS INTEGER) AS k, CAST("at" AS TIMESTAMP) AS "at", CAST(amount AS DECIMAL(10,2)) AS amount`
+    // The first half holds them for a while.
+    const name = `rows ${this.#read++} of ${this.#epoch}`
     await this.#database.run(
-      `CREATE OR REPLACE TEMP TABLE "the rows" AS SELECT ${types} FROM (VALUES ${values.join(', ')}) t(k, "at", amount)`,
+      `CREATE OR REPLACE TEMP TABLE ${quoteName(name)} AS SELECT ${types} FROM (VALUES ${values.join(', ')}) t(k, "at", amount)`,
     )
-    await lane?.partial.process(this.#batch('the rows', rows.length), {
-      emit: async (output, batch) => (output === 0 ? this.#exchange(batch) : this.#countLate(batch)),
-    })
+    await lane?.partial.process(this.#batch(name, rows.length), this.#between)
+  }
+
+  get #between(): OperatorOutput {
+    return { emit: async (output, batch) => (output === 0 ? this.#exchange(batch) : this.#countLate(batch)) }
   }
 
   /** The parts of a checkpoint; results of it are in `results`. */
@@ -115,8 +122,8 @@ export class AggregateWorld {
     const parts: StatePart[] = []
     const out: OperatorOutput = { emit: (_output, batch) => this.#take(batch) }
     const barrier = { checkpoint, eventTime, isEnd }
+    for (const { partial } of this.#lanes) await partial.cut?.(barrier, this.#between)
     for (const lane of this.#lanes) {
-      await lane.partial.cut?.(barrier, out)
       await lane.aggregate.cut?.(barrier, out)
       parts.push(await (await lane.chain.save(checkpoint, isEnd))())
     }
@@ -150,7 +157,8 @@ export class AggregateWorld {
 
   #batch(relation: string, rows: number): Batch {
     const body = { kind: 'table', relation, schema: INPUT } as const
-    return { kind: 'batch', split: 's', from: {}, next: {}, rows, bytes: rows * 20, body, release: () => undefined }
+    const release = (): void => void this.#database.run(`DROP TABLE IF EXISTS ${quoteName(relation)}`)
+    return { kind: 'batch', split: 's', from: {}, next: {}, rows, bytes: rows * 20, body, release }
   }
 }
 

@@ -15,7 +15,7 @@ import { computing, makeTable, newTableName, tableBatch } from '../step-tables.t
 import { AggregateSql } from './aggregate-sql.ts'
 
 /** Partial results are merged among themselves when there are so many, and twice as many as after the last time. */
-const RECENT_ROWS = 200_000
+const RECENT_ROWS = 1_000_000
 /** Results leave in batches of this many rows. */
 const RESULT_ROWS = 50_000
 

@@ -9,8 +9,12 @@ import { computing, makeTable, newTableName, tableBatch } from '../step-tables.t
 const PARTIALS = 0
 const LATE = 1
 
+/** So much is gathered at once: the more rows, the more of them have a key in common. */
+const HELD_ROWS = 1_000_000
+const HELD_BYTES = 96 * 1024 * 1024
+
 /**
- * The first half of an `aggregate`, in the lane that reads the rows: gathers each batch by group and window, so that few
+ * The first half of an `aggregate`, in the lane that reads the rows: gathers several batches by group and window, so that few
  * rows change lanes, and tells the rows that come too late. What is late is settled by barriers, so that a row that was
  * not late here finds its window open in the lane that keeps it.
  */
@@ -24,6 +28,10 @@ class PartialOperator implements LaneOperator {
   readonly #sql: AggregateSql
   #database: LaneDatabase | undefined
   #closed: bigint | undefined
+  /** Batches that wait for others, at most until the barrier. */
+  #held: Batch[] = []
+  #rows = 0
+  #bytes = 0
 
   constructor(work: AggregateWork, context: KeyedContext) {
     this.#work = work
@@ -37,59 +45,78 @@ class PartialOperator implements LaneOperator {
 
   async begin(eventTime: bigint | undefined): Promise<void> {
     this.#closed = eventTime
+    this.#letGo()
   }
 
-  async cut({ eventTime }: OperatorBarrier): Promise<void> {
+  async cut({ eventTime }: OperatorBarrier, out: OperatorOutput): Promise<void> {
+    await this.#gather(out)
     this.#closed = eventTime
   }
 
   async process(batch: Batch, out: OperatorOutput): Promise<void> {
-    const made: [output: number, batch: Batch][] = []
-    try {
-      await this.#compute(batch, made)
-    } catch (thrown) {
-      for (const [, one] of made) one.release()
-      throw thrown
-    } finally {
-      batch.release()
-    }
-    for (const [index, [output, one]] of made.entries()) {
-      try {
-        await out.emit(output, one)
-      } catch (thrown) {
-        for (const [, left] of made.slice(index + 1)) left.release()
-        throw thrown
-      }
-    }
+    this.#held.push(batch)
+    this.#rows += batch.rows
+    this.#bytes += batch.bytes
+    if (this.#work.time !== undefined) await this.#tell(batch, out)
+    if (this.#rows >= HELD_ROWS || this.#bytes >= HELD_BYTES) await this.#gather(out)
   }
 
-  async close(): Promise<void> {}
-
-  async #compute(batch: Batch, made: [number, Batch][]): Promise<void> {
-    const database = this.#database
-    assert(database !== undefined && batch.body.kind === 'table', 'the plan gives tables to an aggregate')
-    const { id, input, window, time } = this.#work
-    const rows = this.#sql.rows(quoteName(batch.body.relation))
-    const make = async (output: number, select: string, schema: AggregateWork['input']): Promise<void> => {
-      const name = newTableName(id)
-      const count = await makeTable(id, database, name, select)
-      const table = tableBatch(database, name, schema, count, {
-        ...batch,
-        bytes: Math.ceil((batch.bytes * count) / batch.rows),
-      })
-      if (count > 0) made.push([output, table])
-      else table.release()
-    }
-    if (time !== undefined) {
-      const late = window === undefined ? '0' : `count(*) FILTER (WHERE ${this.#sql.isLate(this.#closed)})`
-      const [found] = await computing(id, database, `SELECT max(${quoteName(MICROS)}), ${late} FROM (${rows})`)
-      const [newest, lateRows] = found ?? []
-      if (typeof newest === 'bigint') this.#context.sawEventTime(id, newest)
-      if (Number(lateRows) > 0) {
-        const columns = input.map(({ name }) => quoteName(name)).join(', ')
-        await make(LATE, `SELECT ${columns} FROM (${rows}) WHERE ${this.#sql.isLate(this.#closed)}`, input)
-      }
-    }
-    await make(PARTIALS, this.#sql.partial(rows, this.#closed), [])
+  async close(): Promise<void> {
+    this.#letGo()
   }
+
+  /** Says how late it is, and gives late rows on. */
+  async #tell(batch: Batch, out: OperatorOutput): Promise<void> {
+    const { id, input, window } = this.#work
+    const rows = this.#sql.rows(relationOf(batch))
+    const isLate = this.#sql.isLate(this.#closed)
+    const late = window === undefined ? '0' : `count(*) FILTER (WHERE ${isLate})`
+    const select = `SELECT max(${quoteName(MICROS)}), ${late} FROM (${rows})`
+    const [newest, lateRows] = (await computing(id, this.#lane, select))[0] ?? []
+    if (typeof newest === 'bigint') this.#context.sawEventTime(id, newest)
+    if (Number(lateRows) === 0) return
+    const columns = input.map(({ name }) => quoteName(name)).join(', ')
+    const name = newTableName(id)
+    const count = await makeTable(id, this.#lane, name, `SELECT ${columns} FROM (${rows}) WHERE ${isLate}`)
+    const bytes = Math.ceil((batch.bytes * count) / batch.rows)
+    await out.emit(LATE, tableBatch(this.#lane, name, input, count, { ...batch, bytes }))
+  }
+
+  async #gather(out: OperatorOutput): Promise<void> {
+    const [only, ...others] = this.#held
+    if (only === undefined) return
+    const { id } = this.#work
+    const place = others.length === 0 ? only : { split: '', from: {}, next: {} }
+    const [rows, bytes] = [this.#rows, this.#bytes]
+    const name = newTableName(id)
+    const relations = this.#held.map((batch) => this.#sql.rows(relationOf(batch))).join(' UNION ALL ')
+    const count = await makeTable(id, this.#lane, name, this.#sql.partial(relations, this.#closed))
+    this.#letGo()
+    const { split, from, next } = place
+    const gathered = tableBatch(this.#lane, name, [], count, {
+      split,
+      from,
+      next,
+      bytes: Math.ceil((bytes * count) / rows),
+    })
+    if (count > 0) await out.emit(PARTIALS, gathered)
+    else gathered.release()
+  }
+
+  #letGo(): void {
+    for (const batch of this.#held) batch.release()
+    this.#held = []
+    this.#rows = 0
+    this.#bytes = 0
+  }
+
+  get #lane(): LaneDatabase {
+    assert(this.#database !== undefined, 'the operator was opened')
+    return this.#database
+  }
+}
+
+function relationOf({ body }: Batch): string {
+  assert(body.kind === 'table', 'the plan gives tables to an aggregate')
+  return quoteName(body.relation)
 }
