@@ -28,6 +28,7 @@ export {
 export { DEAD_LETTER_HEADERS, redriven, retryTopic, type DeadLetter } from './dead-letters.ts'
 export { KAFKA_ENVIRONMENT, kafkaFromEnvironment, type EnvironmentEntry } from './environment.ts'
 export { OnceByKey, type OnceOptions } from './once-by-key.ts'
+export { OnceInSql, type MysqlConnection, type OnceInSqlOptions, type PostgresConnection } from './once-in-sql.ts'
 export { decodeJson, encodeJson, JsonNumber } from '../core/exact-json.ts'
 export { Kafka, type KafkaOptions, type Ping } from './kafka.ts'
 export type { Bytes, Message, Stored } from './message.ts'
