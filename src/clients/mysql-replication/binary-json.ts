@@ -9,7 +9,8 @@ import { putDate } from './temporal.ts'
  * offsets count from the first byte of that object. "Large" ones have four bytes where small ones have two.
  */
 
-const KIND = {
+/** What a value is. */
+export const JSON_KIND = {
   smallObject: 0,
   largeObject: 1,
   smallArray: 2,
@@ -37,33 +38,33 @@ export function jsonDocumentText(bytes: Buffer): string {
 function valueText(kind: number, bytes: Buffer, at: number, depth: number): string {
   if (depth > DEPTH_MAX) throw broken('is nested too deep')
   switch (kind) {
-    case KIND.smallObject:
-    case KIND.largeObject:
-      return objectText(bytes, at, kind === KIND.largeObject, depth)
-    case KIND.smallArray:
-    case KIND.largeArray:
-      return arrayText(bytes, at, kind === KIND.largeArray, depth)
-    case KIND.literal:
+    case JSON_KIND.smallObject:
+    case JSON_KIND.largeObject:
+      return objectText(bytes, at, kind === JSON_KIND.largeObject, depth)
+    case JSON_KIND.smallArray:
+    case JSON_KIND.largeArray:
+      return arrayText(bytes, at, kind === JSON_KIND.largeArray, depth)
+    case JSON_KIND.literal:
       return literalText(bytes.readUInt8(at))
-    case KIND.int16:
+    case JSON_KIND.int16:
       return String(bytes.readInt16LE(at))
-    case KIND.uint16:
+    case JSON_KIND.uint16:
       return String(bytes.readUInt16LE(at))
-    case KIND.int32:
+    case JSON_KIND.int32:
       return String(bytes.readInt32LE(at))
-    case KIND.uint32:
+    case JSON_KIND.uint32:
       return String(bytes.readUInt32LE(at))
-    case KIND.int64:
+    case JSON_KIND.int64:
       return String(bytes.readBigInt64LE(at))
-    case KIND.uint64:
+    case JSON_KIND.uint64:
       return String(bytes.readBigUInt64LE(at))
-    case KIND.double:
+    case JSON_KIND.double:
       return doubleText(bytes.readDoubleLE(at))
-    case KIND.string: {
+    case JSON_KIND.string: {
       const [length, start] = variableLength(bytes, at)
       return quoted(bytes.toString('utf8', start, start + length))
     }
-    case KIND.opaque:
+    case JSON_KIND.opaque:
       return opaqueText(bytes, at)
     default:
       throw broken(`has a value of the unknown kind ${kind}`)
@@ -102,10 +103,10 @@ function objectText(bytes: Buffer, at: number, isLarge: boolean, depth: number):
 function entryText(bytes: Buffer, base: number, entry: number, isLarge: boolean, depth: number): string {
   const kind = bytes.readUInt8(entry)
   const isInline =
-    kind === KIND.literal ||
-    kind === KIND.int16 ||
-    kind === KIND.uint16 ||
-    (isLarge && (kind === KIND.int32 || kind === KIND.uint32))
+    kind === JSON_KIND.literal ||
+    kind === JSON_KIND.int16 ||
+    kind === JSON_KIND.uint16 ||
+    (isLarge && (kind === JSON_KIND.int32 || kind === JSON_KIND.uint32))
   return valueText(kind, bytes, isInline ? entry + 1 : base + uint(bytes, entry + 1, isLarge), depth + 1)
 }
 
@@ -114,7 +115,7 @@ function uint(bytes: Buffer, at: number, isLarge: boolean): number {
 }
 
 /** Seven bits to a byte, the lowest first; the highest bit says that more follow. */
-function variableLength(bytes: Buffer, at: number): readonly [length: number, next: number] {
+export function variableLength(bytes: Buffer, at: number): readonly [length: number, next: number] {
   let length = 0
   for (let index = 0; index < 5; index++) {
     const byte = bytes.readUInt8(at + index)

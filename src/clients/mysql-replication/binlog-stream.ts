@@ -194,11 +194,6 @@ export class BinlogStream {
         return this.#rotate(event)
       case EVENT.heartbeat:
         return this.#heartbeat(event)
-      case EVENT.partialUpdateRows:
-        throw refused(
-          'part of a JSON document (binlog_row_value_options=PARTIAL_JSON)',
-          "SET GLOBAL binlog_row_value_options = ''",
-        )
       case EVENT.incident:
         throw new MillraceError('reading the binlog: the server noted that events are missing in it (incident event)', {
           code: 'POSITION_LOST',
@@ -321,15 +316,6 @@ async function prepareSession(
   // Numbers, commas and dashes only: `MariadbPosition` has written it.
   await connection.query(`SET @slave_connect_state = '${place.gtid}'`)
   await connection.query('SET @slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0')
-}
-
-function refused(what: string, remedy: string): MillraceError {
-  return new MillraceError(
-    `reading the binlog: an event has ${what}, from which a whole row cannot be had. ${remedy}`,
-    {
-      code: 'PREFLIGHT',
-    },
-  )
 }
 
 /** Sets of old clusters fill pages. */

@@ -3,6 +3,7 @@ import { jsonDocumentText } from './binary-json.ts'
 import { putDecimal } from './decimal.ts'
 import { putAscii, putBase64, putBytes, putInteger, putInteger64, putQuoted, putText, putWhole } from './json-text.ts'
 import type { LineBuffer } from './line-buffer.ts'
+import { wholeImages } from './partial-json.ts'
 import { FORM, type ColumnLayout } from './row-layout.ts'
 import { isZeroDatetime2, putDate, putDatetime2, putMoment, putTime2, putTimestamp2 } from './temporal.ts'
 
@@ -64,6 +65,11 @@ export class RowLines {
 
   delete(image: Buffer, from: number, lines: LineBuffer, extra: Buffer): number {
     return this.#write(image, from, lines, DELETE, extra)
+  }
+
+  /** The images of updates of which the log has parts of documents only, as if it had all of them. */
+  wholeImages(image: Buffer, from: number): Buffer {
+    return wholeImages(this.#columns, image, from)
   }
 
   /** Passes over a row and returns the place behind it. */

@@ -11,6 +11,8 @@ export interface RowsEvent {
   readonly columns: number
   /** All columns are there, in all images. */
   readonly isWhole: boolean
+  /** Images after an update have parts of documents: `RowLines.wholeImages` puts them together. */
+  readonly hasParts: boolean
   readonly image: Buffer
   readonly from: number
 }
@@ -22,6 +24,7 @@ const KINDS: ReadonlyMap<number, RowsKind> = new Map([
   [EVENT.updateRowsV1, 'update'],
   [EVENT.updateRows, 'update'],
   [EVENT.mariadbUpdateRowsCompressed, 'update'],
+  [EVENT.partialUpdateRows, 'update'],
   [EVENT.deleteRowsV1, 'delete'],
   [EVENT.deleteRows, 'delete'],
   [EVENT.mariadbDeleteRowsCompressed, 'delete'],
@@ -33,13 +36,14 @@ export function rowsKind(type: number): RowsKind | undefined {
 
 /** Table (6), flags (2), in version 2 extra data with its length; columns, and a bitmap of those that each image has. */
 export function parseRows(type: number, kind: RowsKind, body: Buffer): RowsEvent {
-  const hasExtra = type === EVENT.writeRows || type === EVENT.updateRows || type === EVENT.deleteRows
+  const hasParts = type === EVENT.partialUpdateRows
+  const hasExtra = hasParts || type === EVENT.writeRows || type === EVENT.updateRows || type === EVENT.deleteRows
   const fields = new PacketFields(body, 8)
   if (hasExtra) fields.at += body.readUInt16LE(8)
   const columns = fields.length()
   const bytes = (columns + 7) >> 3
   const isWhole = hasAll(fields.take(bytes), columns) && (kind !== 'update' || hasAll(fields.take(bytes), columns))
-  const base = { kind, tableId: body.readUIntLE(0, 6), columns, isWhole }
+  const base = { kind, tableId: body.readUIntLE(0, 6), columns, isWhole, hasParts }
   const isCompressed = type >= EVENT.mariadbWriteRowsCompressed
   return isCompressed
     ? { ...base, image: inflateMariadb(fields.rest()), from: 0 }

@@ -114,9 +114,11 @@ export class ChangedKeys {
     this.#tables.set(id, { lines, keys: this.#setOf(database, table) })
   }
 
-  #take({ tableId, image, from }: RowsEvent): void {
-    const table = this.#tables.get(tableId)
+  #take(event: RowsEvent): void {
+    const table = this.#tables.get(event.tableId)
     if (table === undefined) return
+    const image = event.hasParts ? table.lines.wholeImages(event.image, event.from) : event.image
+    const from = event.hasParts ? 0 : event.from
     const line = this.#line
     // An update has two images, which may have different keys: both are not what they were.
     for (let at = from; at < image.length;) {

@@ -42,7 +42,6 @@ export const SETTINGS: readonly string[] = [
   'binlog_format',
   'binlog_row_image',
   'binlog_row_metadata',
-  'binlog_row_value_options',
   'gtid_mode',
   'innodb_native_foreign_keys',
 ]

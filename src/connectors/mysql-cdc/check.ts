@@ -22,7 +22,6 @@ export async function checkMysqlCdc(options: MysqlCdcOptions, context: Preflight
         message: `MySQL ${connection.version}: ${message}`,
         hint: 'See the settings in docs/connectors/mysql-cdc.md.',
       })),
-      ...partialJson(settings),
       ...tableFindings(found, options),
       ...(await cascades(connection, found, settings)),
       ...(await retention(connection, context)),
@@ -31,18 +30,6 @@ export async function checkMysqlCdc(options: MysqlCdcOptions, context: Preflight
     const error = toMillraceError(thrown)
     return [{ severity: 'error', code: error.code, message: error.message, hint: error.remedy, path: ['url'] }]
   }
-}
-
-function partialJson(settings: ReadonlyMap<string, string>): Finding[] {
-  if (!/PARTIAL_JSON/i.test(settings.get('binlog_row_value_options') ?? '')) return []
-  return [
-    {
-      severity: 'error',
-      code: 'PREFLIGHT',
-      message: 'binlog_row_value_options is PARTIAL_JSON: the log has parts of documents only',
-      hint: "SET GLOBAL binlog_row_value_options = ''",
-    },
-  ]
 }
 
 function tableFindings(found: readonly FoundTable[], options: MysqlCdcOptions): Finding[] {

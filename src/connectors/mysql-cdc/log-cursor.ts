@@ -194,11 +194,14 @@ export class LogCursor {
     return [...before, ...hit.emptied.map((table) => this.#change(table, [{ kind }], tables))]
   }
 
-  #rows({ kind, tableId, image, from, isWhole }: RowsEvent, stream: BinlogStream, tables: LogTables): void {
+  #rows(event: RowsEvent, stream: BinlogStream, tables: LogTables): void {
+    const { kind, tableId, isWhole, hasParts } = event
     const table = tables.byNumber(tableId)
     if (table === undefined) return
     if (!isWhole) throw partRefused(table)
     const { lines: rows } = table
+    const image = hasParts ? rows.wholeImages(event.image, event.from) : event.image
+    const from = hasParts ? 0 : event.from
     const extras = this.#extras
     extras.event(stream)
     for (let at = from; at < image.length;) {
