@@ -23,6 +23,7 @@ export const verb: Verb = {
       .option('--rows <count>', 'generated rows of each source', '300')
       .option('--seed <number>', 'makes the same rows again', '1')
       .option('--only <step>', 'only faults at steps that hold this text, for example commit')
+      .option('--on-servers', 'plays SQL sinks on their own server, a test server, in databases that are dropped again')
       .option('--report <path>', 'where the certificate goes: <path>.html and <path>.json; default: <name>.verified')
   },
   async run({ args: [file = ''], options, output, signals }) {
@@ -44,6 +45,7 @@ export const verb: Verb = {
       seed,
       only: typeof options['only'] === 'string' ? options['only'] : undefined,
       width: Math.max(1, Math.min(4, availableParallelism())),
+      onServers: options['onServers'] === true,
       signal: stop,
       played: (done, all) => output.live([`${done} of ${all} faults`]),
     })

@@ -9,6 +9,8 @@ import { openPipeline } from '../../src/cli/pipelines.ts'
 import { parseFile } from '../../src/plan/parse-file.ts'
 import type { Certificate } from '../../src/testkit/verify/certificate.ts'
 import { verify } from '../../src/testkit/verify/verify.ts'
+import { useDatabase } from '../../scripts/services/databases.ts'
+import { openSqlTarget } from '../../src/testkit/sql-target.ts'
 import { repository } from '../tidy/source-tree.ts'
 import { millrace } from './command-line.ts'
 
@@ -108,6 +110,51 @@ sinks: {out: {from: placed, connector: files, path: ./out, format: json}}
     assert.match(err, /uses _offset, which generated rows do not have/)
   })
 
+  test('SQL sinks are played on their own server, and leave nothing there; a DuckDB file is read too', async () => {
+    await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
+    await using server = await useDatabase('postgres')
+    await using target = await openSqlTarget(server.url)
+    await target.query('CREATE TABLE orders (id BIGINT PRIMARY KEY, word TEXT, price NUMERIC(18,4))')
+    await target.query("INSERT INTO orders VALUES (-1, 'of the user', 1)")
+    const file = path.join(home.path, 'p.yaml')
+    writeFileSync(
+      file,
+      `name: p
+delivery: convergent
+sources: {${SOURCE}}
+sinks:
+  out: {from: rows, connector: postgres, url: '${target.url}', username: ${target.username}, password: '${target.password}', table: orders, key: [id], pageRows: 7}
+  file: {from: rows, connector: duckdb, path: ./nowhere.duckdb, table: orders, key: [id]}
+`,
+    )
+    const { planned } = await openPipeline(file, 'leave')
+    const { value } = await parseFile(file)
+    assert.ok(planned !== undefined && value !== undefined)
+    const { outcomes, sinks } = await verify({
+      value,
+      plan: planned.plan,
+      program: path.join(repository, 'src/cli/main.ts'),
+      rows: 40,
+      seed: 1,
+      only: 'sink.prepare:after',
+      width: 2,
+      onServers: true,
+      signal: new AbortController().signal,
+      played: () => undefined,
+    })
+    assert.deepEqual(
+      outcomes.map(({ result, why }) => why ?? result),
+      outcomes.map(() => 'held'),
+    )
+    assert.ok(outcomes.length >= 2, 'undisturbed, and a kill')
+    assert.deepEqual(
+      sinks.map(({ rows }) => rows),
+      [40, 40],
+    )
+    assert.deepEqual(await target.query('SELECT id, word FROM orders'), [['-1', 'of the user']])
+    assert.deepEqual(await target.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'millrace_verify%'"), [])
+  })
+
   test('a sink that nothing stands in for is named before anything runs', async () => {
     await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
     writeFileSync(
@@ -119,6 +166,6 @@ sinks: {out: {from: rows, connector: mysql, url: 'mysql://localhost:1/db', usern
     )
     const { code, err } = await millrace(home.path, 'verify', 'p.yaml')
     assert.equal(code, 64)
-    assert.match(err, /the sink "out" \(mysql\) cannot be played/)
+    assert.match(err, /the sink "out" \(mysql\) is played on its own server only: .* say --on-servers/)
   })
 })

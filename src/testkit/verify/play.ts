@@ -121,7 +121,12 @@ class Lives {
   #start(failpoints: string): { ended: Promise<Ended>; asleep(): Promise<boolean>; wake(): void } {
     const trace = path.join(this.#standIn.directory, `trace-${++this.#starts}`)
     const child = spawn(process.execPath, [this.#program, 'run', this.#standIn.file], {
-      env: { ...process.env, MILLRACE_FAILPOINTS: failpoints, MILLRACE_FAILPOINT_TRACE: trace },
+      env: {
+        ...process.env,
+        ...this.#standIn.environment,
+        MILLRACE_FAILPOINTS: failpoints,
+        MILLRACE_FAILPOINT_TRACE: trace,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''

@@ -7,7 +7,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { LocalFileStore } from '../../storage/local-file-store.ts'
 import { viewHudiTable } from '../hudi-checker.ts'
-import type { StandIn } from './stand-in.ts'
+import { databaseOf, type StandIn } from './stand-in.ts'
 
 /** How often a reader of each sink sees each row, as text. */
 export type SeenRows = ReadonlyMap<string, ReadonlyMap<string, number>>
@@ -46,7 +46,12 @@ function tally(lines: readonly string[]): Map<string, number> {
   return counts
 }
 
-async function linesOf(step: SinkStep, { directory, emulators }: StandIn): Promise<string[]> {
+async function linesOf(step: SinkStep, { directory, emulators, scratches }: StandIn): Promise<string[]> {
+  const scratch = scratches.get(step.id)
+  if (scratch !== undefined) return await scratch.lines()
+  if (step.connector === 'duckdb') {
+    return await tableLines(path.join(directory, databaseOf(step.id)), String(step.options['table']))
+  }
   const emulator = emulators.get(step.id)
   if (emulator !== undefined) {
     const rows = emulator.rows(String(step.options['database']), String(step.options['table']))
@@ -74,6 +79,19 @@ async function textOf(file: string): Promise<string> {
   const bytes = await readFile(file)
   if (file.endsWith('.gz')) return gunzipSync(bytes).toString()
   return (file.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes).toString()
+}
+
+async function tableLines(file: string, table: string): Promise<string[]> {
+  if (!existsSync(file)) return []
+  const instance = await DuckDBInstance.create(file, { access_mode: 'READ_ONLY', threads: '1' })
+  const connection = await instance.connect()
+  try {
+    const sql = `SELECT to_json(r)::VARCHAR FROM "${table.replaceAll('"', '""')}" r`
+    return (await connection.runAndReadAll(sql)).getRows().map(([line]) => String(line))
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
 }
 
 async function parquetLines(files: readonly string[]): Promise<string[]> {

@@ -2,10 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
+import type { Schema } from '../../core/schema.ts'
 import type { Plan, SinkStep, SourceStep } from '../../plan/plan.ts'
 import { startEmulator } from '../emulators/main.ts'
 import type { Emulator } from '../emulators/options.ts'
 import { makeRows } from './make-rows.ts'
+import { isSqlSink, openScratch, type SqlScratch } from './sql-scratch.ts'
 
 /** Options of the user's sinks that say where it is: the stand-in is somewhere else. */
 const PLACES = ['url', 'backends', 'allowPlaintext', 'username', 'password', 'path', 's3', 'properties']
@@ -16,6 +18,10 @@ export interface StandIn extends AsyncDisposable {
   readonly directory: string
   readonly file: string
   readonly emulators: ReadonlyMap<string, Emulator>
+  /** Sinks that write on their own server. */
+  readonly scratches: ReadonlyMap<string, SqlScratch>
+  /** What the processes of the pipeline are told besides. */
+  readonly environment: Readonly<Record<string, string>>
   /** Rows of all sources together. */
   readonly rows: number
 }
@@ -27,6 +33,8 @@ export interface StandInOptions {
   readonly plan: Plan
   readonly rowsPerSource: number
   readonly seed: number
+  /** SQL sinks are played on their own server. */
+  readonly onServers: boolean
 }
 
 /** Which parts of the pipeline are played by something else, for the certificate. */
@@ -35,29 +43,41 @@ export function replacements(plan: Plan): string[] {
     if (step.kind === 'source')
       return [`source ${step.id} (${step.connector}): generated rows of its schema, from files`]
     if (step.kind !== 'sink') return []
-    const by = isEmulated(step) ? 'the emulator' : 'a directory of its own'
+    const by = isEmulated(step)
+      ? 'the emulator'
+      : isSqlSink(step)
+        ? 'its own server, in a database made for each play and dropped'
+        : 'a directory of its own'
     return [`sink ${step.id} (${step.connector}): ${by}`]
   })
 }
 
 export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
-  const { directory, value, plan, rowsPerSource, seed } = options
+  const { directory, value, plan, rowsPerSource, seed, onServers } = options
+  const keys = keyColumns(plan)
   await using stack = new AsyncDisposableStack()
   const emulators = new Map<string, Emulator>()
+  const scratches = new Map<string, SqlScratch>()
   const [sources, sinks]: Record<string, JsonObject>[] = [{}, {}]
   let rows = 0
   for (const step of plan.steps) {
     if (step.kind === 'source') {
       refuseUnreadable(step)
-      await writeInput(path.join(directory, 'input', step.id), makeRows(step.schema, rowsPerSource, seed + rows))
+      await writeInput(
+        path.join(directory, 'input', step.id),
+        makeRows(withoutNull(step.schema, keys), rowsPerSource, seed + rows),
+      )
       rows += rowsPerSource
       assign(sources, step.id, sourceOf(step))
     }
     if (step.kind === 'sink') {
-      refuseUnplayable(step)
+      refuseUnplayable(step, onServers)
+      const scratch = isSqlSink(step) ? stack.use(await openScratch(step, plan.baseDirectory)) : undefined
+      if (scratch !== undefined) scratches.set(step.id, scratch)
+      if (step.connector === 'duckdb') await mkdir(path.join(directory, 'out', step.id), { recursive: true })
       const emulator = isEmulated(step) ? stack.use(await emulatorOf(step)) : undefined
       if (emulator !== undefined) emulators.set(step.id, emulator)
-      assign(sinks, step.id, sinkOf(step, value, emulator))
+      assign(sinks, step.id, sinkOf(step, value, emulator, scratch))
     }
   }
   const { s3: _s3, was: _was, ...rest } = value
@@ -72,7 +92,36 @@ export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
   const file = path.join(directory, 'pipeline.json')
   await writeFile(file, JSON.stringify(standIn, undefined, 2))
   const cleanup = stack.move()
-  return { directory, file, emulators, rows, [Symbol.asyncDispose]: () => cleanup.disposeAsync() }
+  const environment = Object.assign({}, ...[...scratches.values()].map((one) => one.environment)) as Record<
+    string,
+    string
+  >
+  return {
+    directory,
+    file,
+    emulators,
+    scratches,
+    environment,
+    rows,
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  }
+}
+
+/** The file of a `duckdb` sink, in the directory of the play. */
+export function databaseOf(sink: string): string {
+  return `./out/${sink}/verify.duckdb`
+}
+
+/** Columns that a sink takes for keys, which must have values. */
+function keyColumns({ steps }: Plan): ReadonlySet<string> {
+  const keys = steps.flatMap((step) =>
+    step.kind === 'sink' && Array.isArray(step.options['key']) ? step.options['key'] : [],
+  )
+  return new Set(keys.map(String))
+}
+
+function withoutNull(schema: Schema | undefined, columns: ReadonlySet<string>): Schema | undefined {
+  return schema?.map((column) => (columns.has(column.name) ? { ...column, nullable: false } : column))
 }
 
 function assign(to: Record<string, JsonObject> | undefined, id: string, what: JsonObject): void {
@@ -97,10 +146,19 @@ function refuseUnreadable({ id, format, metadata, connector }: SourceStep): void
 }
 
 /** Sinks that are played by an emulator, by a directory, or by nothing. */
-const PLAYED = ['starrocks', 'doris', 'hudi', 'files', 'blackhole']
+const PLAYED = ['starrocks', 'doris', 'hudi', 'files', 'duckdb', 'blackhole']
 
-function refuseUnplayable({ id, connector }: SinkStep): void {
+function refuseUnplayable(step: SinkStep, onServers: boolean): void {
+  const { id, connector } = step
   if (PLAYED.includes(connector)) return
+  if (isSqlSink(step)) {
+    if (onServers) return
+    throw new MillraceError(
+      `the sink "${id}" (${connector}) is played on its own server only: if that is a test server, say --on-servers. ` +
+        'Each play makes a database there (in PostgreSQL a schema) with a table of the same form, and drops it',
+      { code: 'CONFIG' },
+    )
+  }
   throw new MillraceError(
     `the sink "${id}" (${connector}) cannot be played: nothing stands in for its server. Its promises are tested on real ` +
       'servers (docs/guarantees.md); for the rest of the pipeline write to a `files` sink',
@@ -123,10 +181,17 @@ function sourceOf({ id, schema }: SourceStep): JsonObject {
   return { connector: 'file', path: `./input/${id}/*.ndjson`, format: 'json', ...columns }
 }
 
-function sinkOf(step: SinkStep, value: JsonObject, emulator: Emulator | undefined): JsonObject {
+function sinkOf(
+  step: SinkStep,
+  value: JsonObject,
+  emulator: Emulator | undefined,
+  scratch: SqlScratch | undefined,
+): JsonObject {
   const written = (value['sinks'] as JsonObject)[step.id] as JsonObject
+  if (scratch !== undefined) return { ...written, ...scratch.options }
   const kept = Object.fromEntries(Object.entries(written).filter(([name]) => !PLACES.includes(name)))
   if (emulator !== undefined) return { ...kept, url: [...emulator.urls], backends: [...emulator.backends] }
+  if (step.connector === 'duckdb') return { ...kept, path: databaseOf(step.id) }
   return step.connector === 'hudi' || step.connector === 'files' ? { ...kept, path: `./out/${step.id}` } : kept
 }
 

@@ -20,6 +20,8 @@ export interface VerifyOptions {
   readonly only?: string | undefined
   /** Plays at the same time. */
   readonly width: number
+  /** SQL sinks are played on their own server. */
+  readonly onServers?: boolean | undefined
   readonly signal: AbortSignal
   played(done: number, all: number): void
 }
@@ -77,11 +79,11 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 async function playIn(
   directory: string,
   plays: readonly Play[],
-  { value, plan, program, rows, seed }: VerifyOptions,
+  { value, plan, program, rows, seed, onServers = false }: VerifyOptions,
   expected?: SeenRows,
 ): Promise<{ outcomes: readonly Outcome[]; seen: SeenRows; rows: number }> {
   await mkdir(directory, { recursive: true })
-  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed })
+  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed, onServers })
   const { seen, outcomes } = await playGroup(plays, { standIn, plan, program, expected })
   await rm(directory, { recursive: true, force: true })
   return { outcomes, seen, rows: standIn.rows }

@@ -36,15 +36,19 @@ export async function sqlMirror(kind: 'mariadb' | 'postgres'): Promise<MirrorTar
   const server = stack.use(await useDatabase(kind))
   const target = stack.use(await openSqlTarget(server.url))
   const all = stack.move()
-  const connector = kind === 'postgres' ? 'postgres' : 'mysql'
+  const [connector, schema] = kind === 'postgres' ? ['postgres', 'current_schema()'] : ['mysql', 'DATABASE()']
   return {
     options:
       `connector: ${connector}, url: '${target.url}', username: ${target.username}, password: ${target.password}, ` +
       'pageRows: 50, connections: 2, flushInterval: 20ms',
     delivery: 'convergent',
     rows: async (table, columns) => {
-      const there = await target.query(`SELECT 1 FROM information_schema.tables WHERE table_name = '${table}'`)
-      return there.length === 0 ? [] : await target.query(`SELECT ${columns.join(', ')} FROM ${table}`)
+      const there = await target.query(
+        `SELECT column_name FROM information_schema.columns WHERE table_schema = ${schema} AND table_name = '${table}'`,
+      )
+      // The table, or a column that was added, may not be there yet.
+      const isThere = columns.every((name) => there.some(([one]) => one === name))
+      return isThere ? await target.query(`SELECT ${columns.join(', ')} FROM ${table}`) : []
     },
     residue: () => [],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
