@@ -8,14 +8,12 @@ import { keepsState, type Plan, type SinkStep, type SourceStep } from '../plan/p
 import { reachedFrom, replayDefinition, targetOf } from '../plan/replay-definition.ts'
 import { ControlClient } from '../server/control-client.ts'
 import { readSavepoints } from '../storage/savepoints.ts'
-import { prepareStatePlace, statePlaceOf, type StatePlace } from '../storage/state-place.ts'
+import { statePlaceOf, type StatePlace } from '../storage/state-place.ts'
 import { readState } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
 import { formatCount } from './quantities.ts'
 import { optionsOf, parseFrom, rangesOf, type ReplayFrom, type SplitRange } from './replay-ranges.ts'
-import { RunProgress } from './run-progress.ts'
-import { openReporter, parseLevel } from './run-reporter.ts'
-import { runJobs } from './run.ts'
+import { runDerived } from './run-derived.ts'
 import { tableText } from './table.ts'
 import { paint } from './terminal.ts'
 import type { Verb, VerbCall, VerbResult } from './verb.ts'
@@ -77,27 +75,8 @@ async function replay({ args, options, output, signals }: VerbCall): Promise<Ver
   )
   if (second.planned === undefined) return { findings: second.findings }
   await refuseFinished(second.planned.plan)
-  const ended = await run(second.planned.plan, { output, signals })
+  const ended = await runDerived(second.planned.plan, { output, signals })
   return { result: { ...shown, ended } }
-}
-
-async function run(plan: Plan, { output, signals }: Pick<VerbCall, 'output' | 'signals'>): Promise<string> {
-  const progress = new RunProgress(plan)
-  const reporter = openReporter({ plan, progress, output, level: parseLevel('info') })
-  const place = statePlaceOf(plan)
-  prepareStatePlace(place)
-  const { stop, kill } = signals()
-  kill.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'), { once: true })
-  try {
-    const { logger } = reporter
-    const observe: typeof reporter.observe = (event) => {
-      progress.see(event)
-      reporter.observe(event)
-    }
-    return await runJobs({ plan, place, logger, observe }, stop)
-  } finally {
-    reporter.close()
-  }
 }
 
 function sinkOf(plan: Plan, wanted: string | undefined): SinkStep {

@@ -41,6 +41,11 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'Read a part of the sources again, into another table.',
     load: () => import('./replay.ts'),
   },
+  {
+    name: 'dlq',
+    summary: 'List records that were put aside, drive them in again, or drop them.',
+    load: () => import('./dlq.ts'),
+  },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
   {
     name: 'transactions',
