@@ -53,6 +53,11 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./transactions.ts'),
   },
   {
+    name: 'reconcile',
+    summary: 'Compare what is in the sinks with what should be there.',
+    load: () => import('./reconcile.ts'),
+  },
+  {
     name: 'verify',
     summary: 'Play a pipeline through faults, and prove the result.',
     load: () => import('./verify.ts'),

@@ -14,6 +14,8 @@ export interface ReplayAsk {
   /** Its other target; absent: its own. */
   readonly to: string | undefined
   readonly ranges: ReadonlyMap<string, ReplayRange>
+  /** Takes the place of every sink: only what would be written is wanted. */
+  readonly instead?: (id: string, sink: JsonObject) => JsonObject
 }
 
 /** The option that says what a sink writes to. */
@@ -33,7 +35,10 @@ const TARGETS: Readonly<Record<string, string>> = {
  * A second pipeline that reads a part of the first one's sources again, for one of its sinks. Its name, and with it its state
  * and the names of its transactions, are its own.
  */
-export function replayDefinition(value: JsonObject, { name, sink, to, ranges }: ReplayAsk): JsonObject {
+export function replayDefinition(
+  value: JsonObject,
+  { name, sink, to, ranges, instead = (_id, given) => given }: ReplayAsk,
+): JsonObject {
   const { was: _was, ...rest } = value
   const sinks = partsOf(value, 'sinks')
   const { kept, letters } = reachedFrom(value, sink)
@@ -44,7 +49,10 @@ export function replayDefinition(value: JsonObject, { name, sink, to, ranges }: 
     name,
     sources: pick(value, 'sources', kept, (id, source) => ({ ...source, ...ranges.get(id) })),
     ...(value['transforms'] !== undefined && { transforms: pick(value, 'transforms', kept) }),
-    sinks: { ...Object.fromEntries(letters.map((id) => [id, sinks[id] ?? {}])), [sink]: written },
+    sinks: {
+      ...Object.fromEntries(letters.map((id) => [id, instead(id, sinks[id] ?? {})])),
+      [sink]: instead(sink, written),
+    },
   }
 }
 

@@ -60,19 +60,24 @@ async function linesOf(step: SinkStep, { directory, emulators, scratches }: Stan
     )
   }
   const root = path.join(directory, 'out', step.id)
+  const files = await visibleFiles(step.connector, root)
+  const parquet = files.filter((file) => file.endsWith('.parquet'))
+  const texts = await Promise.all(files.filter((file) => !file.endsWith('.parquet')).map(textOf))
+  return [...(await parquetLines(parquet)), ...texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))]
+}
+
+/** The files in the directory of a sink that its readers see. */
+export async function visibleFiles(connector: string, root: string): Promise<string[]> {
   if (!existsSync(root)) return []
-  if (step.connector === 'hudi') {
+  if (connector === 'hudi') {
     const { snapshot } = await viewHudiTable(await LocalFileStore.open(root))
-    return await parquetLines(snapshot.map((file) => path.join(root, file)))
+    return snapshot.map((file) => path.join(root, file))
   }
-  const files = globSync('**/*', { cwd: root, withFileTypes: true })
+  return globSync('**/*', { cwd: root, withFileTypes: true })
     .filter(
       (entry) => entry.isFile() && !path.relative(root, entry.parentPath).startsWith('.') && !/^[._]/.test(entry.name),
     )
     .map((entry) => path.join(entry.parentPath, entry.name))
-  const parquet = files.filter((file) => file.endsWith('.parquet'))
-  const texts = await Promise.all(files.filter((file) => !file.endsWith('.parquet')).map(textOf))
-  return [...(await parquetLines(parquet)), ...texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))]
 }
 
 async function textOf(file: string): Promise<string> {
