@@ -62,9 +62,14 @@ export class CheckpointPages {
     return isLeft
   }
 
+  /** Sends what waits, and resolves when there is room for more. */
+  async sendAll(): Promise<void> {
+    await Promise.all(this.#filling.map((_, shard) => this.#send(shard)))
+  }
+
   /** Every row is on the server and committed there. */
   async finish(): Promise<void> {
-    await Promise.all(this.#filling.map((_, shard) => this.#send(shard)))
+    await this.sendAll()
     await Promise.all(this.#sent)
     this.throwIfFailed()
   }

@@ -14,6 +14,8 @@ export interface PageConnectionOptions {
   readonly slot: number
   readonly clock: Clock
   readonly meter: Meter
+  /** Pages that may wait. */
+  readonly waiting: number
 }
 
 /** A page with everything that its transaction needs. */
@@ -25,6 +27,8 @@ export interface PageOfTarget {
 
 /** Pages of a connection that wait behind the one that is under way: a slow one must not hold up the others. */
 const PAGES_WAITING = 3
+/** Bytes of waiting pages of a lane; many connections or large pages wait in shorter queues. */
+const WAITING_BYTES = 32 * 1024 * 1024
 
 /** Attempts at one page before the checkpoint is thrown away: about ten seconds. */
 const ATTEMPTS = 8
@@ -50,7 +54,7 @@ export class PageConnection {
 
   /** Resolves when there is room for another page. */
   async room(): Promise<void> {
-    while (this.#waiting > PAGES_WAITING) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    while (this.#waiting > this.#options.waiting) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
   /** Resolves when the server has committed the page. */
@@ -136,12 +140,17 @@ export class PageConnection {
 }
 
 /** The connections of a lane's writer, each with a slot of the control table. */
-export function openPageConnections(count: number, dialect: SqlDialect, context: LaneContext): PageConnection[] {
+export function openPageConnections(
+  { connections, pageBytes }: { readonly connections: number; readonly pageBytes: number },
+  dialect: SqlDialect,
+  context: LaneContext,
+): PageConnection[] {
   const { clock, meter, lane, job, id } = context
   const control = new ControlTable(dialect, job, id)
+  const waiting = Math.max(1, Math.min(PAGES_WAITING, Math.floor(WAITING_BYTES / (connections * pageBytes))))
   return Array.from(
-    { length: count },
-    (_, at) => new PageConnection({ dialect, control, slot: lane * 64 + at, clock, meter }),
+    { length: connections },
+    (_, at) => new PageConnection({ dialect, control, slot: lane * 64 + at, clock, meter, waiting }),
   )
 }
 

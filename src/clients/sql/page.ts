@@ -3,8 +3,9 @@ import type { RowCursor } from './row-cursor.ts'
 
 /** Marks an entry whose key is to be deleted, in the place of the length of its row. */
 const DELETED = -1
-const ENTRIES = 256
-const BYTES = 16 * 1024
+/** What a page begins with: there may be one for each of many tables. Both double. */
+const ENTRIES = 64
+const BYTES = 4096
 
 /**
  * Rows that travel together: of each key the last change, whatever came before it. Texts are bytes in one buffer, behind

@@ -67,7 +67,7 @@ export class SqlWriter implements SinkWriter {
     this.#options = options
     this.#parts = parts
     this.#context = context
-    this.#connections = openPageConnections(options.connections, parts.dialect, context)
+    this.#connections = openPageConnections(options, parts.dialect, context)
   }
 
   begin(_checkpoint: CheckpointId, ticket: JsonObject): void {

@@ -39,6 +39,11 @@ interface Filling {
   readonly pages: CheckpointPages
 }
 
+/** Bytes that wait in pages which are not full, over all tables of a lane. */
+const UNSENT_BYTES = 32 * 1024 * 1024
+/** What a batch costs beside its bytes: it may have begun a page for each connection. */
+const BATCH_BYTES = 16 * 1024
+
 /** Kinds of rows that are kept open in a lane: each has a statement of its own in the data plane. */
 const KINDS_MAX = 64
 
@@ -61,6 +66,8 @@ export class TablesWriter implements SinkWriter {
   readonly #ending = new Set<CheckpointPages>()
   #ticket: SqlTicket | undefined
   #bytes = 0
+  /** Since everything was sent the last time. */
+  #unsent = 0
   #disarm: (() => void) | undefined
 
   constructor(options: SqlSinkOptions, parts: TablesWriterParts, context: LaneContext) {
@@ -68,7 +75,7 @@ export class TablesWriter implements SinkWriter {
     this.#parts = parts
     this.#context = context
     this.#router = new Router(options.routes ?? [], parts.dialect.database)
-    this.#connections = openPageConnections(options.connections, parts.dialect, context)
+    this.#connections = openPageConnections(options, parts.dialect, context)
   }
 
   begin(_checkpoint: CheckpointId, ticket: JsonObject): void {
@@ -92,6 +99,7 @@ export class TablesWriter implements SinkWriter {
         if (wait !== undefined) await wait
       }
       this.#bytes += batch.bytes
+      await this.#bound(batch.bytes + BATCH_BYTES)
       this.#arm()
     } finally {
       batch.release()
@@ -103,6 +111,7 @@ export class TablesWriter implements SinkWriter {
     this.#pages = []
     this.#filling = new Map()
     this.#bytes = 0
+    this.#unsent = 0
     this.#ticket = ticketOf(next.ticket)
     this.#stopTimer()
     if (all.length === 0) return { committables: [], counts: { rows: 0, bytes: 0 } }
@@ -184,6 +193,14 @@ export class TablesWriter implements SinkWriter {
     const opened = { ...found, texts }
     this.#kinds.set(kind, opened)
     return opened
+  }
+
+  /** Many tables with few rows each hold no more memory than one with many. */
+  async #bound(bytes: number): Promise<void> {
+    this.#unsent += bytes
+    if (this.#unsent < UNSENT_BYTES) return
+    this.#unsent = 0
+    await Promise.all(this.#pages.map((pages) => pages.sendAll()))
   }
 
   /** Rows that wait for others are sent after a while all the same. */
