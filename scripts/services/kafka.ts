@@ -7,16 +7,23 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { KafkaAdmin, KafkaClient } from '../../src/clients/kafka/index.ts'
 import { resolveJars } from './java-jars.ts'
-import { formatStorage, KAFKA_USERS, makeTlsFiles, serverProperties, type KafkaPorts } from './kafka-config.ts'
+import {
+  formatStorage,
+  KAFKA_USERS,
+  makeTlsFiles,
+  serverProperties,
+  type KafkaPorts,
+  type TlsFiles,
+} from './kafka-config.ts'
 
 export interface KafkaServiceOptions {
   /** Kept after `stop()` when given; otherwise a temporary directory that goes with the service. */
   readonly dataDir?: string
   /** JVM heap, such as `512m` (default) or `1g`. */
   readonly heap?: string
-  /** Adds a SASL_PLAINTEXT listener with PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */
+  /** Adds a SASL_PLAINTEXT listener with PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER (tokens without a signature). */
   readonly sasl?: boolean
-  /** Adds an SSL listener with a certificate for 127.0.0.1 and localhost from an authority of its own. */
+  /** Adds an SSL listener with a certificate for 127.0.0.1 and localhost from an authority of its own, and one that asks for the client's. */
   readonly tls?: boolean
   /** Full JIT and a parallel collector for benches. Tests take the quick compiler: the broker is up sooner. */
   readonly fast?: boolean
@@ -29,7 +36,11 @@ export interface KafkaService extends AsyncDisposable {
   readonly pid: number
   readonly dataDir: string
   readonly sasl?: { readonly bootstrap: string; readonly users: Readonly<Record<string, string>> }
-  readonly tls?: { readonly bootstrap: string; readonly ca: string }
+  readonly tls?: Pick<TlsFiles, 'ca' | 'client' | 'stranger'> & {
+    readonly bootstrap: string
+    /** Where a client needs a certificate. */
+    readonly mutual: string
+  }
   createTopic(name: string, partitions: number, configs?: Readonly<Record<string, string>>): Promise<void>
   deleteTopic(name: string): Promise<void>
   /** Ends with SIGTERM and waits; removes the data directory unless it was given. */
@@ -50,7 +61,7 @@ export async function startKafka(options: KafkaServiceOptions = {}): Promise<Kaf
   const ports = await choosePorts(options)
   const tlsFiles = options.tls === true ? makeTlsFiles(path.join(dataDir, 'tls')) : undefined
   const properties = path.join(dataDir, 'server.properties')
-  writeFileSync(properties, serverProperties(ports, dataDir, tlsFiles?.keyStore))
+  writeFileSync(properties, serverProperties(ports, dataDir, tlsFiles))
 
   let broker = await launch(jars, properties, dataDir, ports, options)
   const bootstrap = `127.0.0.1:${ports.plaintext}`
@@ -73,7 +84,9 @@ export async function startKafka(options: KafkaServiceOptions = {}): Promise<Kaf
       return broker.pid ?? 0
     },
     ...(ports.sasl === undefined ? {} : { sasl: { bootstrap: `127.0.0.1:${ports.sasl}`, users: KAFKA_USERS } }),
-    ...(tlsFiles === undefined ? {} : { tls: { bootstrap: `127.0.0.1:${ports.tls}`, ca: tlsFiles.ca } }),
+    ...(tlsFiles === undefined
+      ? {}
+      : { tls: { ...tlsFiles, bootstrap: `127.0.0.1:${ports.tls}`, mutual: `127.0.0.1:${ports.mutualTls}` } }),
     async createTopic(name, partitions, configs = {}) {
       await using client = new KafkaClient({ brokers: [bootstrap] })
       await new KafkaAdmin(client).createTopic(name, partitions, configs)
@@ -118,7 +131,7 @@ async function launch(
   closeSync(log)
   if (options.detached === true) broker.unref()
   else killWithUs(broker)
-  const wanted = [ports.plaintext, ports.sasl, ports.tls].filter((port) => port !== undefined)
+  const wanted = [ports.plaintext, ports.sasl, ports.tls, ports.mutualTls].filter((port) => port !== undefined)
   for (const port of wanted) {
     if (!(await answers(port, () => broker.exitCode === null && broker.signalCode === null))) {
       broker.kill('SIGKILL')
@@ -141,13 +154,14 @@ function killWithUs(broker: ChildProcess): void {
 }
 
 async function choosePorts(options: KafkaServiceOptions): Promise<KafkaPorts> {
-  const [plaintext, controller, sasl, tls] = await freePorts(4)
+  const [plaintext, controller, sasl, tls, mutualTls] = await freePorts(5)
   if (plaintext === undefined || controller === undefined) throw new Error('no free ports on 127.0.0.1')
   return {
     plaintext,
     controller,
     sasl: options.sasl === true ? sasl : undefined,
     tls: options.tls === true ? tls : undefined,
+    mutualTls: options.tls === true ? mutualTls : undefined,
   }
 }
 

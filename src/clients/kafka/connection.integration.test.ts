@@ -60,6 +60,51 @@ test('TLS with a certificate that does not verify is AUTH, unless that is asked 
   await connect({ brokers, tls: { insecureSkipVerify: true } })
 })
 
+/** A token without a signature (RFC 7515, "Unsecured JWS"), as the test broker takes it. */
+function unsecuredToken(subject: string, lifeSeconds: number): string {
+  const now = Math.floor(Date.now() / 1000)
+  const part = (claims: object): string => Buffer.from(JSON.stringify(claims)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: subject, iat: now - 60, exp: now + lifeSeconds })}.`
+}
+
+function bearer(token: () => string): Partial<KafkaClientOptions> {
+  const sasl = { mechanism: 'OAUTHBEARER', username: '', password: new Secret('') } as const
+  return { brokers: [broker.sasl?.bootstrap ?? ''], sasl: { ...sasl, token: async () => new Secret(token()) } }
+}
+
+test('OAUTHBEARER: a token that is good is let in, and each connection asks for its own', async () => {
+  let asked = 0
+  const options = bearer(() => {
+    asked++
+    return unsecuredToken('alice', 600)
+  })
+  await connect(options)
+  await connect(options)
+  assert.equal(asked, 2)
+})
+
+test('OAUTHBEARER: a token that has ended is AUTH with the reason, and the message does not show it', async () => {
+  const token = unsecuredToken('alice', -30)
+  await assert.rejects(connect(bearer(() => token)), (error: unknown) => {
+    assert.ok(error instanceof MillraceError)
+    assert.deepEqual([error.code, error.retry], ['AUTH', 'halt'])
+    assert.match(error.message, /OAUTHBEARER/)
+    assert.ok(!error.message.includes(token))
+    return true
+  })
+})
+
+test('mutual TLS: a certificate of the right authority is let in, another one and none are AUTH', async () => {
+  const { mutual = '', ca = '', client, stranger } = broker.tls ?? {}
+  const withPair = (pair: typeof client): Partial<KafkaClientOptions> => ({
+    brokers: [mutual],
+    tls: { ca, ...(pair === undefined ? {} : { cert: pair.cert, key: new Secret(pair.key) }) },
+  })
+  await connect(withPair(client))
+  await assert.rejects(connect(withPair(stranger)), { code: 'AUTH', retry: 'halt' })
+  await assert.rejects(connect(withPair(undefined)), { code: 'AUTH', retry: 'halt' })
+})
+
 test('TLS carries records both ways', async () => {
   await using client = new KafkaClient({ brokers: [broker.tls?.bootstrap ?? ''], tls: { ca: broker.tls?.ca ?? '' } })
   await new KafkaAdmin(client).createTopic('tls', 1)

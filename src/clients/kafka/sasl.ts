@@ -49,9 +49,14 @@ export async function authenticate(peer: SaslPeer, options: SaslOptions): Promis
     return (await send(Buffer.from(`\0${options.username}\0${options.password.reveal()}`, 'utf8'))).lifetimeMs
   }
   if (options.mechanism === 'OAUTHBEARER') {
-    // RFC 7628. A server that refuses says why in a challenge instead of an error; the connection ends then.
     const token = await (options.token?.() ?? Promise.resolve(options.password))
-    return (await send(Buffer.from(`n,,\x01auth=Bearer ${token.reveal()}\x01\x01`, 'utf8'))).lifetimeMs
+    const answer = await send(Buffer.from(`n,,\x01auth=Bearer ${token.reveal()}\x01\x01`, 'utf8'))
+    // RFC 7628, 3.2.3: a server that refuses says why without an error, and sends that when it was acknowledged.
+    if (answer.token.length > 0) {
+      await send(Buffer.from('\x01'))
+      throw untrusted(doing, 'it refused the token and then let us in')
+    }
+    return answer.lifetimeMs
   }
   return scram(options, options.mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512', doing, send)
 }

@@ -1,4 +1,4 @@
-import { KafkaClient, type FetchOptions } from '../../clients/kafka/index.ts'
+import { KafkaClient, type FetchOptions, type TlsOptions } from '../../clients/kafka/index.ts'
 import type { KafkaConnectionOptions } from './connection-options.ts'
 import type { KafkaSourceOptions } from './options.ts'
 
@@ -12,11 +12,18 @@ export function openClient(options: KafkaConnectionOptions, patience: Partial<ty
     allowPlaintext,
     clientId: properties['client.id'] ?? 'millrace',
     ...patience,
-    ...(sasl === undefined ? {} : { sasl }),
-    ...(tls === undefined
-      ? {}
-      : { tls: { insecureSkipVerify: tls.insecureSkipVerify, ...(tls.ca === undefined ? {} : { ca: tls.ca }) } }),
+    ...(sasl === undefined ? {} : { sasl: { ...sasl, username: sasl.username ?? '' } }),
+    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
   })
+}
+
+function tlsOf({ ca, cert, key, insecureSkipVerify }: NonNullable<KafkaConnectionOptions['tls']>): TlsOptions {
+  return {
+    insecureSkipVerify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  }
 }
 
 export function fetchOptionsOf({ properties }: KafkaSourceOptions): FetchOptions {
