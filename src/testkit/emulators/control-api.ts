@@ -23,6 +23,8 @@ class BadRequest extends Error {
 /** Serves what `Emulator` offers to other processes; see README.md. Listens on loopback only. */
 export async function startControlApi(cluster: Cluster): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => void serve(cluster, request, response))
+  // Clients end idle connections sooner. Who asks just when the server closes gets no answer, as a slow machine showed.
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
