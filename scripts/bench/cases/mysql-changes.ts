@@ -1,15 +1,15 @@
-/** A MySQL table: the initial read, and the changes of the binlog. The server is on the same cores. */
+/** A MySQL table: the initial read, the changes of the binlog, and how soon they are seen. The server is on the same cores. */
 import { startDatabase } from '../../services/databases.ts'
 import { MysqlWorld } from '../../../src/testkit/mysql-cdc/mysql-world.ts'
-import { middleRun, type Measurement } from '../figures.ts'
-import { measureStart, runPipeline, storeSink, type Pipeline } from '../pipeline-runs.ts'
+import { measureFreshness } from '../freshness.ts'
 import type { Report, Settings } from '../results.ts'
+import { measureRate } from '../table-rates.ts'
 import type { TestBed } from '../test-bed.ts'
 
 const CASE = 18
 const SNAPSHOT_GOAL = 150_000
 const CHANGES_GOAL = 80_000
-const MEMORY_GOAL = 300e6
+const FRESHNESS_SECONDS = 20
 /** Rows of one transaction. */
 const TRANSACTION = 10_000
 
@@ -31,42 +31,24 @@ export async function mysqlToStore(bed: TestBed, settings: Settings, report: Rep
     await world.sql('ANALYZE TABLE filled')
     const { username, password, protocol, host } = new URL(server.url)
     const address = { connector: 'mysql-cdc', url: `${protocol}//${host}`, username, password }
-    const of = (table: string): string => `${world.database}.${table}`
-    const rows = (table: string) => (): Promise<Pipeline> =>
-      pipeline(bed, { ...address, table: of(table), end: 'snapshot' })
-    await measure('MySQL rows → StarRocks', SNAPSHOT_GOAL, measured, rows('filled'), rows('nothing'))
-    const changes = (): Promise<Pipeline> =>
-      pipeline(bed, { ...address, table: of('filled'), start: { gtid: gtid ?? '' }, end: 'latest' })
-    await measure('MySQL changes → StarRocks', CHANGES_GOAL, measured, changes, rows('nothing'))
+    const of = (table: string): object => ({ ...address, table: `${world.database}.${table}` })
+    const empty = { ...of('nothing'), end: 'snapshot' }
+    await measureRate(measured, {
+      ...{ case: CASE, name: 'MySQL rows → StarRocks', goal: SNAPSHOT_GOAL },
+      ...{ source: () => ({ ...of('filled'), end: 'snapshot' }), empty },
+    })
+    await measureRate(measured, {
+      ...{ case: CASE, name: 'MySQL changes → StarRocks', goal: CHANGES_GOAL },
+      ...{ source: () => ({ ...of('filled'), start: { gtid: gtid ?? '' }, end: 'latest' }), empty },
+    })
+    await measureFreshness(bed, report, {
+      ...{ case: CASE, name: 'a change of MySQL in StarRocks', source: { ...of('nothing'), start: 'latest' } },
+      ...{ rowsPerSecond: CHANGES_GOAL / 2, seconds: FRESHNESS_SECONDS },
+      insert: (from, rows) => world.sql(insert('nothing', from, rows)),
+    })
   } finally {
     await server.stop()
   }
-}
-
-async function pipeline(bed: TestBed, source: Record<string, unknown>): Promise<Pipeline> {
-  const store = await bed.store('starrocks')
-  const target = bed.freshName('t')
-  const count = (): Promise<number> => store.control.count('bench', target)
-  return { source, sink: storeSink(store, target), hasOwnSchema: true, count }
-}
-
-async function measure(
-  name: string,
-  goal: number,
-  { bed, settings, report }: { readonly bed: TestBed; readonly settings: Settings; readonly report: Report },
-  make: () => Promise<Pipeline>,
-  makeEmpty: () => Promise<Pipeline>,
-): Promise<void> {
-  const start = await measureStart(bed, makeEmpty)
-  const runs: Measurement[] = []
-  for (let turn = 0; turn < settings.repeat; turn++) runs.push(await runPipeline(bed, await make(), bed.rows))
-  const run = middleRun(runs)
-  if (run === undefined) return
-  report({ kind: 'throughput', case: CASE, name, run, start, limits: [], memoryGoal: MEMORY_GOAL })
-  const seconds = run.wallSeconds - start.wallSeconds
-  const detail = `the start taken off: ${Math.round(run.rows / seconds / 1000)} k rows/s, the server on the same cores`
-  const wanted = run.rows / goal
-  report({ kind: 'figure', case: CASE, name: `${name}: seconds`, value: seconds, unit: 's', goal: wanted, detail })
 }
 
 function insert(table: string, from: number, rows: number): string {

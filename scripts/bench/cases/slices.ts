@@ -1,14 +1,12 @@
 /** Tables of Postgres and MariaDB, read slice by slice: passed through, and with the query. The server is on the same cores. */
 import { startDatabase } from '../../services/databases.ts'
 import { makeDatabase, type SliceDatabase } from '../../../src/testkit/slice-tables.ts'
-import { middleRun, type Measurement } from '../figures.ts'
-import { measureStart, runPipeline, storeSink, type Pipeline } from '../pipeline-runs.ts'
 import type { Report, Settings } from '../results.ts'
+import { measureRate } from '../table-rates.ts'
 import type { TestBed } from '../test-bed.ts'
 
 const CASE = 16
 const GOAL = 200_000
-const MEMORY_GOAL = 300e6
 
 const COLUMNS =
   'ts timestamp(3) NOT NULL, user_id bigint NOT NULL, event varchar(20) NOT NULL, page varchar(40) NOT NULL, ' +
@@ -27,35 +25,21 @@ export async function slicesToStore(bed: TestBed, settings: Settings, report: Re
     await fill(tables, 't', bed.rows)
     await fill(tables, 'nothing', 0)
     for (const hasQuery of [false, true]) {
-      const title = `${name} slices → ${hasQuery ? 'SQL → ' : ''}StarRocks`
-      const make = (table: string) => async (): Promise<Pipeline> => {
-        const store = await bed.store('starrocks')
-        const target = bed.freshName('t')
-        const source = { connector, ...tables.address, table, column: 'id', end: 'latest' }
-        const count = (): Promise<number> => store.control.count('bench', target)
-        return { source, sink: storeSink(store, target), hasOwnSchema: true, hasQuery, count }
-      }
-      await measure(title, { bed, settings, report }, make('t'), make('nothing'))
+      const of = (table: string): object => ({ connector, ...tables.address, table, column: 'id', end: 'latest' })
+      await measureRate(
+        { bed, settings, report },
+        {
+          ...{
+            case: CASE,
+            name: `${name} slices → ${hasQuery ? 'SQL → ' : ''}StarRocks`,
+            goal: GOAL,
+            processorGoal: GOAL,
+          },
+          ...{ source: () => ({ ...of('t') }), empty: { ...of('nothing') }, hasQuery },
+        },
+      )
     }
   }
-}
-
-async function measure(
-  name: string,
-  { bed, settings, report }: { readonly bed: TestBed; readonly settings: Settings; readonly report: Report },
-  make: () => Promise<Pipeline>,
-  makeEmpty: () => Promise<Pipeline>,
-): Promise<void> {
-  const start = await measureStart(bed, makeEmpty)
-  const runs: Measurement[] = []
-  for (let turn = 0; turn < settings.repeat; turn++) runs.push(await runPipeline(bed, await make(), bed.rows))
-  const run = middleRun(runs)
-  if (run === undefined) return
-  report({ kind: 'throughput', case: CASE, name, run, start, limits: [], goal: GOAL, memoryGoal: MEMORY_GOAL })
-  const seconds = run.wallSeconds - start.wallSeconds
-  const detail = `the start taken off: ${Math.round(run.rows / seconds / 1000)} k rows/s, the server on the same cores`
-  const most = run.rows / GOAL
-  report({ kind: 'figure', case: CASE, name: `${name}: seconds`, value: seconds, unit: 's', goal: most, detail })
 }
 
 async function fillPostgres(tables: SliceDatabase, table: string, rows: number): Promise<void> {
