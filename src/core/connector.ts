@@ -4,6 +4,7 @@ import type { CheckpointTimes } from './context.ts'
 import type { Delivery } from './delivery.ts'
 import type { Finding } from './checkpoint-types.ts'
 import type { OpenStore } from './file-store.ts'
+import type { KeyedAsk, KeyedReader } from './keyed-reader.ts'
 import type { Schema } from './schema.ts'
 import type { Sink } from './sink.ts'
 import type { Source } from './source.ts'
@@ -32,6 +33,8 @@ export interface SourceConnector<O = unknown> {
    */
   discoverSchema?(options: O, baseDirectory: string, openStore: OpenStore): Promise<Schema | undefined>
   create(options: O): Promise<Source>
+  /** Opens it for rows of given keys, for lookups on demand. Absent: it can only be read whole. */
+  openKeyed?(options: O, ask: KeyedAsk): Promise<KeyedReader>
 }
 
 export interface SourceAsk {

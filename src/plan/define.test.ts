@@ -56,6 +56,30 @@ test('aggregates are typed: windows need a watermark, and each kind its own leng
   define({ window: { hopping: '1h' }, watermark, aggregates })
 })
 
+test('streams that come together are typed: both sides of a join are ids that are there', () => {
+  const watermark = { column: 'ts', delay: '5s' }
+  const join = { on: 'id', within: { after: '30m' }, watermark, columns: ['id'] } as const
+  const sinks = { out: { from: 'pairs', connector: 'blackhole' } } as const
+  definePipeline({
+    name: 'x',
+    sources: { clicks, views: clicks },
+    transforms: {
+      pairs: { from: 'clicks', join: { with: 'views', ...join } },
+      every: { from: ['clicks', 'views'], union: { missing: 'null' } },
+      items: { from: 'every', explode: { column: 'list', as: { sku: 'varchar' }, position: 'n' } },
+      named: { from: 'items', lookup: { table: clicks, on: 'sku', columns: ['name'], onDemand: { ttl: '1m' } } },
+    },
+    sinks,
+  })
+  definePipeline({
+    name: 'x',
+    sources: { clicks },
+    // @ts-expect-error: there is no such stream
+    transforms: { pairs: { from: 'clicks', join: { with: 'views', ...join } } },
+    sinks,
+  })
+})
+
 test('functions, class instances with getters and dangerous keys do not pass as data', () => {
   const refused = (value: unknown): string =>
     parseValue(value, 'x.ts')

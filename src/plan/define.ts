@@ -53,6 +53,24 @@ export interface DeduplicateInput {
   readonly watermark?: WatermarkInput
 }
 
+/** Columns of a table for rows that have its key. */
+export interface LookupInput {
+  /** A connector and its options: a read that ends, or one that can be asked for keys. */
+  readonly table: SourceInput
+  /** Column of the rows → column of the table, or one name for both. */
+  readonly on: string | Readonly<Record<string, string>>
+  readonly columns: readonly string[] | Readonly<Record<string, string>>
+  readonly missing?: 'null' | 'drop' | 'fail'
+  readonly refresh?: string
+  /** Ask for the keys of the rows as they come. Sizes are texts such as `32MiB`. */
+  readonly onDemand?: {
+    readonly cache?: string
+    readonly ttl?: string
+    readonly missingTtl?: string
+    readonly keys?: number
+  }
+}
+
 /** A row for each element of a JSON array. */
 export interface ExplodeInput {
   readonly column: string
@@ -85,6 +103,7 @@ export type TransformInput<Id extends string> = Reads<Id> & { readonly deadLette
     | { readonly module: string; readonly schema?: Readonly<Record<string, string>> }
     | { readonly aggregate: AggregateInput }
     | { readonly deduplicate: DeduplicateInput }
+    | { readonly lookup: LookupInput }
     | { readonly explode: ExplodeInput }
     | { readonly join: JoinInput<Id> }
     | { readonly union: { readonly missing?: 'fail' | 'null' } }

@@ -68,6 +68,12 @@ function deliveryOf(step: Step): Delivery {
     case 'module':
       return atomic('its rows count once; what else the functions do may be done again after a restart')
     case 'lookup':
+      if (step.onDemand !== undefined) {
+        return atomic(
+          'each row is completed once, by an answer of its time or of the cache; what is read again after a restart may be ' +
+            'completed otherwise, and of the first time nothing is visible',
+        )
+      }
       return atomic(
         'each row is completed once by a table that counts from one checkpoint to another; what is read again after a ' +
           'restart is completed by the table of then, and of the first time nothing is visible',

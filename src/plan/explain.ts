@@ -7,7 +7,7 @@ import type { PlannedPipeline } from './build-plan.ts'
 import type { ConnectorLookup } from './check-definition.ts'
 import { formatSchema } from './flow.ts'
 import { maskSecrets } from './option-schema.ts'
-import type { Plan, Step } from './plan.ts'
+import type { LookupStep, Plan, Step } from './plan.ts'
 
 /** What will run and what it promises, as JSON. Secrets are masked; lists keep the order of the flow. */
 export interface Explanation {
@@ -137,7 +137,7 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
       }
     case 'lookup': {
       const on = step.on.map(({ row, column }) => `${row} = ${column}`).join(', ')
-      const age = step.refreshMs === undefined ? 'read at the start' : `at most ${formatDuration(step.refreshMs)} old`
+      const age = ageOf(step)
       const facts = [
         ['on', on],
         ['table', `${age}, ${formatSchema(step.table.schema)}`],
@@ -177,6 +177,12 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
       return { what: `${step.connector}, ${writers}`, facts: [['columns', formatSchema(step.schema)]] }
     }
   }
+}
+
+function ageOf({ refreshMs, onDemand }: LookupStep): string {
+  if (onDemand === undefined)
+    return refreshMs === undefined ? 'read at the start' : `at most ${formatDuration(refreshMs)} old`
+  return `asked for ${onDemand.batchKeys} keys at once, answers count for ${formatDuration(onDemand.ttlMs)}`
 }
 
 function aggregateFacts({ groupBy, window, time, parts }: AggregateWork): ExplainedStep['facts'] {

@@ -1,5 +1,5 @@
 import { z, type ZodType } from 'zod'
-import { duration } from '../core/options.ts'
+import { duration, integer, size } from '../core/options.ts'
 
 /** What a `lookup` says. */
 export interface LookupOptions {
@@ -11,6 +11,15 @@ export interface LookupOptions {
   readonly columns: Readonly<Record<string, string>>
   readonly refresh?: number | undefined
   readonly missing: 'null' | 'drop' | 'fail'
+  readonly onDemand?: OnDemandOptions | undefined
+}
+
+/** How a table is asked for keys. Milliseconds and bytes. */
+export interface OnDemandOptions {
+  readonly cache: number
+  readonly ttl: number
+  readonly missingTtl: number
+  readonly keys: number
 }
 
 const column = z.string().min(1)
@@ -42,4 +51,15 @@ export const lookupOptions: ZodType<LookupOptions> = z.strictObject({
     .enum(['null', 'drop', 'fail'])
     .default('null')
     .describe('Rows that find nothing: they go on with NULL, are dropped, or fail the job.'),
+  onDemand: z
+    .strictObject({
+      cache: size({ minBytes: 64 * 1024 })
+        .prefault('32MiB')
+        .describe('Bytes of answers that each lane keeps; the oldest go first.'),
+      ttl: duration({ minMs: 1 }).prefault('5m').describe('How long an answer counts.'),
+      missingTtl: duration({ minMs: 1 }).prefault('30s').describe('How long it counts that there is no row for a key.'),
+      keys: integer({ min: 1, max: 10_000 }).default(500).describe('Keys of one request at the most.'),
+    })
+    .optional()
+    .describe('Ask for the keys of the rows as they come, in place of reading the whole table.'),
 })

@@ -42,6 +42,16 @@ test('rows keep their columns and get those of the table behind them', async () 
   )
 })
 
+test('on demand only the columns that are needed are asked for', async () => {
+  const step = await planned(`{table: ${TABLE}, on: {user_id: id}, columns: [name], onDemand: {cache: 1MiB, ttl: 1m}}`)
+  assert.ok(typeof step === 'object')
+  assert.deepEqual(step.onDemand, { cacheBytes: 1024 * 1024, ttlMs: 60_000, missingTtlMs: 30_000, batchKeys: 500 })
+  assert.deepEqual(
+    step.table.schema.map(({ name }) => name),
+    ['id', 'name'],
+  )
+})
+
 for (const [lookup, message] of [
   [`{table: ${TABLE}, on: {user: id}, columns: [name]}`, 'transforms.named.lookup.on.user: there is no column user'],
   [`{table: ${TABLE}, on: {user_id: name}, columns: [name]}`, /user_id is bigint, and name of the table is varchar/],
@@ -57,6 +67,11 @@ for (const [lookup, message] of [
     `{table: {connector: elsewhere}, on: id, columns: [name]}`,
     /lookup\.table\.connector: unknown connector "elsewhere"/,
   ],
+  [
+    '{table: {connector: log, brokers: b, topics: [t], schema: {id: bigint, name: varchar}}, on: id, columns: [name], onDemand: {}}',
+    /lookup\.onDemand: log cannot be asked for single keys/,
+  ],
+  [`{table: ${TABLE}, on: id, columns: [name], refresh: 5s, onDemand: {}}`, /lookup\.refresh: nothing is read whole/],
   [`{table: ${TABLE}, on: {}, columns: [name]}`, /must name at least one column/],
 ] as const) {
   test(`${lookup} is refused`, async () => {

@@ -14,14 +14,17 @@ export type PlannedLookup = Omit<LookupStep, 'outputs' | 'kind'>
 /** Checks a `lookup` against the columns that it reads and those of its table, and plans it. */
 export function planLookup(
   id: string,
-  { on, columns, refresh, missing }: LookupOptions,
+  { on, columns, refresh, missing, onDemand }: LookupOptions,
   source: DraftSource,
   input: Schema,
 ): PlannedLookup | readonly Finding[] {
   const at = ['transforms', id, 'lookup']
   const description = source.connector.describe(source.checked, { schema: source.schema })
-  const findings: Finding[] = [...tableFindings(source, description, [...at, 'table'])]
+  const findings: Finding[] = [...tableFindings(source, description, at, onDemand !== undefined)]
   const table = source.schema ?? []
+  if (refresh !== undefined && onDemand !== undefined) {
+    findings.push(configError('nothing is read whole, so nothing is refreshed: see `onDemand.ttl`', [...at, 'refresh']))
+  }
   if (findings.length > 0) return findings
   const keys = Object.entries(on).map(([row, column]) => {
     const left = find(input, row, [...at, 'on', row], findings)
@@ -42,6 +45,8 @@ export function planLookup(
     taken.add(name.toLowerCase())
     return { name, column: found?.name ?? column, type: found?.type ?? 'varchar', nullable: found?.nullable ?? true }
   })
+  const used = new Set([...keys, ...added].map(({ column }) => column))
+  const isUsed = (name: string): boolean => used.has(name)
   const gives = decodable(description)
   if (gives === undefined) findings.push(configError('its records have no columns', [...at, 'table']))
   if (findings.length > 0 || gives === undefined) return findings
@@ -53,20 +58,41 @@ export function planLookup(
     columns: added.map(({ name, column }) => ({ name, column })),
     missing,
     ...(refresh === undefined ? {} : { refreshMs: refresh }),
+    ...(onDemand && {
+      onDemand: {
+        cacheBytes: onDemand.cache,
+        ttlMs: onDemand.ttl,
+        missingTtlMs: onDemand.missingTtl,
+        batchKeys: onDemand.keys,
+      },
+    }),
     schema: [...input, ...found],
     table: {
       connector: source.connectorName,
       options: source.options,
-      schema: table,
+      // Of a table that is asked for keys nothing else is read.
+      schema: onDemand === undefined ? table : table.filter(({ name }) => isUsed(name)),
       gives,
       format: description.format,
     },
   }
 }
 
-function* tableFindings(source: DraftSource, { bounded, findings }: SourceDescription, at: Path): Iterable<Finding> {
+function* tableFindings(
+  source: DraftSource,
+  { bounded, findings }: SourceDescription,
+  lookup: Path,
+  isOnDemand: boolean,
+): Iterable<Finding> {
+  const at = [...lookup, 'table']
   for (const finding of findings) yield { ...finding, path: [...at, ...(finding.path ?? [])] }
-  if (!bounded) yield configError('a table is read to its end, and this source has none', at, 'for many: end: latest')
+  if (isOnDemand && source.connector.openKeyed === undefined) {
+    const hint = 'leave it out: then the table is read whole'
+    yield configError(`${source.connectorName} cannot be asked for single keys`, [...lookup, 'onDemand'], hint)
+  }
+  if (!bounded && !isOnDemand) {
+    yield configError('a table is read to its end, and this source has none', at, 'for many: end: latest')
+  }
   if (source.schema === undefined) {
     yield configError('the columns of the table are not known', at, 'name them: schema: {id: bigint, …}')
   }

@@ -155,6 +155,13 @@ export interface LookupStep {
   readonly missing: 'null' | 'drop' | 'fail'
   /** The table may get so old; absent: it is read at the start only. */
   readonly refreshMs?: number
+  /** The table is asked for the keys of each batch, in place of being read whole. */
+  readonly onDemand?: {
+    readonly cacheBytes: number
+    readonly ttlMs: number
+    readonly missingTtlMs: number
+    readonly batchKeys: number
+  }
   readonly table: Pick<SourceStep, 'connector' | 'options' | 'gives' | 'format'> & { readonly schema: Schema }
   readonly outputs: readonly Edge[]
 }

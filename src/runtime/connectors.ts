@@ -1,5 +1,6 @@
 import type { Connector, SourceConnector } from '../core/connector.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { KeyedAsk, KeyedReader } from '../core/keyed-reader.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Sink } from '../core/sink.ts'
 import type { Source } from '../core/source.ts'
@@ -11,6 +12,18 @@ export async function openSource(modules: ConnectorModules, name: string, option
   const connector = (await importConnector(modules, name)).source
   if (connector === undefined) throw notThere(name, 'source')
   return create(connector, options)
+}
+
+/** The same for rows of given keys. */
+export async function openKeyed(
+  modules: ConnectorModules,
+  name: string,
+  options: JsonObject,
+  ask: KeyedAsk,
+): Promise<KeyedReader> {
+  const connector = (await importConnector(modules, name)).source
+  if (connector?.openKeyed === undefined) throw notThere(name, 'source for rows of given keys')
+  return connector.openKeyed(connector.options.parse(options), ask)
 }
 
 export async function openSink(modules: ConnectorModules, name: string, options: JsonObject): Promise<Sink> {

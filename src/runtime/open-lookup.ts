@@ -1,7 +1,7 @@
 import { MillraceError } from '../core/errors.ts'
 import type { LookupStep, Plan } from '../plan/plan.ts'
 import type { KeyedContext, LaneOperator } from '../transforms/operator.ts'
-import { openSource, type ConnectorModules } from './connectors.ts'
+import { openKeyed, openSource, type ConnectorModules } from './connectors.ts'
 import type { LaneServices } from './lane-context.ts'
 
 /** Makes the operator of a lookup: its table is read by a connector, as a source that ends. */
@@ -15,6 +15,15 @@ export async function openLookup(
   const { connector, options, gives, schema } = step.table
   const { createLookupOperator } = await import('../transforms/lookup.ts')
   const lane = services.context(step.id, gives, schema, [])
+  const { onDemand } = step
+  if (onDemand !== undefined) {
+    const { createOnDemandLookupOperator } = await import('../transforms/on-demand-lookup.ts')
+    const keys = step.on.map(({ column }) => column)
+    const reader = await openKeyed(modules, connector, options, { keys, schema })
+    const operator = createOnDemandLookupOperator({ ...step, onDemand }, { ...context, reader })
+    await operator.open()
+    return operator
+  }
   const operator = createLookupOperator(step, {
     ...context,
     stays: (why) => lane.log.warn(`the table of ${step.id} is not read anew, the one of before stays: ${why}`),

@@ -52,7 +52,7 @@ function pick(options: unknown, name: string): Record<string, unknown> {
     : {}
 }
 
-/** Bounded, columns, and right only under an assumption: like slices of a monotonic column. */
+/** Bounded, columns, rows by key, and right only under an assumption: like slices of a monotonic column. */
 const slices: Connector = {
   name: 'slices',
   summary: 'Slices of a table.',
@@ -67,6 +67,7 @@ const slices: Connector = {
       findings: [],
     }),
     create: async () => neverRuns(),
+    openKeyed: async () => neverRuns(),
   },
 }
 

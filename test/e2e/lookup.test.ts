@@ -36,6 +36,34 @@ test('every row is completed once, by the table of its time, also when the job i
   await endedWell(run)
 })
 
+test('keys are asked for on demand, and every row is completed once, also when the job is killed', async () => {
+  await using server = await useDatabase('postgres')
+  await using tables = await makeDatabase(server.url)
+  await using home = await PipelineHome.create()
+  await tables.run('CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL)')
+  await tables.run("INSERT INTO users SELECT n, 'user ' || n FROM generate_series(1, 100000) n")
+  await tables.run('CREATE TABLE orders (id bigserial PRIMARY KEY, user_id bigint NOT NULL)')
+  await tables.run('INSERT INTO orders (user_id) SELECT (n % 500) * 250 FROM generate_series(1, 1000) n')
+  const address = JSON.stringify({ connector: 'postgres', ...tables.address }).slice(1, -1)
+  const lookup = `{table: {${address}, table: users, column: id}, on: {user_id: id}, columns: [name], onDemand: {keys: 100}}`
+  home.write({
+    sources: `orders: {${address}, table: orders, column: id, end: latest}`,
+    transforms: `named: {from: orders, lookup: ${lookup}}`,
+    sinks: 'out: {from: named, connector: files, path: ./out, format: ndjson}',
+  })
+  {
+    await using killed = home.start('commit:before@1=kill')
+    assert.equal((await killed.ended()).signal, 'SIGKILL')
+  }
+  await using run = home.start()
+  await endedWell(run)
+  // Of 500 keys there is none for 0, and 401 and more lie behind the last user.
+  const counts = countsOf(namesIn(home))
+  assert.equal(counts['nobody'], 200)
+  assert.equal(counts['user 250'], 2)
+  assert.equal(Object.keys(counts).length, 401)
+})
+
 function writePipeline(home: PipelineHome, { address }: SliceDatabase): void {
   const server = JSON.stringify({ connector: 'postgres', ...address }).slice(1, -1)
   const lookup = `{table: {${server}, table: users, column: id, end: latest}, on: {user_id: id}, columns: [name], refresh: 200ms}`

@@ -2,6 +2,7 @@
 export { describeSlices } from './describe.ts'
 export type { SliceDialect, SliceSession } from './dialect.ts'
 export { discoverSliceSchema } from './discover-schema.ts'
+export { KeyedRows } from './keyed-rows.ts'
 export { mysqlDialect, tidbDialect } from './mysql-dialect.ts'
 export { sliceFields, type SliceOptions } from './options.ts'
 export { postgresDialect } from './postgres-dialect.ts'

@@ -9,14 +9,26 @@ import type { HttpSourceOptions } from './options.ts'
  * @throws MillraceError `UNAVAILABLE` (retry) for a server that is away or busy, `AUTH`, `REDIRECT_DENIED`, `CONFIG`, or
  *   `DECODE` for an answer that is too large or no UTF-8.
  */
-export async function fetchAnswer(options: HttpSourceOptions, signal: AbortSignal): Promise<Buffer> {
+export async function fetchAnswer(options: HttpSourceOptions, signal: AbortSignal): Promise<Buffer>
+/** The same of an address that is made for a key, which messages do not name; `undefined`: there is nothing (404). */
+export async function fetchAnswer(
+  options: HttpSourceOptions,
+  signal: AbortSignal,
+  keyed: string,
+): Promise<Buffer | undefined>
+export async function fetchAnswer(
+  options: HttpSourceOptions,
+  signal: AbortSignal,
+  keyed?: string,
+): Promise<Buffer | undefined> {
   const address = new URL(options.url)
   const place = `${address.host}${address.pathname}`
   refusePlaintext(options, address)
-  const answer = await ask(options, place, signal)
+  const answer = await ask(options, place, signal, keyed ?? options.url)
   const { status } = answer
   if (status !== 200) {
     await answer.body?.cancel()
+    if (status === 404 && keyed !== undefined) return undefined
     throw refused(place, status)
   }
   const parts: Uint8Array[] = []
@@ -36,10 +48,10 @@ export async function fetchAnswer(options: HttpSourceOptions, signal: AbortSigna
   return whole
 }
 
-async function ask(options: HttpSourceOptions, place: string, signal: AbortSignal): Promise<Response> {
+async function ask(options: HttpSourceOptions, place: string, signal: AbortSignal, url: string): Promise<Response> {
   const { token, headers, timeout } = options
   try {
-    return await fetch(options.url, {
+    return await fetch(url, {
       headers: {
         accept: 'application/json, application/x-ndjson',
         ...headers,

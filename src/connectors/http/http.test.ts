@@ -7,6 +7,7 @@ import { testLaneContext } from '../../testkit/lane-context.ts'
 import { readSplits } from '../../testkit/read-splits.ts'
 import { jsonItems } from './json-items.ts'
 import { httpSourceOptions } from './options.ts'
+import { HttpKeyed } from './keyed.ts'
 import { HttpSource } from './source.ts'
 
 async function serve(listener: RequestListener): Promise<{ readonly url: string } & AsyncDisposable> {
@@ -116,4 +117,36 @@ test('an answer beyond the limit, and a token over plain HTTP to somebody else, 
   await using server = await serve(answering(`[${'1,'.repeat(100)}1]`))
   await assert.rejects(read({ url: server.url, bytesMax: '100B' }), { code: 'DECODE', message: /more than 100 bytes/ })
   await assert.rejects(read({ url: 'http://example.com/', token: 'secret' }), { code: 'CONFIG' })
+})
+
+test('by keys: each is asked for in its place of the address, and what is not there gives no row', async () => {
+  const asked: string[] = []
+  await using server = await serve((request, response) => {
+    asked.push(request.url ?? '')
+    if (request.url?.startsWith('/users/3') === true) return void response.writeHead(404).end()
+    return void response.end(`{"id":"${decodeURIComponent(/[^/]*$/.exec(request.url ?? '')?.[0] ?? '')}",\n"n":1.10}`)
+  })
+  const options = httpSourceOptions.parse({ url: `${server.url}/{id}` })
+  const reader = new HttpKeyed(options, { keys: ['id'], schema: [] })
+  const { signal } = new AbortController()
+  const { buffer, rows } = await reader.fetch([['1'], ['3'], ['a/../b?c']], signal)
+  assert.equal(rows, 2)
+  const lines = buffer.toString().trimEnd().split('\n').sort()
+  assert.deepEqual(lines, ['{"id":"1", "n":1.10}', '{"id":"a/../b?c", "n":1.10}'])
+  assert.ok(asked.includes('/users/a%2F..%2Fb%3Fc'))
+  await assert.rejects(reader.fetch([['..']], signal), { code: 'POISON' })
+  assert.throws(() => new HttpKeyed(httpSourceOptions.parse({ url: server.url }), { keys: ['id'], schema: [] }), {
+    code: 'CONFIG',
+    message: /write \{id\} where it belongs/,
+  })
+})
+
+test('by keys: messages do not name them', async () => {
+  await using server = await serve((_, response) => void response.writeHead(500).end())
+  const reader = new HttpKeyed(httpSourceOptions.parse({ url: `${server.url}/{id}` }), { keys: ['id'], schema: [] })
+  await assert.rejects(reader.fetch([['secret']], new AbortController().signal), (error: Error) => {
+    assert.doesNotMatch(error.message, /secret/)
+    assert.match(error.message, /answers 500/)
+    return true
+  })
 })

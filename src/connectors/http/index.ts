@@ -20,6 +20,10 @@ const source: SourceConnector<HttpSourceOptions> = {
     const { HttpSource } = await import('./source.ts')
     return new HttpSource(options)
   },
+  openKeyed: async (options, ask) => {
+    const { HttpKeyed } = await import('./keyed.ts')
+    return new HttpKeyed(options, ask)
+  },
 }
 
 /** JSON over HTTP, mostly for lookups. */

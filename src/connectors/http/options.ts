@@ -5,7 +5,7 @@ import type { Secret } from '../../core/secret.ts'
 /** The options of the source `http`. */
 export const httpSourceOptions: ZodType<HttpSourceOptions> = z.strictObject({
   url: url()
-    .describe('Address that answers GET with JSON.')
+    .describe('Address that answers GET with JSON. Of a lookup on demand: with its keys in it, such as {id}.')
     .meta({ examples: ['https://api.example.com/users'] }),
   rows: z
     .string()

@@ -4,6 +4,7 @@ import {
   describeSlices,
   discoverSliceSchema,
   postgresDialect,
+  KeyedRows,
   SliceSource,
   type SliceDialect,
 } from '../../clients/sql-slices/index.ts'
@@ -17,6 +18,7 @@ export const postgresSource: SourceConnector<PostgresSourceOptions> = {
   describe: (options) => describeSlices(options),
   discoverSchema: async (options) => await discoverSliceSchema(dialectOf(options), options),
   create: (options) => Promise.resolve(new SliceSource(options, dialectOf(options))),
+  openKeyed: async (options, ask) => new KeyedRows(dialectOf(options), options, ask),
 }
 
 function dialectOf(options: PostgresSourceOptions): SliceDialect {
