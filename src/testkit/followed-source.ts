@@ -67,7 +67,7 @@ export class FollowedSource implements AsyncDisposable {
 
   /** Polls until `isEnough`, publishing as it goes when asked to. */
   async readUntil(isEnough: () => boolean, { publishes = true }: { readonly publishes?: boolean } = {}): Promise<void> {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(180_000)
     while (!isEnough()) {
       assert(!signal.aborted, `what is waited for comes within 30 seconds; read so far: ${this.count}`)
       for (const item of (await this.#reader?.poll(signal)) ?? []) this.#take(item)
@@ -77,7 +77,7 @@ export class FollowedSource implements AsyncDisposable {
 
   /** Reads one item, publishes, and crashes with whatever else there was. */
   async readOneItem(): Promise<void> {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(180_000)
     let items: readonly Item[] = []
     while (items.length === 0) {
       assert(!signal.aborted, `an item comes within 30 seconds; read so far: ${this.count}`)

@@ -136,7 +136,7 @@ export class FollowedSlices implements AsyncDisposable {
 
   /** Polls until the condition holds; looks for splits whenever one has ended. */
   async readUntil(isEnough: () => boolean, batches: number = Number.POSITIVE_INFINITY): Promise<void> {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(180_000)
     for (let left = batches; !isEnough() && left > 0;) {
       signal.throwIfAborted()
       for (const item of (await this.#reader?.poll(signal)) ?? []) {

@@ -19,7 +19,7 @@ export interface Place {
 }
 
 /** How long a condition may take before the test is given up. Never reached when all is well. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 const WAKING_MS = 50
 
 /** A started `millrace`: the real program in a process of its own. Killed when the test leaves it. */

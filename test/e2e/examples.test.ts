@@ -21,7 +21,7 @@ async function runExample(name: string, environment: Readonly<Record<string, str
       TMPDIR: home.path,
       ...environment,
     },
-    timeout: 120_000,
+    timeout: 360_000,
     // Its trap then ends the emulator.
     killSignal: 'SIGTERM',
   })

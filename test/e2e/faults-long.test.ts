@@ -32,7 +32,7 @@ async function isAhead(job: CommandLine): Promise<void> {
 suite('long faults', { concurrency: 2 }, () => {
   test(
     'a broker that dies and comes back, and at last without its newest records: 69',
-    { timeout: 180_000 },
+    { timeout: 360_000 },
     async () => {
       await using kafka = await startKafka()
       await using server = await startWarehouse()

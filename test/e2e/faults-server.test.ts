@@ -76,7 +76,7 @@ const HAPPENINGS: readonly { readonly name: string; readonly act: (server: Emula
 
 suite('server faults', { concurrency: 2 }, () => {
   for (const kind of ['starrocks', 'doris'] as const) {
-    test(`${kind}: every request may be lost, its answer lost or garbled`, { timeout: 120_000 }, async (t) => {
+    test(`${kind}: every request may be lost, its answer lost or garbled`, { timeout: 360_000 }, async (t) => {
       await using server = await startWarehouse(kind, { followerFrontends: 1 })
       await using followed = await FollowedJob.create(kind, server)
       await using job = followed.home.run()
@@ -103,7 +103,7 @@ suite('server faults', { concurrency: 2 }, () => {
 
   test(
     'what a healthy sink prepared is taken back while the other one is in trouble',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       const copies = { ...EVENTS, table: 'copies' }
       await using server = await startWarehouse('starrocks', { tables: [EVENTS, copies] })

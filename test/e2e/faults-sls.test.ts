@@ -53,7 +53,7 @@ class LogJob implements AsyncDisposable {
 
   /** Resolves when readers see every row once. */
   async untilVisible(job: CommandLine): Promise<void> {
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + 180_000
     while (this.#seen().length < this.#rows) {
       if (job.hasEnded || Date.now() > deadline)
         assert.fail(`${this.#seen().length} of ${this.#rows}:\n${job.out}${job.err}`)

@@ -143,7 +143,7 @@ async function visible(target: Target, counts: readonly number[]): Promise<numbe
 
 async function caughtUp(target: Target, counts: readonly number[]): Promise<void> {
   const wanted = counts.join()
-  const signal = AbortSignal.timeout(60_000)
+  const signal = AbortSignal.timeout(180_000)
   for (let seen = ''; seen !== wanted; seen = (await visible(target, counts)).join()) {
     assert.ok(!signal.aborted, `readers see ${seen} and not ${wanted}`)
     await pause(50)

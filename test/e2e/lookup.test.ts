@@ -88,7 +88,7 @@ function countsOf(names: readonly string[]): Record<string, number> {
 }
 
 async function until(home: PipelineHome, isEnough: (names: readonly string[]) => boolean): Promise<void> {
-  const signal = AbortSignal.timeout(60_000)
+  const signal = AbortSignal.timeout(180_000)
   for (let names: readonly string[] = []; !isEnough(names); names = namesIn(home)) {
     assert.ok(!signal.aborted, `readers see ${names.length} rows`)
     await pause(50)

@@ -123,7 +123,7 @@ export class Follower implements AsyncDisposable {
 
   /** Goes on, with checkpoints, until a row of this table and key is there. */
   async until(isThere: () => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(60_000)
+    const deadline = AbortSignal.timeout(180_000)
     while (!isThere()) {
       assert.ok(!deadline.aborted, 'the rows come within a minute')
       await this.step()

@@ -19,7 +19,7 @@ export interface Outcome {
 }
 
 const STARTS_MAX = 6
-const LIFE_MS = 60_000
+const LIFE_MS = 180_000
 const WAKING_MS = 50
 /** Exit codes that another start does not mend. */
 const NEVER_AGAIN: ReadonlySet<number> = new Set([64, 65, 67, 68, 69, 71, 72, 73, 74])

@@ -8,7 +8,7 @@ import { JobHome, type PipelineText } from './job-home.ts'
 import { idsOf, openTransactions, sinkOf, upTo } from './warehouse.ts'
 
 /** How long rows may take to become visible. Never reached when all is well. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 
 /** A job that follows a file into `demo.events` of an emulator: rows are numbered 0, 1, … */
 export class FollowedJob implements AsyncDisposable {
