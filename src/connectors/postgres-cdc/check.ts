@@ -12,7 +12,7 @@ import { connect } from './connect.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
 import { wantedTables } from './wanted-tables.ts'
-import { publicationProblem } from './prepare.ts'
+import { NOT_FOLLOWED_HINT, notFollowed, notPublished, publicationProblem } from './prepare.ts'
 
 const GIB = 1024 ** 3
 
@@ -95,6 +95,11 @@ async function slotFindings(connection: PgConnection, names: Names, tables: read
     if (message !== undefined) findings.push({ severity: 'error', code: 'CONFIG', message, path: ['publication'] })
   }
   const slot = await readSlot(connection, names.slot)
+  const left = slot === undefined ? [] : notPublished(publication, tables)
+  if (left.length > 0) {
+    const message = notFollowed(names.publication, left)
+    findings.push({ severity: 'warning', code: 'CONFIG', message, hint: NOT_FOLLOWED_HINT, path: ['tables'] })
+  }
   if (slot?.walStatus === 'lost') {
     const message = `replication slot ${names.slot} is lost: the server gave up the log that it needs`
     const hint = 'Drop it, and begin anew under another `name`.'

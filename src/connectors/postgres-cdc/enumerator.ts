@@ -6,6 +6,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
 import {
   PgConnection,
+  readPublication,
   readSlot,
   TypeCatalog,
   type Lsn,
@@ -18,7 +19,7 @@ import { sourceTableOf } from './followed-table.ts'
 import { Headroom } from './headroom.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
-import { ensurePublication, ensureSlot, settle } from './prepare.ts'
+import { ensurePublication, ensureSlot, NOT_FOLLOWED_HINT, notFollowed, notPublished, settle } from './prepare.ts'
 import {
   chunkId,
   chunkEndFromJson,
@@ -73,6 +74,7 @@ export class PostgresEnumerator implements SplitEnumerator {
     _finished?: ReadonlySet<SplitId>,
     ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
   ): Promise<readonly SplitAssignment[]> {
+    if (known.has(WAL) && this.#hasLog) await this.#tellOfOthers()
     if (first) return (await this.#begin()).filter(({ split }) => !known.has(split))
     if (known.has(WAL)) this.#hasLog = false
     const isRead = known.size > 0 && [...known].every((split) => ends.has(split))
@@ -129,6 +131,16 @@ export class PostgresEnumerator implements SplitEnumerator {
     }
     await settle(connection, this.#context)
     return await this.#chunks(connection, tables, { system, start })
+  }
+
+  /** Whether there are tables that are asked for and do not come. */
+  async #tellOfOthers(): Promise<void> {
+    if (this.#options.tables === undefined || this.#options.end === 'snapshot') return
+    const { application, publication } = this.#names
+    await using connection = await connect(this.#options, application)
+    const wanted = await wantedTables(connection, new TypeCatalog(), this.#options)
+    const left = notPublished(await readPublication(connection, publication), wanted)
+    if (left.length > 0) this.#context.log.warn(`${notFollowed(publication, left)}. ${NOT_FOLLOWED_HINT}`)
   }
 
   async #chunks(

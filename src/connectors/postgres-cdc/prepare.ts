@@ -38,6 +38,21 @@ function publishes(publication: Publication, { schema, name }: PgTable): boolean
   return publication.tables.some((table) => table.schema === schema && table.name === name)
 }
 
+/** Tables that a publication has nothing of. */
+export function notPublished(publication: Publication | undefined, tables: readonly PgTable[]): readonly PgTable[] {
+  if (publication === undefined || publication.isForAllTables) return []
+  return tables.filter((table) => !publishes(publication, table))
+}
+
+/** Tables came after the first start: they are not taken in by themselves, since nobody has read their rows. */
+export function notFollowed(publication: string, tables: readonly PgTable[]): string {
+  const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(', ')
+  return `nothing is read of ${names}: publication ${publication} was made before, and does not contain them`
+}
+
+export const NOT_FOLLOWED_HINT =
+  'ALTER PUBLICATION … ADD TABLE lets their changes in from then on, without the rows that are there; a pipeline of their own reads those, too.'
+
 /** Why a publication does not give what a table holds; undefined when it does. */
 export function publicationProblem(name: string, publication: Publication, table: PgTable): string | undefined {
   const { missing } = publication

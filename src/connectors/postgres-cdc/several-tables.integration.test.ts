@@ -101,4 +101,25 @@ suite('several tables of a Postgres database', () => {
       'public.t {"id":6,"b":7,"__op":0}',
     ])
   })
+
+  test('tables that came after the first start, and are not published, are told of', async () => {
+    await using database = await PostgresDatabase.create(server.url)
+    await database.sql('CREATE TABLE t1 (id int PRIMARY KEY)')
+    await using source = sourceOf(database)
+    await source.start()
+    await source.readUntil(() => source.positions.has('wal'))
+    const check = async (): Promise<string[]> => {
+      const context = { ...testSourceContext(), schema: undefined, lanes: 1 }
+      const findings = await new PostgresCdcSource(optionsOf(database)).check(context)
+      return findings.filter(({ severity }) => severity !== 'info').map(({ message }) => message)
+    }
+    assert.deepEqual(await check(), [])
+    await database.sql('CREATE TABLE t2 (id int PRIMARY KEY)')
+    const name = `${database.name}_slot`
+    const told = `nothing is read of public.t2: publication ${name} was made before, and does not contain them`
+    assert.deepEqual(await check(), [told])
+    await database.sql(`ALTER PUBLICATION ${name} ADD TABLE t2; INSERT INTO t2 VALUES (1)`)
+    await source.readUntil(() => source.last?.startsWith('public.t2 ') === true)
+    assert.deepEqual(await check(), [])
+  })
 })
