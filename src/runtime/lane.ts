@@ -181,6 +181,9 @@ export class Lane {
       const splits = task.takeRead()
       if (rebalance && splits.length > 0) this.#tell({ kind: 'split-bytes', source: task.id, splits })
     }
+    for (const [step, rows] of this.#steps.stages.flatMap((stage) => stage.kept())) {
+      this.#tell({ kind: 'kept', step, rows })
+    }
     for (const [exchange, sent] of this.#steps.stages.flatMap((stage) => stage.sent())) {
       const scattered = this.#steps.spreaders.get(exchange)?.scattered ?? 0
       this.#tell({ kind: 'exchanged', exchange, ...sent, scattered })

@@ -125,6 +125,8 @@ export type FromLane =
       readonly moved: number
       readonly scattered: number
     }
+  /** Rows that a step keeps in this lane from one checkpoint to the next. */
+  | { readonly kind: 'kept'; readonly step: string; readonly rows: number }
   /** What an exchange measured since the last report. */
   | { readonly kind: 'measured'; readonly exchange: string; readonly values: ValueBytes }
   /**

@@ -203,6 +203,13 @@ export class Stage {
     return this.#tally.totals()
   }
 
+  /** Rows that each step keeps now. */
+  kept(): readonly (readonly [step: string, rows: number])[] {
+    return [...this.#steps.operators].flatMap(([id, { operator }]) =>
+      operator.state === undefined ? [] : [[id, operator.state.rows] as const],
+    )
+  }
+
   /** What each exchange that rows leave by did since the last call. */
   sent(): readonly (readonly [exchange: string, sent: ReturnType<ExchangeSender['sent']>])[] {
     return [...this.#steps.senders].map(([id, sender]) => [id, sender.sent()])

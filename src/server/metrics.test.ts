@@ -54,6 +54,17 @@ test('an exchange shows what it moves and how many keys are scattered', async ()
   assert.equal(seen['millrace_exchange_scattered_keys{step="out.exchange"}'], 1)
 })
 
+test('what steps keep is shown for each lane', async () => {
+  const metrics = new JobMetrics('p', STEPS, () => 0)
+  const kept = (lane: number, rows: number): JobEvent => {
+    return { kind: 'lane', lane, message: { kind: 'kept', step: 'totals', rows } }
+  }
+  for (const event of [kept(0, 5), kept(1, 7), kept(0, 3)]) metrics.see(event)
+  const seen = await samples(metrics)
+  assert.equal(seen['millrace_state_rows{step="totals",lane="0"}'], 3)
+  assert.equal(seen['millrace_state_rows{step="totals",lane="1"}'], 7)
+})
+
 test('how long the job may be down, and whether half of it is over', async () => {
   const metrics = new JobMetrics('p', STEPS, () => 0)
   const part = { part: 'out', kind: 'sink', ms: 90_000, what: 'labels' } as const

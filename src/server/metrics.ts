@@ -108,6 +108,10 @@ export class JobMetrics {
       this.#timer('millrace_load_seconds', 'Time of one load into a sink.', message.seconds)
     }
     if (message.kind === 'exchanged') this.#exchanged(message)
+    if (message.kind === 'kept') {
+      const help = 'Rows that a step keeps in a lane: results, keys, or rows that wait for a partner.'
+      this.#gauge('millrace_state_rows', help, ['step', 'lane']).set({ step: message.step, lane }, message.rows)
+    }
     if (message.kind !== 'count') return
     const { sink = '', result = '' } = message.labels
     if (message.name === 'loads') {
