@@ -160,6 +160,28 @@ function rowTests(start: Start): void {
     ])
   })
 
+  test('documents arrive as documents, whether their source gives them as they are or as texts; bytes as bytes', async () => {
+    await using mirror = await start()
+    const table = orders(column('doc', 'json'), column('raw', 'blob'), column('odd', 'no type of ours'))
+    await mirror.open(table)
+    const raw = Buffer.from([0, 255, 39, 92]).toString('base64')
+    const documents: unknown[] = ['{"a": [1, "x"]}', { a: [1, 'x'] }, null, '"text"', '12']
+    await mirror.write(
+      table,
+      documents.map((doc, id) => ({ id, line: 'a', item: 'x', doc, raw, odd: '1 day', __op: 0 })),
+    )
+    await mirror.cut()
+    const rows = await mirror.rows('id, line, doc, raw, odd')
+    assert.deepEqual(
+      rows.map(([, , doc]) => (doc === null || doc === undefined ? null : (JSON.parse(doc) as unknown))),
+      [{ a: [1, 'x'] }, { a: [1, 'x'] }, null, 'text', 12],
+    )
+    assert.deepEqual(
+      [...new Set(rows.map(([, , , bytes, odd]) => `${bytes?.replace('\\x', '')} ${odd}`))],
+      ['00ff275c 1 day'],
+    )
+  })
+
   test('a value that does not fit is poison, and told without the value', async () => {
     await using mirror = await start()
     const table = orders(column('seen', 'date'))

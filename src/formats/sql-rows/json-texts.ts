@@ -2,11 +2,13 @@ import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { LaneContext } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { openQuery, parseColumnType, type LaneDatabase, type Query } from '../../dataplane/index.ts'
+import type { Schema } from '../../core/schema.ts'
+import { openQuery, parseColumnType, quoteName, type LaneDatabase, type Query } from '../../dataplane/index.ts'
 import { selectLines, type EncodedRows, type RowLayout } from './row-encoder.ts'
 import type { SqlText } from './sql-text.ts'
 
 const RELATION = '__rows'
+const DOCUMENTS = '__documents'
 
 /** Where encoders of a lane write, one after the other. */
 interface Target {
@@ -61,12 +63,25 @@ export function openJsonTexts(
       }))
       const query = await openQuery((await context.database()) as LaneDatabase, {
         input: { format: 'ndjson', name: RELATION, columns },
-        sql: selectLines({ ...layout, text, schema }, RELATION),
+        sql: documentsSql(schema) + selectLines({ ...layout, text, schema }, DOCUMENTS),
         output: { format: 'lines' },
       })
       return new JsonTexts(query, target, context.id)
     }
   }
+}
+
+/** Sources give documents as they are or, as texts, once more in quotes: a string is the text of a document. */
+function documentsSql(schema: Schema): string {
+  const documents = schema
+    .filter(({ type }) => parseColumnType(type).kind === 'json')
+    .map(({ name }) => quoteName(name))
+  const plain = documents.map(
+    (column) =>
+      `CASE json_type(${column}) WHEN 'VARCHAR' THEN ${column}->>'$' ELSE CAST(${column} AS VARCHAR) END AS ${column}`,
+  )
+  const columns = plain.length === 0 ? '*' : `* REPLACE (${plain.join(', ')})`
+  return `WITH ${DOCUMENTS} AS (SELECT ${columns} FROM ${RELATION}) `
 }
 
 /** Types that only their source knows arrive as texts. */
