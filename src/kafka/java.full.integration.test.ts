@@ -1,8 +1,9 @@
 /** Kafka's own Java clients read what the toolkit writes, and write what it reads. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
 import { resolveJars } from '../../scripts/services/java-jars.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
@@ -112,6 +113,98 @@ test('what a Java producer wrote is read as it was written, and its keys lie whe
         [{ key }, partitionOfKey(PARTITIONS, Buffer.from(key)), `t-${key.length}`],
         `${codec}, ${key}`,
       )
+    }
+  }
+})
+
+test('a Java service that copies in transactions, and aborts some, copies once what our transactions committed', async () => {
+  const [input, output] = [await cluster.topic(1), await cluster.topic(1)]
+  const transactions = cluster.kafka.transactionalProducer({ transactionalId: `ours-${input}`, compression: 'zstd' })
+  for (let batch = 0; batch < 8; batch++) {
+    const values = Array.from({ length: 50 }, (_, at) => String(batch * 50 + at))
+    const sending = transactions.transaction(async (transaction) => {
+      await transaction.send(values.map((value) => ({ topic: input, value: batch % 3 === 1 ? 'never' : value })))
+      if (batch % 3 === 1) throw new Error('no')
+    })
+    if (batch % 3 === 1) await assert.rejects(sending)
+    else await sending
+  }
+  const expected = Array.from({ length: 400 }, (_, at) => at).filter((at) => Math.floor(at / 50) % 3 !== 1)
+  const done = spawnSync(
+    JAVA,
+    [
+      ...['-cp', `${jars}/*`, 'org.apache.kafka.tools.TransactionalMessageCopier', '--broker-list', bootstrap],
+      ...['--input-topic', input, '--input-partition', '0', '--output-topic', output],
+      ...['--transactional-id', `java-${input}`, '--consumer-group', `copier-${input}`],
+      // Without a number it waits for markers and for what was aborted as if they were messages.
+      ...['--max-messages', String(expected.length)],
+      ...['--transaction-size', '20', '--enable-random-aborts', '--use-group-metadata'],
+    ],
+    { encoding: 'utf8', timeout: 120_000 },
+  )
+  assert.equal(done.status, 0, done.stderr)
+  const seen = await cluster.read(output, expected.length)
+  assert.deepEqual(
+    seen.map((message) => Number(message.text())),
+    expected,
+  )
+  const [position] = await cluster.kafka.admin().groupOffsets(`copier-${input}`)
+  assert.ok(position !== undefined && position.offset >= 350n)
+})
+
+/** A Java member of a group, and the partitions that it has. */
+function startJavaMember(
+  group: string,
+  topic: string,
+): { readonly owned: Set<number>; readonly process: ChildProcess } {
+  const strategy = 'org.apache.kafka.clients.consumer.CooperativeStickyAssignor'
+  const process = spawn(
+    JAVA,
+    [
+      ...['-cp', `${jars}/*`, 'org.apache.kafka.tools.VerifiableConsumer', '--bootstrap-server', bootstrap],
+      ...['--topic', topic, '--group-id', group, '--assignment-strategy', strategy, '--enable-autocommit'],
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  )
+  const owned = new Set<number>()
+  let rest = ''
+  process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = `${rest}${text}`.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { name, partitions = [] } = JSON.parse(line) as { name: string; partitions?: { partition: number }[] }
+      if (name === 'partitions_assigned') for (const { partition } of partitions) owned.add(partition)
+      if (name === 'partitions_revoked') for (const { partition } of partitions) owned.delete(partition)
+    }
+  })
+  return { owned, process }
+}
+
+test('a group of members in Java and ours shares its partitions, whoever was there first', async () => {
+  const quick = { heartbeatMs: 100, sessionTimeoutMs: 6000, commitIntervalMs: 200 }
+  for (const isJavaFirst of [false, true]) {
+    const topic = await cluster.topic(4)
+    const group = `mixed-${topic}`
+    const until = async (isTrue: () => boolean): Promise<void> => {
+      for (const end = Date.now() + 90_000; !isTrue(); await pause(50)) assert.ok(Date.now() < end, 'it did not settle')
+    }
+    await using ours = cluster.kafka.consumer({ group, topics: [topic], ...quick })
+    const start = (): Promise<void> => ours.each(() => undefined)
+    const shares = (): number[] => [ours.assigned.length, java.owned.size]
+    let running = isJavaFirst ? undefined : start()
+    if (!isJavaFirst) await until(() => ours.assigned.length === 4)
+    const java = startJavaMember(group, topic)
+    try {
+      if (isJavaFirst) await until(() => java.owned.size === 4)
+      running ??= start()
+      await until(() => shares().join() === '2,2')
+      const both = [...ours.assigned.map(({ partition }) => partition), ...java.owned]
+      assert.deepEqual(new Set(both), new Set([0, 1, 2, 3]))
+      await ours.close()
+      await running
+      await until(() => java.owned.size === 4)
+    } finally {
+      java.process.kill('SIGKILL')
     }
   }
 })

@@ -30,7 +30,7 @@ test('a service that reads, processes and writes doubles and loses nothing, howe
     await producer.sendAll(next)
   }
   const start = (): ChildProcess =>
-    spawn(process.execPath, [SERVICE, broker.address, group, from.topic, to.topic, 'one'], {
+    spawn(process.execPath, [SERVICE, broker.address, group, from.topic, to.topic, 'one', 'static'], {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
   let copiedBefore = 0

@@ -1,17 +1,19 @@
 /**
  * A service that copies a topic in transactions, until it is killed:
- * `node copy-service.ts <bootstrap> <group> <from> <to> <name>`.
+ * `node copy-service.ts <bootstrap> <group> <from> <to> <name> [static]`. SIGTERM ends it in order.
  */
-import { Kafka } from '../../../src/kafka/index.ts'
+import { closeOnSignals, Kafka } from '../../../src/kafka/index.ts'
 
-const [bootstrap = '', group = '', from = '', to = '', name = ''] = process.argv.slice(2)
+const [bootstrap = '', group = '', from = '', to = '', name = '', kind] = process.argv.slice(2)
 await using kafka = new Kafka({ brokers: [bootstrap] })
-const transactions = kafka.transactionalProducer({ transactionalId: `${group}-${name}`, timeoutMs: 10_000 })
+const transactions = kafka.transactionalProducer({ transactionalId: `${group}-${name}`, timeoutMs: 8000 })
 // What the process before left open is aborted now: the consumer would wait for it.
 await transactions.init()
 const times = { heartbeatMs: 100, sessionTimeoutMs: 6000 }
-// Under its name it comes back to its partitions at once.
-await using consumer = kafka.consumer({ group, topics: [from], instanceId: name, commit: 'none', ...times })
+// A static member comes back to its partitions at once.
+const membership = kind === 'static' ? { instanceId: name } : {}
+await using consumer = kafka.consumer({ group, topics: [from], commit: 'none', ...membership, ...times })
+closeOnSignals(consumer)
 await consumer.batches(
   (messages, context) =>
     transactions.transaction(async (transaction) => {
