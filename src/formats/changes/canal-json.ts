@@ -2,13 +2,9 @@ import { tableId, type SourceTable } from '../../core/changes.ts'
 import type { ChangeCollector } from './change-collector.ts'
 import type { ChangeFormat, ChangeMessage } from './change-format.ts'
 import { arrayElements, BadMessage, JsonMembers, scalarText } from './json-members.ts'
+import { memberOf, MessageParts, type Range } from './message-parts.ts'
 import { isBinary, isNumeric, mysqlColumn } from './mysql-column.ts'
 import type { RowBuffer } from './row-buffer.ts'
-
-interface Range {
-  readonly from: number
-  readonly to: number
-}
 
 interface Known {
   readonly mysqlType: Buffer
@@ -18,7 +14,8 @@ interface Known {
   readonly binary: ReadonlySet<string>
 }
 
-const NONE: Range = { from: 0, to: 0 }
+const PARTS = new MessageParts(['type', 'database', 'table', 'isDdl'], ['data', 'old', 'mysqlType', 'pkNames'])
+type CanalParts = ReturnType<typeof PARTS.read>
 
 /**
  * Canal's flat messages, as Canal and TiCDC (canal-json) send them: several rows of a statement in one message, all values
@@ -26,17 +23,16 @@ const NONE: Range = { from: 0, to: 0 }
  */
 export class CanalJson implements ChangeFormat {
   readonly #known = new Map<string, Known>()
-  readonly #members = new JsonMembers()
   readonly #row = new JsonMembers()
   readonly #old = new JsonMembers()
 
   decode(message: ChangeMessage, out: ChangeCollector): void {
     if (message.isNull || message.from === message.to) return
-    const parts = this.#partsOf(message)
-    const { type, database, name, isDdl } = parts
+    const parts = PARTS.read(message.buffer, message.from, message.to)
+    const { type, database, table: name } = parts
     const id = tableId(database, name)
     if (type === 'TIDB_WATERMARK' || name === '' || !out.wants({ id, database, name })) return
-    if (isDdl) return this.#ddl(type, id, out)
+    if (parts.isDdl === 'true') return this.#ddl(type, id, out)
     const known = this.#tableOf(message.buffer, id, parts)
     const rows = parts.data.to === 0 ? [] : arrayElements(message.buffer, parts.data.from, parts.data.to)
     const old = parts.old.to === 0 ? [] : arrayElements(message.buffer, parts.old.from, parts.old.to)
@@ -70,7 +66,7 @@ export class CanalJson implements ChangeFormat {
     while (members.next()) {
       const { key } = members
       rows.name(buffer, members.keyFrom - 1, members.keyTo + 1)
-      const value = (was && this.#memberOf(buffer, was, members)) ?? { from: members.from, to: members.to }
+      const value = (was && memberOf(this.#old, buffer, was, key)) ?? { from: members.from, to: members.to }
       this.#writeValue(rows, buffer, value, key, known)
     }
   }
@@ -84,29 +80,19 @@ export class CanalJson implements ChangeFormat {
     else rows.raw(buffer, from, to)
   }
 
-  #memberOf(buffer: Buffer, object: Range, { buffer: keyBuffer, keyFrom, keyTo }: JsonMembers): Range | undefined {
-    const members = this.#old
-    members.open(buffer, object.from, object.to)
-    while (members.next()) {
-      const isSame = keyBuffer.compare(buffer, members.keyFrom, members.keyTo, keyFrom, keyTo) === 0
-      if (isSame) return { from: members.from, to: members.to }
-    }
-    return undefined
-  }
-
   #isOtherKey(buffer: Buffer, row: Range, was: Range, key: readonly string[]): boolean {
     const members = this.#row
     members.open(buffer, row.from, row.to)
     while (members.next()) {
       if (!key.includes(members.key)) continue
-      const before = this.#memberOf(buffer, was, members)
+      const before = memberOf(this.#old, buffer, was, members.key)
       if (before !== undefined && buffer.compare(buffer, before.from, before.to, members.from, members.to) !== 0)
         return true
     }
     return false
   }
 
-  #tableOf(buffer: Buffer, id: string, { database, name, mysqlType, pkNames }: Parts): Known {
+  #tableOf(buffer: Buffer, id: string, { database, table: name, mysqlType, pkNames }: CanalParts): Known {
     const known = this.#known.get(id)
     if (known !== undefined && isAt(known.mysqlType, buffer, mysqlType) && isAt(known.pkNames, buffer, pkNames))
       return known
@@ -132,58 +118,6 @@ export class CanalJson implements ChangeFormat {
     if (type === 'TRUNCATE') out.event(table, { kind: 'truncate' })
     if (type === 'ERASE') out.event(table, { kind: 'drop' })
   }
-
-  #partsOf({ buffer, from, to }: ChangeMessage): Parts {
-    const members = this.#members
-    const parts = {
-      type: '',
-      database: '',
-      name: '',
-      isDdl: false,
-      data: NONE,
-      old: NONE,
-      mysqlType: NONE,
-      pkNames: NONE,
-    }
-    members.open(buffer, from, to)
-    while (members.next()) {
-      if (members.isNull) continue
-      const range = { from: members.from, to: members.to }
-      switch (members.key) {
-        case 'type':
-          parts.type = members.text
-          break
-        case 'database':
-          parts.database = members.text
-          break
-        case 'table':
-          parts.name = members.text
-          break
-        case 'isDdl':
-          parts.isDdl = members.text === 'true'
-          break
-        case 'data':
-        case 'old':
-        case 'mysqlType':
-        case 'pkNames':
-          parts[members.key as 'data'] = range
-          break
-      }
-    }
-    if (parts.type === '') throw new BadMessage('it has no `type`')
-    return parts
-  }
-}
-
-interface Parts {
-  readonly type: string
-  readonly database: string
-  readonly name: string
-  readonly isDdl: boolean
-  readonly data: Range
-  readonly old: Range
-  readonly mysqlType: Range
-  readonly pkNames: Range
 }
 
 const QUOTE = 0x22

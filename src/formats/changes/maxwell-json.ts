@@ -2,15 +2,13 @@ import { tableId, type SourceTable, type TableColumn } from '../../core/changes.
 import type { Schema } from '../../core/schema.ts'
 import type { ChangeCollector } from './change-collector.ts'
 import type { ChangeFormat, ChangeMessage } from './change-format.ts'
-import { BadMessage, JsonMembers } from './json-members.ts'
+import { JsonMembers } from './json-members.ts'
+import { memberOf, MessageParts, type Range } from './message-parts.ts'
 import type { RowBuffer } from './row-buffer.ts'
 
-interface Range {
-  readonly from: number
-  readonly to: number
-}
+const PARTS = new MessageParts(['type', 'database', 'table'], ['data', 'old', 'primary_key_columns'])
+type MaxwellParts = ReturnType<typeof PARTS.read>
 
-const NONE: Range = { from: 0, to: 0 }
 const ROW_TYPES = new Set(['insert', 'update', 'delete', 'bootstrap-insert'])
 
 /**
@@ -21,7 +19,6 @@ const ROW_TYPES = new Set(['insert', 'update', 'delete', 'bootstrap-insert'])
 export class MaxwellJson implements ChangeFormat {
   readonly #declared: Schema | undefined
   readonly #known = new Map<string, SourceTable>()
-  readonly #members = new JsonMembers()
   readonly #row = new JsonMembers()
   readonly #old = new JsonMembers()
 
@@ -32,8 +29,8 @@ export class MaxwellJson implements ChangeFormat {
   decode(message: ChangeMessage, out: ChangeCollector): void {
     if (message.isNull || message.from === message.to) return
     const { buffer } = message
-    const parts = this.#partsOf(message)
-    const { type, database, name } = parts
+    const parts = PARTS.read(buffer, message.from, message.to)
+    const { type, database, table: name } = parts
     const id = tableId(database, name)
     if (name === '' || !out.wants({ id, database, name })) return
     if (type === 'table-drop' || !ROW_TYPES.has(type)) return
@@ -54,23 +51,20 @@ export class MaxwellJson implements ChangeFormat {
     members.open(buffer, row.from, row.to)
     while (members.next()) {
       rows.name(buffer, members.keyFrom - 1, members.keyTo + 1)
-      const { from, to } = this.#memberOf(buffer, was, members.key) ?? members
+      const { from, to } = memberOf(this.#old, buffer, was, members.key) ?? members
       rows.raw(buffer, from, to)
     }
   }
 
-  #memberOf(buffer: Buffer, object: Range, key: string): Range | undefined {
-    const members = this.#old
-    members.open(buffer, object.from, object.to)
-    while (members.next()) if (members.key === key) return { from: members.from, to: members.to }
-    return undefined
+  #changesKey(buffer: Buffer, { old }: MaxwellParts, key: readonly string[]): boolean {
+    return key.some((name) => memberOf(this.#old, buffer, old, name) !== undefined)
   }
 
-  #changesKey(buffer: Buffer, { old }: Parts, key: readonly string[]): boolean {
-    return key.some((name) => this.#memberOf(buffer, old, name) !== undefined)
-  }
-
-  #tableOf(buffer: Buffer, id: string, { database, name, data, key }: Parts): SourceTable {
+  #tableOf(
+    buffer: Buffer,
+    id: string,
+    { database, table: name, data, primary_key_columns: key }: MaxwellParts,
+  ): SourceTable {
     const known = this.#known.get(id)
     const members = this.#row
     const columns = new Map(known?.columns.map((column) => [column.name, column]))
@@ -91,47 +85,6 @@ export class MaxwellJson implements ChangeFormat {
     this.#known.set(id, table)
     return table
   }
-
-  #partsOf({ buffer, from, to }: ChangeMessage): Parts {
-    const members = this.#members
-    const parts = { type: '', database: '', name: '', data: NONE, old: NONE, key: NONE }
-    members.open(buffer, from, to)
-    while (members.next()) {
-      if (members.isNull) continue
-      const range = { from: members.from, to: members.to }
-      switch (members.key) {
-        case 'type':
-          parts.type = members.text
-          break
-        case 'database':
-          parts.database = members.text
-          break
-        case 'table':
-          parts.name = members.text
-          break
-        case 'data':
-          parts.data = range
-          break
-        case 'old':
-          parts.old = range
-          break
-        case 'primary_key_columns':
-          parts.key = range
-          break
-      }
-    }
-    if (parts.type === '') throw new BadMessage('it has no `type`')
-    return parts
-  }
-}
-
-interface Parts {
-  readonly type: string
-  readonly database: string
-  readonly name: string
-  readonly data: Range
-  readonly old: Range
-  readonly key: Range
 }
 
 /** Types only grow: a table that is made for whole numbers has to take a fraction later. */

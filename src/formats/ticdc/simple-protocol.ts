@@ -1,15 +1,11 @@
 import { tableId, type SourceTable, type TableColumn } from '../../core/changes.ts'
 import type { ChangeMessage } from '../changes/change-format.ts'
 import { BadMessage, JsonMembers } from '../changes/json-members.ts'
+import { MessageParts, type Range } from '../changes/message-parts.ts'
 import { isNumeric, mysqlColumn } from '../changes/mysql-column.ts'
 import { RowBuffer } from '../changes/row-buffer.ts'
 import type { FeedRow } from './feed-buffer.ts'
 import type { FeedFormat, FeedSink } from './feed-format.ts'
-
-interface Range {
-  readonly from: number
-  readonly to: number
-}
 
 interface Known {
   readonly table: SourceTable
@@ -41,7 +37,11 @@ interface TableSchema {
 }
 
 const ROWS = new Set(['INSERT', 'UPDATE', 'DELETE'])
-const NONE: Range = { from: 0, to: 0 }
+const PARTS = new MessageParts(
+  ['type', 'commitTs', 'schemaVersion', 'database', 'table', 'handleKeyOnly', 'claimCheckLocation'],
+  ['data', 'old', 'tableSchema'],
+)
+type SimpleParts = ReturnType<typeof PARTS.read>
 
 /**
  * TiCDC's simple protocol in JSON: rows name the version of their table's schema, which other messages bring. Rows whose
@@ -49,35 +49,36 @@ const NONE: Range = { from: 0, to: 0 }
  */
 export class SimpleProtocol implements FeedFormat {
   readonly #known = new Map<string, Known>()
-  readonly #members = new JsonMembers()
   readonly #row = new JsonMembers()
   readonly #out = new RowBuffer(0)
 
   decode({ buffer, from, to }: ChangeMessage, out: FeedSink): void {
     if (from === to) return
-    const parts = this.#partsOf(buffer, from, to)
-    const { type, commitTs, database, name } = parts
+    const parts = PARTS.read(buffer, from, to)
+    const { type, database, table: name, schemaVersion: version } = parts
+    const commitTs = timeOf(parts)
     if (type === 'WATERMARK') return out.watermark(commitTs)
     const id = tableId(database, name)
     if (parts.tableSchema.to > 0) this.#learn(buffer, parts.tableSchema)
     if (name === '' || !out.wants({ id, database, name })) return
     if (!ROWS.has(type)) return this.#statement(parts, id, out)
-    if (parts.isPart)
+    if (parts.handleKeyOnly === 'true' || parts.claimCheckLocation !== '')
       throw new BadMessage('it is too large for its topic and was sent in part only: raise max-message-bytes')
-    const known = this.#known.get(`${id}@${parts.version}`)
+    const known = this.#known.get(`${id}@${version}`)
     if (known !== undefined) {
       for (const row of this.#rows(buffer, parts, known)) out.row(row)
       return
     }
     const copy = Buffer.from(buffer.subarray(from, to))
     out.hold(commitTs, () => {
-      const learnt = this.#known.get(`${id}@${parts.version}`)
-      return learnt === undefined ? undefined : this.#rows(copy, this.#partsOf(copy, 0, copy.length), learnt)
+      const learnt = this.#known.get(`${id}@${version}`)
+      return learnt === undefined ? undefined : this.#rows(copy, PARTS.read(copy, 0, copy.length), learnt)
     })
   }
 
-  #rows(buffer: Buffer, parts: Parts, known: Known): FeedRow[] {
-    const { type, commitTs, data, old } = parts
+  #rows(buffer: Buffer, parts: SimpleParts, known: Known): FeedRow[] {
+    const { type, data, old } = parts
+    const commitTs = timeOf(parts)
     const { table } = known
     const row = (range: Range, isDelete: boolean): FeedRow => {
       return { commitTs, table, isDelete, text: this.#text(buffer, range, known, isDelete) }
@@ -117,7 +118,9 @@ export class SimpleProtocol implements FeedFormat {
     return Buffer.from(out.buffer.subarray(0, out.length - 1))
   }
 
-  #statement({ type, commitTs, version }: Parts, id: string, out: FeedSink): void {
+  #statement(parts: SimpleParts, id: string, out: FeedSink): void {
+    const { type, schemaVersion: version } = parts
+    const commitTs = timeOf(parts)
     const kind = type === 'TRUNCATE' ? 'truncate' : type === 'ERASE' ? 'drop' : undefined
     const known =
       this.#known.get(`${id}@${version}`) ?? [...this.#known].findLast(([key]) => key.startsWith(`${id}@`))?.[1]
@@ -145,72 +148,11 @@ export class SimpleProtocol implements FeedFormat {
       ),
     })
   }
-
-  #partsOf(buffer: Buffer, from: number, to: number): Parts {
-    const members = this.#members
-    const parts = {
-      type: '',
-      commitTs: 0n,
-      version: '',
-      database: '',
-      name: '',
-      isPart: false,
-      data: NONE,
-      old: NONE,
-      tableSchema: NONE,
-    }
-    members.open(buffer, from, to)
-    while (members.next()) {
-      if (members.isNull) continue
-      const range = { from: members.from, to: members.to }
-      switch (members.key) {
-        case 'type':
-          parts.type = members.text
-          break
-        case 'commitTs':
-          parts.commitTs = BigInt(members.text)
-          break
-        case 'schemaVersion':
-          parts.version = members.text
-          break
-        case 'database':
-          parts.database = members.text
-          break
-        case 'table':
-          parts.name = members.text
-          break
-        case 'handleKeyOnly':
-          parts.isPart = members.text === 'true'
-          break
-        case 'claimCheckLocation':
-          parts.isPart = members.text !== ''
-          break
-        case 'data':
-          parts.data = range
-          break
-        case 'old':
-          parts.old = range
-          break
-        case 'tableSchema':
-          parts.tableSchema = range
-          break
-      }
-    }
-    if (parts.type === '') throw new BadMessage('it has no `type`')
-    return parts
-  }
 }
 
-interface Parts {
-  readonly type: string
-  readonly commitTs: bigint
-  readonly version: string
-  readonly database: string
-  readonly name: string
-  readonly isPart: boolean
-  readonly data: Range
-  readonly old: Range
-  readonly tableSchema: Range
+/** Without one it is of no time. */
+function timeOf({ commitTs }: SimpleParts): bigint {
+  return BigInt(commitTs)
 }
 
 function columnOf({ name, nullable, dataType }: TableSchema['columns'][number]): TableColumn {
