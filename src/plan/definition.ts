@@ -209,7 +209,7 @@ export const transformSchemas: { readonly [K in TransformKind]: ZodType<WithDead
     from: z.array(z.string()).min(2, 'a union has two inputs or more').describe('The streams that become one.'),
     union: unionOptions,
   }),
-  explode: z.strictObject({ from, explode: explodeOptions }),
+  explode: z.strictObject({ from, explode: explodeOptions, deadLetter }),
   join: z
     .strictObject({ from: z.string().describe('The left side.'), join: joinOptions })
     .transform(({ from: left, join }) => ({ from: [left, join.with], join })),

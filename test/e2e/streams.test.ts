@@ -9,6 +9,8 @@ import { endedWell } from './kit/kills.ts'
 import { assertBalanced, PipelineHome } from './kit/pipeline-home.ts'
 
 const ROWS = 3000
+/** A row of the second file whose list is none. */
+const BAD = 1501
 const KILLS = process.env['MILLRACE_FULL'] === '1' ? 30 : 2
 /** Steps that this job comes by: nothing leaves over a network, and nobody stops it. */
 const DEATHS = CELLS.filter(
@@ -16,18 +18,20 @@ const DEATHS = CELLS.filter(
     position !== 'sent' && /^(chk|sink|store|commit$|confirm)\b/.test(name) && name !== 'commit.nth',
 )
 
-test('a union of two files, its lists taken apart: every element is there once after a kill', async () => {
+test('a union of two files, its lists taken apart: every element is there once after a kill, and what is no list is put aside', async () => {
   await using home = await PipelineHome.create()
   write(home, 'old', ROWS, (id) => ({ id, tags: [`a${id}`, `b${id}`] }))
-  write(home, 'new', ROWS, (id) => ({ extra: 1, tags: id % 3 === 0 ? [] : [`c${id}`], id: ROWS + id }))
+  write(home, 'new', ROWS, (id) => ({ extra: 1, tags: newTags(id), id: ROWS + id }))
   home.write({
     sources:
       'old: {connector: file, path: ./old, format: json, schema: {id: bigint, tags: json}}, ' +
       'new: {connector: file, path: ./new, format: json, schema: {extra: bigint, tags: json, id: bigint}}',
     transforms:
       "every: {from: [old, new], union: {missing: 'null'}}, " +
-      'tags: {from: every, explode: {column: tags, as: varchar, position: n}}',
-    sinks: 'out: {from: tags, connector: files, path: ./out, format: ndjson}',
+      'tags: {from: every, explode: {column: tags, as: varchar, position: n}, deadLetter: {to: bad}}',
+    sinks:
+      'out: {from: tags, connector: files, path: ./out, format: ndjson}, ' +
+      'bad: {connector: files, path: ./bad, format: ndjson}',
   })
   {
     await using killed = home.start('commit:before@1=kill')
@@ -39,12 +43,21 @@ test('a union of two files, its lists taken apart: every element is there once a
   const expected = ids.flatMap((id) => [
     `${id} 0 a${id} none`,
     `${id} 1 b${id} none`,
-    ...(id % 3 === 0 ? [] : [`${ROWS + id} 0 c${id} 1`]),
+    ...(id % 3 === 0 || id === BAD ? [] : [`${ROWS + id} 0 c${id} 1`]),
   ])
   const found = linesOf(home, 'out').map(({ id, n, tags, extra }) => `${id} ${n} ${tags} ${extra ?? 'none'}`)
   assert.deepEqual(found.sort(), expected.sort())
+  assert.deepEqual(
+    linesOf(home, 'bad').map(({ source, step }) => `${source} ${step}`),
+    ['new tags'],
+  )
   assertBalanced(await home.entries())
 })
+
+function newTags(id: number): unknown {
+  if (id === BAD) return 'no list'
+  return id % 3 === 0 ? [] : [`c${id}`]
+}
 
 /** Orders come a little out of order, payments up to half an hour behind them, and some of both very late. */
 const ORDER_AT = (id: number): number => id * 2 - ((id * 7919) % 45) - (id % 250 === 249 ? 9000 : 0)
