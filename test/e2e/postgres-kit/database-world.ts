@@ -121,7 +121,9 @@ function changes(chance: Chance): string {
   return (
     `BEGIN; INSERT INTO shop.users (id, name) VALUES (${id}, 'again') ON CONFLICT (id) DO UPDATE SET balance = users.balance + 1.5;` +
     `INSERT INTO shop.orders VALUES (${id}, ${chance.below(5)}, 'item "${chance.below(1000)}"') ON CONFLICT DO NOTHING;` +
-    `UPDATE shop.orders SET line = line + 10 WHERE id = ${1 + chance.below(600)} AND line < 10;` +
+    // A line that was moved there before stays.
+    `UPDATE shop.orders o SET line = line + 10 WHERE id = ${1 + chance.below(600)} AND line < 10 AND ` +
+    'NOT EXISTS (SELECT FROM shop.orders t WHERE t.id = o.id AND t.line = o.line + 10);' +
     `DELETE FROM shop.users WHERE id = ${1 + chance.below(600)}; COMMIT`
   )
 }
