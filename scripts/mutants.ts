@@ -10,7 +10,7 @@ import { MUTANTS, type Mutant } from '../test/simulation/mutants.ts'
 import { FOR_SPEED } from './simulation/players.ts'
 import { repository } from './testing/stage.ts'
 
-/** Schedules that a mutant may live through before it counts as alive. */
+/** Random schedules that a mutant may live through, after the corpus, before it counts as alive. */
 const SEEDS = 1000
 const LIMIT_MS = 300_000
 
@@ -28,8 +28,8 @@ async function hunt({ name, noticedBy }: Mutant): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: LIMIT_MS, env })
     if (noticedBy !== undefined) return undefined
-    const { seed, violation } = JSON.parse(stdout) as { seed: number; violation: string }
-    return `seed ${seed}: ${violation}`
+    const { where, violation } = JSON.parse(stdout) as { where: string; violation: string }
+    return `${where}: ${violation}`
   } catch (error) {
     const failed = error as { stdout: string }
     if (noticedBy !== undefined && /^✖ /m.test(failed.stdout)) return noticedBy

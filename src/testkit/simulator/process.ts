@@ -1,20 +1,24 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { FailpointPosition } from '../../core/failpoints.ts'
 import type { World } from './world.ts'
 
-const current = new AsyncLocalStorage<SimulatedProcess>()
+/** Whose event it is. All that follows from an event happens before the next one, so one variable tells. */
+let current: SimulatedProcess | undefined
 
 /** The process whose code runs at this moment. */
 export function thisProcess(): SimulatedProcess {
-  const found = current.getStore()
-  if (found === undefined) throw new Error('no simulated process runs here')
-  return found
+  if (current === undefined) throw new Error('no simulated process runs here')
+  return current
 }
 
 export function anyProcess(): SimulatedProcess | undefined {
-  return current.getStore()
+  return current
+}
+
+/** The next event is nobody's until a process takes it. */
+export function leaveProcess(): void {
+  current = undefined
 }
 
 /** How long a client waits for a reply that does not come. */
@@ -55,10 +59,6 @@ export class SimulatedProcess {
     return this.#state === 'stopped'
   }
 
-  run<T>(act: () => T): T {
-    return current.run(this, act)
-  }
-
   /** SIGKILL, or the end of the process. */
   die(): void {
     this.#state = 'dead'
@@ -79,6 +79,7 @@ export class SimulatedProcess {
     for (const act of waiting) this.after(0, act)
   }
 
+  /** An event of this process: while it is stopped, it waits. */
   after(ms: number, act: () => void): () => void {
     return this.world.time.after(ms, () => this.#whenAwake(act))
   }
@@ -121,7 +122,10 @@ export class SimulatedProcess {
   #whenAwake(act: () => void): void {
     if (this.#state === 'dead') return
     if (this.#state === 'stopped') this.#waiting.push(act)
-    else current.run(this, act)
+    else {
+      current = this
+      act()
+    }
   }
 
   #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -10,9 +10,15 @@ interface Event {
  * schedule depends on nothing but the order of the queue.
  */
 export class VirtualTime {
+  readonly #before: () => void
   #now = 0
   #events: Event[] = []
   #orders = 0
+
+  /** `before` is called when an event is about to run. */
+  constructor(before: () => void) {
+    this.#before = before
+  }
 
   /** Milliseconds since the schedule began. */
   get now(): number {
@@ -40,6 +46,7 @@ export class VirtualTime {
       if (event.at > untilMs) return 'late'
       if (event.isCancelled) continue
       this.#now = event.at
+      this.#before()
       event.act()
     }
   }

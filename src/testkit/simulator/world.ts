@@ -14,7 +14,7 @@ import type { ModelServer, ServerOfFamily } from './model-server.ts'
 import { Network } from './network.ts'
 import { bucketLog, isLogKey, ObjectStore } from './object-store.ts'
 import { decideByLooking } from './operator.ts'
-import { SimulatedProcess } from './process.ts'
+import { leaveProcess, SimulatedProcess } from './process.ts'
 import { SinkServers } from './sink-servers.ts'
 import { Random } from './random.ts'
 import { NumberedLog } from './source.ts'
@@ -55,7 +55,7 @@ const ASKS_OPERATOR: ReadonlySet<number> = new Set([67, 68])
 
 /** One pipeline, its servers and everything that happens to them. */
 export class World {
-  readonly time: VirtualTime = new VirtualTime()
+  readonly time: VirtualTime = new VirtualTime(leaveProcess)
   readonly random: Random
   readonly story: Story
   readonly network: Network
@@ -129,7 +129,7 @@ export class World {
   /** A job that follows its source ends by a stop, after everything is visible. */
   #askToStop(): void {
     if (this.#isOver) return
-    if (this.#isAllThere()) for (const job of this.#jobs.values()) job.stop()
+    if (this.#isAllThere()) for (const process of this.#jobs.keys()) this.#signalStop(process)
     this.time.after(500, () => this.#askToStop())
   }
 
@@ -148,7 +148,7 @@ export class World {
     const process = new SimulatedProcess(this, `p${++this.#names}`)
     this.#processes.push(process)
     this.story.tell(process.name, 'starts')
-    process.run(() => void this.#run(process))
+    process.after(0, () => void this.#run(process))
   }
 
   async #run(process: SimulatedProcess): Promise<void> {
@@ -283,7 +283,8 @@ export class World {
       case 'start twin':
         return this.#start()
       case 'lane dies':
-        return process?.run(() => this.#lanes.get(process)?.())
+        process?.after(0, () => this.#lanes.get(process)?.())
+        return
       case 'lose requests':
         return this.network.loseRequests(strike.calls)
       case 'lose replies':
@@ -312,8 +313,19 @@ export class World {
         this.time.after(strike.ms, () => (this.isDiskFull = false))
         return
       case 'stop signal':
-        if (process !== undefined) this.#jobs.get(process)?.stop()
+        if (process !== undefined) this.#signalStop(process)
     }
+  }
+
+  /** SIGTERM. What its handler throws ends the process. */
+  #signalStop(process: SimulatedProcess): void {
+    process.after(0, () => {
+      try {
+        this.#jobs.get(process)?.stop()
+      } catch {
+        this.#kill(process)
+      }
+    })
   }
 
   #expire(server: ModelServer): void {
