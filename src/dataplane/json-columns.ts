@@ -2,7 +2,7 @@ import { assert } from '../core/assert.ts'
 import { ColumnPage } from './column-page.ts'
 import type { JsonCells } from './json-cells.ts'
 import { JsonLinesScanner } from './json-lines.ts'
-import { JsonRows } from './json-rows.ts'
+import { JsonRows, type FaultyRow } from './json-rows.ts'
 import { BYTE_ARRAY, DECIMAL, INT64, TIMESTAMP_MICROS, UTF8, plainParquet, type PlainColumn } from './parquet-plain.ts'
 import { addDocuments, addMoments, addScaled, addTexts, type AddValues, type Source } from './plain-values.ts'
 import type { RowError } from './row-error.ts'
@@ -47,11 +47,21 @@ export class JsonColumns {
   ):
     | { readonly ok: true; readonly parts: readonly Uint8Array[] }
     | { readonly ok: false; readonly errors: readonly RowError[] } {
-    const pages = this.#rows?.decode(buffer, length, rows)
-    if (pages !== undefined) return { ok: true, parts: plainParquet(this.#columns, pages) }
+    const short = this.#rows?.decode(buffer, length, rows)
+    if (short !== undefined && 'pages' in short) return { ok: true, parts: plainParquet(this.#columns, short.pages) }
+    if (short !== undefined) return { ok: false, errors: this.#errorsOf(buffer, short.faults) }
     const errors = this.#decode(buffer, length, rows)
     if (errors !== undefined) return { ok: false, errors }
     return { ok: true, parts: plainParquet(this.#columns, this.#pages) }
+  }
+
+  /** What is wrong with rows that the short way found. */
+  #errorsOf(buffer: Buffer, faults: readonly FaultyRow[]): RowError[] {
+    return faults.map((fault) => {
+      const [error] = this.#decode(buffer.subarray(fault.byteStart, fault.byteEnd + 1), rowLength(fault), 1) ?? []
+      assert(error !== undefined, 'both ways agree on rows that are at fault')
+      return { ...error, ...fault }
+    })
   }
 
   /** Fills the pages, unless a row is at fault. */
@@ -69,6 +79,11 @@ export class JsonColumns {
       add(page, source, cells, index)
     }
   }
+}
+
+/** With its line feed. */
+function rowLength({ byteStart, byteEnd }: FaultyRow): number {
+  return byteEnd + 1 - byteStart
 }
 
 /** A file without rows, over which a query is planned. */

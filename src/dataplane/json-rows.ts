@@ -12,6 +12,8 @@ import { webAssembly, type WasmNumber } from '../core/web-assembly.ts'
 const STEP_BYTES = 28
 const TEMPLATES_MAX = 8
 const TEMPLATE_BYTES = 32 * 1024
+/** So many rows of a piece may be at fault before it goes the long way as a whole. */
+const FAULTS_MAX = 1000
 /** After a piece with too many rows of other forms, so many go the long way at once. */
 const REST_PIECES = 16
 
@@ -24,6 +26,13 @@ interface PlacedTemplate {
   readonly steps: number
   readonly absent: number
   readonly absentCount: number
+}
+
+/** A row that is at fault, and where it stands in its piece. */
+export interface FaultyRow {
+  readonly row: number
+  readonly byteStart: number
+  readonly byteEnd: number
 }
 
 /** Decodes one good row the long way: the pages of its values, or nothing when the row is at fault. */
@@ -44,6 +53,7 @@ export class JsonRows {
   readonly #exports: Exports
   #templates: PlacedTemplate[] = []
   #learnt = 0
+  #faults: FaultyRow[] = []
   #resting = 0
 
   private constructor(columns: readonly Column[], takings: readonly Taking[], decodeRow: DecodeRow) {
@@ -71,10 +81,14 @@ export class JsonRows {
   }
 
   /**
-   * The pages of the columns; they share memory that the next call uses again. Undefined when the piece has to go the
-   * long way as a whole: a row is at fault, or too many rows have forms of their own.
+   * The pages of the columns; they share memory that the next call uses again. Where rows are at fault: which. Undefined
+   * when the piece has to go the long way as a whole: too many rows are at fault, or have forms of their own.
    */
-  decode(buffer: Buffer, length: number, rows: number): readonly PlainPage[] | undefined {
+  decode(
+    buffer: Buffer,
+    length: number,
+    rows: number,
+  ): { readonly pages: readonly PlainPage[] } | { readonly faults: readonly FaultyRow[] } | undefined {
     if (this.#resting > 0) {
       this.#resting--
       return undefined
@@ -87,9 +101,12 @@ export class JsonRows {
     bytes.fill(0x0a, input + length, input + length + SLACK)
     this.#memory.begin()
     this.#exports.rows.value = 0
-    if (!this.#takeAll(length, rows) || this.#rows() !== rows) return undefined
-    const pages = this.#columns.map((_, column) => this.#memory.pageOf(column, rows))
-    return pages.every((page) => page !== undefined) ? pages : undefined
+    this.#faults = []
+    if (!this.#takeAll(length, rows) || this.#rows() + this.#faults.length !== rows) return undefined
+    const pages = this.#columns.map((_, column) => this.#memory.pageOf(column, this.#rows()))
+    // Some values are looked at only here.
+    if (!pages.every((page) => page !== undefined)) return undefined
+    return this.#faults.length > 0 ? { faults: this.#faults } : { pages }
   }
 
   #rows(): number {
@@ -110,7 +127,8 @@ export class JsonRows {
         this.#resting = REST_PIECES
         return false
       }
-      at = this.#takeOther(at, end)
+      const after = this.#takeOther(at, end)
+      at = after === 0 ? this.#passFault(at, end) : after
       if (at === 0) return false
     }
     return true
@@ -137,6 +155,16 @@ export class JsonRows {
     this.#exports.rows.value = row + 1
     const template = templateOf(bytes, start, this.#byName)
     if (template !== undefined) this.#learn(template)
+    return next
+  }
+
+  /** Notes a row that is at fault. Returns where the next one begins, or 0. */
+  #passFault(start: number, end: number): number {
+    const next = this.#memory.bytes.indexOf(0x0a, start) + 1
+    if (next > end || this.#faults.length >= FAULTS_MAX) return 0
+    const { input } = this.#memory
+    const row = this.#rows() + this.#faults.length
+    this.#faults.push({ row, byteStart: start - input, byteEnd: next - 1 - input })
     return next
   }
 

@@ -2,6 +2,9 @@ import type { Batch } from '../core/batch.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
 
+/** So many places are named in an error. */
+const RECORDS_MAX = 100
+
 /** Why one record of a batch cannot be carried. `column` is empty when the whole record is at fault. */
 export interface RecordFault {
   /** Number of the record in its batch, from 0. */
@@ -50,7 +53,9 @@ export function poisonError(step: string, batch: Batch, faults: readonly RecordF
       ...at,
       column: first?.column ?? '',
       reason: first?.reason ?? '',
-      records: faults.map(({ row, column, reason }) => ({ ...placeOf(batch, row), column, reason })),
+      records: faults
+        .slice(0, RECORDS_MAX)
+        .map(({ row, column, reason }) => ({ ...placeOf(batch, row), column, reason })),
     },
   })
 }
@@ -111,10 +116,15 @@ function offsetOf({ from, next, body, rows }: Batch, row: number): bigint | unde
   return added === 0n || added === 1n ? start + BigInt(recordStart(body, row)) : undefined
 }
 
+const lastStart = new WeakMap<object, { readonly at: number; readonly start: number }>()
+
 function recordStart(body: Batch['body'] & { kind: 'bytes' }, row: number): number {
   if (body.ends !== undefined) return row === 0 ? 0 : (body.ends[row - 1] ?? 0) + 1
-  let start = 0
-  for (let passed = 0; passed < row; passed++) start = body.buffer.indexOf(body.separator, start) + 1
+  // Places are asked for in the order of the records: each search goes on where the last one ended.
+  let { at, start } = lastStart.get(body) ?? { at: 0, start: 0 }
+  if (at > row) [at, start] = [0, 0]
+  for (; at < row; at++) start = body.buffer.indexOf(body.separator, start) + 1
+  lastStart.set(body, { at, start })
   return start
 }
 
