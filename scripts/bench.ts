@@ -17,6 +17,7 @@ import { watchMemory } from './bench/cases/memory.ts'
 import { mysqlToStore } from './bench/cases/mysql-changes.ts'
 import { passThrough, queryToHudi, queryToStore } from './bench/cases/pipelines.ts'
 import { changesToStore } from './bench/cases/postgres-changes.ts'
+import { putPoisonAside } from './bench/cases/poison.ts'
 import { readTopics, sendPrepared } from './bench/cases/raw-limits.ts'
 import { restoreMuch } from './bench/cases/restore.ts'
 import { skewedPartitions } from './bench/cases/skew.ts'
@@ -48,6 +49,7 @@ const CASES: ReadonlyMap<number, readonly [title: string, run: Case]> = new Map(
   [16, ['tables slice by slice → StarRocks', slicesToStore]],
   [17, ['a Postgres table and its changes → StarRocks', changesToStore]],
   [18, ['a MySQL table and its changes → StarRocks', mysqlToStore]],
+  [19, ['bad records put aside', putPoisonAside]],
 ])
 
 const { values } = parseArgs({

@@ -21,6 +21,8 @@ export interface Pipeline {
   readonly parallelism?: number
   readonly delivery?: 'exactly-once' | 'at-least-once'
   readonly interval?: string
+  /** Bad records go into files of their own. */
+  readonly hasDeadLetters?: boolean
   /** Asks the store how many rows it has in the end. */
   readonly count?: () => Promise<number>
 }
@@ -41,13 +43,23 @@ const QUERY = 'SELECT id, ts, user_id, upper(event) AS event, page, amount, note
 export function writePipeline(directory: string, pipeline: Pipeline): string {
   const file = path.join(directory, 'bench.json')
   const { source, sink, hasQuery = false, parallelism = 1, delivery = 'exactly-once', interval = '10s' } = pipeline
+  const letters = pipeline.hasDeadLetters === true
   const value = {
     name: 'bench',
     delivery,
     parallelism,
-    sources: { rows: { ...source, ...(pipeline.hasOwnSchema === true ? {} : { schema: COLUMNS }) } },
+    sources: {
+      rows: {
+        ...source,
+        ...(pipeline.hasOwnSchema === true ? {} : { schema: COLUMNS }),
+        ...(letters ? { deadLetter: { to: 'bad' } } : {}),
+      },
+    },
     ...(hasQuery ? { transforms: { kept: { from: 'rows', sql: QUERY } } } : {}),
-    sinks: { out: { from: hasQuery ? 'kept' : 'rows', ...sink } },
+    sinks: {
+      out: { from: hasQuery ? 'kept' : 'rows', ...sink },
+      ...(letters ? { bad: { connector: 'files', path: './bad', format: 'json' } } : {}),
+    },
     // The default would need a Doris server whose limits were raised.
     checkpoint: { interval, maxDowntime: '10m', storage: './state' },
   }
