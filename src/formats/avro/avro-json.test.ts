@@ -108,7 +108,7 @@ test('logical types, and those of Kafka Connect and Debezium, become our texts, 
     [
       { type: 'long', logicalType: 'timestamp-millis' },
       1_700_000_000_123,
-      '"2023-11-14 22:13:20.123000"',
+      '"2023-11-14 22:13:20.123000+00"',
       'timestamp with time zone',
     ],
     [{ type: 'long', logicalType: 'local-timestamp-micros' }, -1, '"1969-12-31 23:59:59.999999"', 'timestamp'],

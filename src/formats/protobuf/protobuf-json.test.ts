@@ -68,7 +68,7 @@ test('a message becomes a row in the order of its declaration, with exact number
   assert.equal(
     read(bytes),
     '{"id":-9007199254740993,"delta":-5,"big":18446744073709551615,"ratio":0.1,"name":"ü\\"x","data":"AP8=","paid":true,' +
-      '"color":"RED","counts":[1,-2],"stock":{"a":9223372036854775807},"at":"2023-11-14 22:13:20.123456","line":{"sku":"s"},' +
+      '"color":"RED","counts":[1,-2],"stock":{"a":9223372036854775807},"at":"2023-11-14 22:13:20.123456+00","line":{"sku":"s"},' +
       '"lines":[{"sku":"1"},{"sku":""}],"card":null,"cash":7}',
   )
 })

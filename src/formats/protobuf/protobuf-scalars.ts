@@ -102,9 +102,9 @@ export function timestampJson(cursor: ProtobufCursor): string {
   }
   if (nanos < 0 || nanos > 999_999_999) throw new BadMessage('a Protobuf Timestamp has nanoseconds out of range')
   const whole = timestampText(seconds * 1_000_000n)
-  if (nanos === 0) return `"${whole}"`
+  if (nanos === 0) return `"${whole}+00"`
   const digits = String(nanos).padStart(9, '0')
-  return `"${whole}.${digits.endsWith('000') ? digits.slice(0, 6) : digits}"`
+  return `"${whole}.${digits.endsWith('000') ? digits.slice(0, 6) : digits}+00"`
 }
 
 export const TIMESTAMP = '.google.protobuf.Timestamp'
