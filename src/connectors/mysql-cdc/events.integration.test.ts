@@ -1,5 +1,6 @@
 /** What else happens in a log: changes of tables, compressed and large transactions, and what has to halt. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { startDatabase, useDatabase, type DatabaseName } from '../../../scripts/services/databases.ts'
 import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
@@ -278,6 +279,26 @@ test('mysql: transactions with a tag in their GTID are followed, and gone on wit
   const [assignment] = follower.assignments
   assert.match(JSON.stringify(assignment?.at), /millrace_test/)
   assert.ok(row(world, follower, 't', '2') !== undefined)
+})
+
+test('mysql: a transaction that comes later with a lower number is not taken for read', async () => {
+  await using service = await useDatabase('mysql')
+  await using world = await MysqlWorld.create(service.url)
+  await world.sql('CREATE TABLE t (id int PRIMARY KEY)')
+  await using follower = await following(world)
+  const origin = randomUUID()
+  for (const number of [5, 3, 9, 4]) {
+    await world.sql(
+      `SET gtid_next = '${origin}:${number}'`,
+      `INSERT INTO t VALUES (${number})`,
+      "SET gtid_next = 'AUTOMATIC'",
+    )
+    await catchUp(world, follower)
+    follower.publish()
+    await follower.crash()
+    assert.ok(row(world, follower, 't', String(number)) !== undefined, `${number} is there`)
+  }
+  assert.match(JSON.stringify(follower.assignments[0]?.at), new RegExp(`${origin}:3-5:9`))
 })
 
 test('two readers with one server id: who is ended three times says so', async () => {
