@@ -16,6 +16,10 @@ export function anyProcess(): SimulatedProcess | undefined {
   return current
 }
 
+function enter(process: SimulatedProcess): void {
+  current = process
+}
+
 /** The next event is nobody's until a process takes it. */
 export function leaveProcess(): void {
   current = undefined
@@ -123,7 +127,7 @@ export class SimulatedProcess {
     if (this.#state === 'dead') return
     if (this.#state === 'stopped') this.#waiting.push(act)
     else {
-      current = this
+      enter(this)
       act()
     }
   }
