@@ -29,7 +29,7 @@ test('letters are counted by reason, driven in again with repaired bytes, once, 
   const at = (name: string): string => path.join(home.path, name)
   const file = at('p.yaml')
   await mkdir(at('in'))
-  await writeFile(at('in/rows.ndjson'), '{"id":1}\n{"id":"x"}\n{"id":3\n{"id":4}\n')
+  await writeFile(at('in/rows.ndjson'), '{"id":1}\n{"id":"x"}\n{"id":3\n{"id":4}\nno object\n')
   await writeFile(
     file,
     `name: p
@@ -54,9 +54,12 @@ sinks:
 
   assert.ok((await millrace('run', file)).ok)
   assert.deepEqual(await rows(), ['{"id":1}', '{"id":4}'])
-  assert.deepEqual(await reasons(), ['1 broken JSON', '1 not an integer'])
+  const notAnObject = '1 not a JSON object on a line of its own'
+  assert.deepEqual(await reasons(), ['1 broken JSON', notAnObject, '1 not an integer'])
   const shown = (await millrace('dlq', 'show', file, '2')).result['letters'] as { raw: string; attempt: number }[]
   assert.deepEqual([shown[0]?.raw, shown[0]?.attempt], ['{"id":3', 1])
+
+  assert.equal((await millrace('dlq', 'drop', file, '3', '--yes')).result['dropped'], 1)
 
   // One is repaired; the other one fails again.
   await writeFile(at('repaired.ndjson'), '{"id":2}\n{"id":3\n')
@@ -64,7 +67,7 @@ sinks:
   assert.equal(retried.result['retried'], 2, JSON.stringify(retried))
   assert.deepEqual(await rows(), ['{"id":1}', '{"id":2}', '{"id":4}'])
   assert.deepEqual(await reasons(), ['1 broken JSON'])
-  assert.deepEqual(await reasons('--all'), ['1 not an integer', '2 broken JSON'])
+  assert.deepEqual(await reasons('--all'), [notAnObject, '1 not an integer', '2 broken JSON'])
 
   // The same letters once more: the job that drove them in has ended.
   await millrace('dlq', 'retry', file, '--all', '--max-attempts', '2', '--with', at('repaired.ndjson'), '1', '2')

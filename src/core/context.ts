@@ -91,6 +91,8 @@ export interface LaneContext extends ConnectorContext {
   readonly tables?: boolean
   /** Columns whose values somebody reads; absent: all. A reader of tables may give NULL for the others. */
   readonly reads?: readonly string[] | undefined
+  /** Each record will be decoded, and bad ones are put aside there: a reader hands on what it can cut out as a record. */
+  readonly takesBroken?: boolean
   readonly openStaging?: OpenStaging
   database(): Promise<LaneDatabaseHandle>
 }

@@ -61,7 +61,7 @@ export class LaneServices {
     format: BodyFormat,
     schema: Schema | undefined,
     metadata: readonly string[],
-    more: Pick<LaneContext, 'reads' | 'tables'> = {},
+    more: Pick<LaneContext, 'reads' | 'tables' | 'takesBroken'> = {},
   ): LaneContext {
     const { plan, lane, lanes } = this.#data
     return {

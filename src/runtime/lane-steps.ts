@@ -49,7 +49,8 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
         const { id, gives, schema, metadata, reads, tables = false } = step
-        const reader = source.reader(services.context(id, gives, schema, metadata, { reads, tables }))
+        const takesBroken = plan.deadLetters?.[id] !== undefined
+        const reader = source.reader(services.context(id, gives, schema, metadata, { reads, tables, takesBroken }))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader),
           edges: step.outputs,

@@ -18,6 +18,8 @@ export interface CutRequest {
   readonly isEnd: boolean
   readonly rowsMax: number
   readonly separator: number
+  /** Lines that are no objects are records, too: somebody puts them aside. */
+  readonly takesBroken?: boolean
   /** Collects the first byte of each record, relative to the buffer. */
   readonly starts?: number[]
   /** Collects the end of each record after cutting. */
@@ -43,7 +45,7 @@ export interface CutPlace {
  * separator and a carriage return before it a space, so that nothing has to be moved.
  */
 export function cutJsonLines(request: CutRequest, place: CutPlace): Cut {
-  const { buffer, filled, isEnd, rowsMax, separator, starts, ends } = request
+  const { buffer, filled, isEnd, rowsMax, separator, takesBroken = false, starts, ends } = request
   // Without the stale bytes of a recycled buffer, so that the search ends where the data ends.
   const data = buffer.subarray(0, filled)
   let read = 0
@@ -56,7 +58,7 @@ export function cutJsonLines(request: CutRequest, place: CutPlace): Cut {
       end = filled
     }
     const next = Math.min(end + 1, filled)
-    if (data[read] !== OPEN_BRACE && !beginsObject(data, read, end, place)) {
+    if (data[read] !== OPEN_BRACE && !beginsObject(data, read, end, takesBroken ? undefined : place)) {
       read = next
       continue
     }
@@ -115,12 +117,13 @@ export function poison(place: CutPlace, at: number, why: string): MillraceError 
   })
 }
 
-/** Tells a blank line from one with an object behind white space; anything else is poison. */
-function beginsObject(data: Buffer, start: number, end: number, place: CutPlace): boolean {
+/** Tells a blank line from one with an object behind white space; anything else is poison, or a record without `place`. */
+function beginsObject(data: Buffer, start: number, end: number, place: CutPlace | undefined): boolean {
   for (let at = start; at < end; at++) {
     const byte = data[at]
     if (byte === OPEN_BRACE) return true
     if (byte !== SPACE && byte !== TAB && byte !== CARRIAGE_RETURN) {
+      if (place === undefined) return true
       throw poison(place, start, 'the line is not a JSON object; each line has to be one')
     }
   }

@@ -25,6 +25,8 @@ export interface CursorSettings {
   readonly format: Exclude<FileFormat, { kind: 'parquet' }>
   readonly separator: number
   readonly follow: boolean
+  /** Lines that are no objects are put aside by who decodes them. */
+  readonly takesBroken?: boolean
   /** Metadata columns to fill. */
   readonly metadata: { readonly file: boolean; readonly offset: boolean }
   /** Names of the columns, to check CSV headers against. */
@@ -148,12 +150,12 @@ export class FileCursor implements SplitCursor {
   #cut(buffer: Buffer, filled: number, isEnd: boolean): Cut & { starts?: number[]; ends?: number[] } {
     // Before its header a CSV file has no records.
     if (!this.#isHeaderDone) return { length: 0, rows: 0, consumed: 0 }
-    const { format, separator, metadata } = this.#settings
+    const { format, separator, metadata, takesBroken = false } = this.#settings
     const starts: number[] | undefined = metadata.offset || this.#isTraced ? [] : undefined
     const mayHoldSeparator = format.kind === 'csv' || (format.kind === 'raw' && separator !== 0x0a)
     const ends: number[] | undefined = mayHoldSeparator || this.#isTraced ? [] : undefined
     const collected = { ...(starts && { starts }), ...(ends && { ends }) }
-    const request: CutRequest = { buffer, filled, isEnd, rowsMax: BATCH_ROWS, separator, ...collected }
+    const request: CutRequest = { buffer, filled, isEnd, rowsMax: BATCH_ROWS, separator, takesBroken, ...collected }
     const place = { path: this.spec.path, offset: this.#at.offset }
     switch (format.kind) {
       case 'json':

@@ -72,7 +72,9 @@ export class FileSource implements Source {
       case 'json':
       case 'raw': {
         assert(context.format.kind === 'bytes', 'lines are read as bytes')
-        const settings = { ...textSettings(context, place, follow), format, separator: context.format.separator }
+        const { takesBroken = false } = context
+        const { separator } = context.format
+        const settings = { ...textSettings(context, place, follow), format, separator, takesBroken }
         return new FileReader({ open: (split) => new FileCursor(split, settings), follow, clock })
       }
     }
