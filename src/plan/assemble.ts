@@ -1,29 +1,16 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { BodyFormat } from '../core/batch.ts'
 import type { SinkDescription, SourceDescription } from '../core/connector.ts'
 import { assert } from '../core/assert.ts'
-import type { Schema } from '../core/schema.ts'
 import { encodable, formatBody, isSameBody, type BodyChoice } from './bodies.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
 import { columnsRead } from './columns-read.ts'
-import { offeredMetadata, relationOf, type Flow } from './flow.ts'
+import type { Flow } from './flow.ts'
 import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-steps.ts'
 import { sourcesOf, type Graph } from './graph.ts'
-import type { CheckedSelect } from './queries.ts'
 import { inFlowOrder } from './flow-order.ts'
 import { joinSteps, keyedSteps, type KeyedSteps } from './keyed-steps.ts'
-import type {
-  Edge,
-  ExplodeStep,
-  LettersStep,
-  LookupStep,
-  ModuleStep,
-  QueryStep,
-  SinkStep,
-  SourceStep,
-  Step,
-} from './plan.ts'
-import { unionPart } from './union.ts'
+import type { Edge, ExplodeStep, LettersStep, LookupStep, ModuleStep, SinkStep, SourceStep, Step } from './plan.ts'
+import { LINES, QueryDrafts, ROWS } from './query-drafts.ts'
 
 /** Why an edge carries the body that it carries, for `explain`. */
 export interface EdgeNote {
@@ -47,25 +34,6 @@ export interface AssemblyInput {
   readonly lanes: number
 }
 
-/** A query step while it is being put together. */
-interface QueryDraft {
-  readonly from: readonly string[]
-  readonly input: QueryStep['input']
-  readonly relation: string
-  readonly metadata: Schema
-  readonly selects: CheckedSelect[]
-  readonly transforms: string[]
-  /** The first of its transforms. */
-  first?: DraftTransform
-  readonly outputs: {
-    readonly select: string
-    readonly format: BodyFormat
-    readonly schema: Schema
-    readonly edges: Edge[]
-  }[]
-  id: string
-}
-
 /**
  * Makes steps of the resolved parts. Row-wise transforms that hang together become one query step, so that rows are
  * decoded once. Transforms that read different metadata columns of a source do not share a step: `*` contains a metadata
@@ -78,32 +46,27 @@ export function assemble(input: AssemblyInput): {
   return new Assembly(input).run()
 }
 
-const ROWS: BodyFormat = { kind: 'rows' }
-const LINES: BodyFormat = { kind: 'bytes', format: 'json', separator: 0x0a }
-
 function isQuery({ kind }: DraftTransform): boolean {
   return !['module', 'aggregate', 'deduplicate', 'lookup', 'explode', 'join'].includes(kind)
 }
 
 class Assembly {
   readonly #in: AssemblyInput
-  readonly #queries = new Map<string, QueryDraft>()
-  /** The query step that gives the rows of a port. */
-  readonly #owners = new Map<string, QueryDraft>()
+  readonly #queries: QueryDrafts
   readonly #direct = new Map<string, Edge[]>()
-  readonly #metadata = new Map<string, Set<string>>()
   readonly #notes: EdgeNote[] = []
   readonly #exchanged: Exchanged[] = []
   readonly #keyed: KeyedSteps[] = []
 
   constructor(input: AssemblyInput) {
     this.#in = input
+    this.#queries = new QueryDrafts(input)
   }
 
   run(): { steps: Step[]; notes: EdgeNote[] } {
     const { draft, graph } = this.#in
-    for (const transform of graph.transforms) if (isQuery(transform)) this.#addToQuery(transform)
-    for (const query of this.#queries.values()) query.id = query.transforms.join('+')
+    for (const transform of graph.transforms) if (isQuery(transform)) this.#queries.add(transform)
+    this.#queries.name()
     this.#connectQueries()
     for (const transform of graph.transforms) {
       if (transform.kind === 'module')
@@ -134,39 +97,16 @@ class Assembly {
       ...explode,
       outputs: this.#direct.get(explode.id) ?? [],
     }))
-    const between = [...this.#queryAndModuleSteps(), ...lookups, ...explodes, ...keyed.flat(), ...exchanges]
+    const between = [
+      ...this.#queries.steps(),
+      ...this.#moduleSteps(),
+      ...lookups,
+      ...explodes,
+      ...keyed.flat(),
+      ...exchanges,
+    ]
     const steps = [...this.#sourceSteps(), ...this.#letterSteps(), ...between, ...this.#sinkSteps()]
     return { steps: inFlowOrder(steps), notes: this.#notes }
-  }
-
-  #addToQuery(transform: DraftTransform): void {
-    const selects = this.#in.flow.selects.get(transform.id) ?? []
-    if (transform.kind === 'union') return this.#addUnion(transform, selects)
-    const [first = ''] = transform.from
-    const above = transform.from.length === 1 ? this.#owners.get(first) : undefined
-    const isShared = above !== undefined && isDeepStrictEqual(above.first?.deadLetter, transform.deadLetter)
-    const query = isShared ? above : this.#rootQuery(transform, selects)
-    query.first ??= transform
-    query.selects.push(...selects)
-    query.transforms.push(transform.id)
-    for (const select of selects) this.#owners.set(select.name, query)
-  }
-
-  /** Each input is brought into the columns of all where it is made or decoded; then they are one list. */
-  #addUnion(transform: DraftTransform, selects: readonly CheckedSelect[]): void {
-    const parts = transform.from.map((port) => unionPart(transform.id, port))
-    const own = (name: string): CheckedSelect[] => selects.filter((select) => select.name === name)
-    for (const [index, port] of transform.from.entries()) {
-      const name = parts[index] ?? ''
-      const query = this.#owners.get(port) ?? this.#rootQuery({ ...transform, from: [port] }, [])
-      query.selects.push(...own(name))
-      query.transforms.push(name)
-      this.#owners.set(name, query)
-    }
-    const query = this.#query(`list ${transform.id}`, parts, 'input', [])
-    query.selects.push(...own(transform.id))
-    query.transforms.push(transform.id)
-    this.#owners.set(transform.id, query)
   }
 
   /** An aggregate takes tables; what reads its results finds tables, too. */
@@ -190,68 +130,17 @@ class Assembly {
     this.#keyed.push(steps)
   }
 
-  /** The query step that decodes what this transform reads: shared with others that read the same port the same way. */
-  #rootQuery(transform: DraftTransform, selects: readonly CheckedSelect[]): QueryDraft {
-    const [first = ''] = transform.from
-    const used = new Set(selects.flatMap((select) => select.metadata))
-    const metadata = offeredMetadata(transform, this.#in.sources).filter((column) => used.has(column.name))
-    for (const port of transform.from) for (const column of metadata) this.#metadataOf(port).add(column.name)
-    const columns = metadata.map((column) => column.name).join()
-    const route = transform.deadLetter === undefined ? '' : JSON.stringify(transform.deadLetter)
-    const key = transform.from.length > 1 ? `list ${transform.id}` : `${first} ${columns}${route}`
-    return this.#query(key, transform.from, relationOf(transform), metadata)
-  }
-
-  #query(key: string, from: readonly string[], relation: string, metadata: Schema): QueryDraft {
-    let query = this.#queries.get(key)
-    if (query === undefined) {
-      query = {
-        from,
-        input: this.#queryInput(from),
-        relation,
-        metadata,
-        selects: [],
-        transforms: [],
-        outputs: [],
-        id: '',
-      }
-      this.#queries.set(key, query)
-    }
-    return query
-  }
-
-  /** Several inputs are decoded together where they agree, else each one becomes a table first. */
-  #queryInput(from: readonly string[]): QueryStep['input'] {
-    const [first = ''] = from
-    const schema = this.#schema(first)
-    const inputs = from.map((port) => {
-      const kind = this.#in.graph.ports.get(port)?.kind
-      if (kind === 'module') return { format: ROWS, encoding: 'json' as const }
-      if (kind === 'letters') return { format: LINES, encoding: 'json' as const }
-      const format = kind === 'source' ? this.#in.bodies.gives.get(port) : undefined
-      const encoding = this.#in.sources.get(port)?.format
-      return format === undefined || encoding === undefined ? undefined : { format, encoding }
-    })
-    const [one] = inputs
-    const isAgreed =
-      one !== undefined &&
-      inputs.every(
-        (other) => other !== undefined && isSameBody(one.format, other.format) && one.encoding === other.encoding,
-      )
-    return isAgreed ? { ...one, schema } : { format: { kind: 'table' }, encoding: 'json', schema }
-  }
-
   #connectQueries(): void {
-    for (const query of [...this.#queries.values()]) {
+    for (const query of this.#queries.all()) {
       for (const port of query.from) this.#connect(port, query.id, query.input.format)
     }
   }
 
   /** Leads the rows of a port to a step in this body; a conversion step comes between where the port cannot give it. */
   #connect(port: string, to: string, body: BodyFormat): void {
-    const owner = this.#owners.get(port)
+    const owner = this.#queries.ownerOf(port)
     if (owner !== undefined) {
-      this.#output(owner, port, body, to)
+      this.#queries.output(owner, port, body, to)
       this.#note(owner.id, port, to, body, 'encoded once by the query, as the reader wants it')
       return
     }
@@ -268,14 +157,9 @@ class Assembly {
   }
 
   #convert(port: string, to: string, body: BodyFormat, given: BodyFormat): void {
-    const key = `${port} `
-    const isNew = !this.#queries.has(key)
-    const query = this.#query(key, [port], port, [])
-    if (isNew) {
-      query.id = `${port}.convert`
-      this.#connect(port, query.id, query.input.format)
-    }
-    this.#output(query, query.relation, body, to)
+    const { query, isNew } = this.#queries.conversion(port)
+    if (isNew) this.#connect(port, query.id, query.input.format)
+    this.#queries.output(query, query.relation, body, to)
     const why = isSameBody(given, body)
       ? `each record of ${port} is decoded: bad ones become dead letters`
       : `converted: ${port} gives ${formatBody(given)}`
@@ -300,16 +184,10 @@ class Assembly {
   #exchange(sink: string, from: readonly string[]): Exchanged | undefined {
     const routing = routingOf(this.#in.sinks.get(sink), this.#in.lanes)
     if (routing === undefined) return undefined
-    const exchanged = exchangeSteps(sink, routing, this.#schema(from[0] ?? ''), this.#takes(sink))
+    const exchanged = exchangeSteps(sink, routing, this.#queries.schemaOf(from[0] ?? ''), this.#takes(sink))
     this.#exchanged.push(exchanged)
     this.#notes.push(...exchanged.notes)
     return exchanged
-  }
-
-  #output(query: QueryDraft, select: string, format: BodyFormat, to: string): void {
-    const found = query.outputs.find((output) => output.select === select && isSameBody(output.format, format))
-    if (found !== undefined) found.edges.push({ to })
-    else query.outputs.push({ select, format, schema: this.#schema(select, query), edges: [{ to }] })
   }
 
   #whyDirect(port: string, to: string, body: BodyFormat): string {
@@ -328,12 +206,6 @@ class Assembly {
     this.#notes.push({ from, rows, to, body: formatBody(body), why })
   }
 
-  #schema(port: string, query?: QueryDraft): Schema {
-    const schema = this.#in.flow.schemas.get(port) ?? query?.input.schema
-    assert(schema !== undefined, `the schema of ${port} is known where its values are needed`)
-    return schema
-  }
-
   get #hasEventTime(): boolean {
     const { aggregates, deduplicates, joins } = this.#in.flow
     if (joins.size > 0) return true
@@ -347,12 +219,6 @@ class Assembly {
     const body = this.#in.bodies.takes.get(sink)
     assert(body !== undefined, `a body was chosen for ${sink}`)
     return body
-  }
-
-  #metadataOf(port: string): Set<string> {
-    const found = this.#metadata.get(port) ?? new Set()
-    this.#metadata.set(port, found)
-    return found
   }
 
   #sourceSteps(): SourceStep[] {
@@ -371,7 +237,7 @@ class Assembly {
         schema: source.schema,
         gives,
         format: description.format,
-        metadata: [...this.#metadataOf(source.id)],
+        metadata: [...this.#queries.metadataOf(source.id)],
         ...(reads && { reads }),
         // A split that changes lanes would not hold event time back while it has none.
         ...(description.rebalance === true && !this.#hasEventTime && { rebalance: true }),
@@ -390,34 +256,23 @@ class Assembly {
     })
   }
 
-  #queryAndModuleSteps(): (QueryStep | ModuleStep)[] {
-    const queries = [...this.#queries.values()].map((query): QueryStep => ({
-      kind: 'query',
-      id: query.id,
-      input: query.input,
-      metadata: query.metadata,
-      relation: query.relation,
-      selects: query.selects.map(({ name, sql, schema }) => ({ name, sql, schema })),
-      outputs: query.outputs,
-      ...(query.first?.deadLetter && { deadLetter: query.first.id }),
-    }))
-    const modules = this.#in.graph.transforms.flatMap((transform): ModuleStep[] => {
+  #moduleSteps(): ModuleStep[] {
+    return this.#in.graph.transforms.flatMap((transform): ModuleStep[] => {
       if (transform.kind !== 'module') return []
       const file = this.#in.moduleFiles.get(transform.id)
       assert(file !== undefined, `the file of ${transform.id} was resolved`)
-      const input = this.#schema(transform.from[0] ?? '')
+      const input = this.#queries.schemaOf(transform.from[0] ?? '')
       return [
         {
           kind: 'module',
           id: transform.id,
           file,
           input,
-          schema: this.#schema(transform.id),
+          schema: this.#queries.schemaOf(transform.id),
           outputs: this.#direct.get(transform.id) ?? [],
         },
       ]
     })
-    return [...queries, ...modules]
   }
 
   #sinkSteps(): SinkStep[] {
