@@ -43,7 +43,7 @@ export const VERBS: readonly VerbEntry[] = [
   },
   {
     name: 'dlq',
-    summary: 'List records that were put aside, drive them in again, or drop them.',
+    summary: 'List dead letters, drive them in again, or drop them.',
     load: () => import('./dlq.ts'),
   },
   { name: 'decide', summary: 'Answer what a halted job cannot decide itself.', load: () => import('./decide.ts') },
