@@ -59,7 +59,7 @@ test('merged pieces give what all rows give together', async () => {
     fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 30 }), async (rows) => {
       const values = rows.map(({ k, i, m, v, piece }, at) => {
         const cents = m === null ? 'NULL' : (m / 100).toFixed(2)
-        return `(${k}, ${i === null ? 'NULL' : `${i}::BIGINT`}, ${cents}, ${v === null ? 'NULL' : `'${v}'`}, ${piece}, ${at})`
+        return `(${k}, ${i === null ? 'NULL' : `'${i}'::BIGINT`}, ${cents}, ${v === null ? 'NULL' : `'${v}'`}, ${piece}, ${at})`
       })
       await database.run(
         `CREATE OR REPLACE TEMP TABLE t AS SELECT k::INTEGER AS k, i::BIGINT AS i, m::DECIMAL(12,2) AS m, v::VARCHAR AS v, ` +
