@@ -1,11 +1,4 @@
 import {
-  addLetters,
-  countDeadLetters,
-  type DeadLettersOfPart,
-  type DeadLetterTotals,
-} from '../checkpoint/dead-letter-budget.ts'
-import { addAccounting, assertBalanced, NOTHING } from '../checkpoint/accounting.ts'
-import {
   stepCycle,
   startCycle,
   type CycleEvent,
@@ -21,12 +14,13 @@ import { CommitQueue } from './commit-queue.ts'
 import { CheckpointTimer } from './checkpoint-timer.ts'
 import { CommitTrouble, type Committer } from './committer.ts'
 import type { JobOptions } from './job.ts'
-import { DivertedRecords, tracedWhere } from './diverted-records.ts'
+import { tracedWhere } from './diverted-records.ts'
 import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck } from './messages.ts'
 import { Leftovers } from './leftovers.ts'
-import { isUnplaced, PoisonSearch } from './poison-search.ts'
+import { Refusals } from './refusals.ts'
 import { NextTickets } from './next-tickets.ts'
+import { Publisher } from './publisher.ts'
 import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
 import { StateSide } from './state/state-side.ts'
@@ -34,11 +28,6 @@ import type { SinkSide } from './sink-side.ts'
 import type { SourceSide } from './source-side.ts'
 import { TableChanges } from './table-changes.ts'
 import { settleTrouble } from './trouble.ts'
-
-interface Letters {
-  readonly totals: DeadLetterTotals
-  readonly counts: ReadonlyMap<string, DeadLettersOfPart>
-}
 
 export interface RunOptions extends JobOptions {
   readonly ledger: Ledger
@@ -63,6 +52,7 @@ export class Run {
   readonly #rewinder: Rewinder
   readonly #leftovers: Leftovers
   readonly #states: StateSide
+  readonly #publisher: Publisher
   readonly #moves: SplitMoves
   readonly #changes: TableChanges
   #cycle: CycleState
@@ -77,11 +67,7 @@ export class Run {
   /** Publishing must be over before a rewind knows where to go on. */
   #publishing: Promise<void> = Promise.resolve()
   readonly #commits: CommitQueue
-  /** Takes the lanes over to name a refused record; the run ends after it. */
-  #search: PoisonSearch | undefined
-  /** What came while a search had the lanes. */
-  #missed: CycleEvent[] = []
-  readonly #diverted: DivertedRecords
+  readonly #refusals: Refusals
   #isRewinding = false
   #rewound: Promise<void> = Promise.resolve()
   /** A lost committable is being dealt with: nothing may be published on top of it. */
@@ -105,9 +91,10 @@ export class Run {
     })
     this.#rewinder = new Rewinder(options, this.#closing.signal)
     this.#leftovers = new Leftovers(options)
-    this.#diverted = new DivertedRecords(options.plan)
+    this.#refusals = new Refusals(options)
     this.#tickets = new NextTickets((checkpoint, epoch) => options.sinks.begin(checkpoint, epoch))
     this.#states = new StateSide(options)
+    this.#publisher = new Publisher(options, this.#states)
     this.#moves = new SplitMoves(options.plan, options.sources, options.logger)
     this.#end.promise.catch(() => undefined)
   }
@@ -148,11 +135,6 @@ export class Run {
     })
   }
 
-  /** The last published checkpoint, 0 before the first. */
-  get #published(): number {
-    return this.#options.ledger.lineage().newest?.checkpoint ?? 0
-  }
-
   fail(error: unknown): void {
     this.#end.reject(toMillraceError(error))
   }
@@ -172,7 +154,7 @@ export class Run {
 
   laneSays(lane: number, message: FromLane): void {
     this.#options.observe({ kind: 'lane', lane, message })
-    this.#search?.hear(message)
+    this.#refusals.hear(message)
     if ('attempt' in message && message.attempt !== this.#attempt) return
     switch (message.kind) {
       case 'read':
@@ -215,7 +197,7 @@ export class Run {
     this.#drained.clear()
     this.#acks = []
     const state = this.#states.begin()
-    const divert = this.#diverted.behind(this.#published)
+    const divert = this.#refusals.diversions()
     lanes.send((lane) => ({
       kind: 'start',
       attempt,
@@ -234,7 +216,7 @@ export class Run {
   }
 
   #step(event: CycleEvent): void {
-    if (this.#search !== undefined) return void this.#missed.push(event)
+    if (this.#refusals.isSearching) return this.#refusals.hold(event)
     const { state, effects } = stepCycle(this.#cycle, event)
     this.#cycle = state
     for (const effect of effects) this.#perform(effect)
@@ -282,52 +264,25 @@ export class Run {
   }
 
   async #publish(checkpoint: number): Promise<void> {
-    const { ledger, sinks, sources, plan, observe, clock, fingerprints } = this.#options
     this.#cancelDeadline()
-    const acks = this.#acks
-    const accounting = acks.map((ack) => ack.accounting).reduce(addAccounting, NOTHING)
-    assertBalanced(accounting, checkpoint)
-    const letters = this.#countLetters(checkpoint, accounting.read)
-    const states = sources.withProgress((source) => acks.flatMap((ack) => ack.positions[source] ?? []))
-    const parts: Record<string, JsonObject[]> = {}
-    for (const sink of sinks.coordinators.keys()) parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])
-    const items = await sinks.combine(checkpoint, ledger.epoch, parts)
-    if (this.#cycle.last) failpoint('final.publish', 'before')
-    const tookMs = clock.now() - this.#triggeredAt
-    const permit = await ledger.publish({
+    const { last: isLast, wanted } = this.#cycle
+    const published = await this.#publisher.publish({
       checkpoint,
-      fingerprint: plan.fingerprint,
-      delivery: plan.delivery.class,
-      sources: states,
-      pending: [...this.#commits.pending, ...items],
-      sinks: fingerprints,
-      accounting,
-      ...this.#states.combine(acks),
-      ...(letters && { deadLetters: letters.totals }),
-      tookMs,
+      acks: this.#acks,
+      triggeredAt: this.#triggeredAt,
+      isLast,
+      isEnd: isLast && wanted === 'finished',
+      pending: () => this.#commits.pending,
     })
-    if (this.#cycle.last) failpoint('final.publish', 'after')
-    sources.settle(states)
+    this.#options.sources.settle(published.states)
     // In a rewind the lanes take what the book says.
     this.#moves.published((lane, source, splits) => {
       if (this.#attempt !== 0) this.#options.lanes.sendTo(lane, { kind: 'add', source, splits })
     })
-    observe({ kind: 'published', checkpoint, accounting, tookMs, committables: items, deadLetters: letters?.counts })
-    this.#inBackground(this.#commits.add({ permit, items, states, isLast: this.#cycle.last }))
+    this.#inBackground(this.#commits.add(published))
     this.#step({ kind: 'published' })
     if (this.#attempt !== 0) void this.#tickets.of(this.#cycle.checkpoint + 1, this.#attempt)
     if (this.#cycle.dirty) this.#timer.rowsArrived()
-  }
-
-  /** What the lanes put aside; throws POISON, before anything is published, where that is too much. */
-  #countLetters(checkpoint: number, read: number): Letters | undefined {
-    const { plan, ledger } = this.#options
-    if (plan.deadLetters === undefined) return undefined
-    const counts = addLetters(this.#acks.flatMap(({ letters = new Map() }) => [letters]))
-    const isEnd = this.#cycle.last && this.#cycle.wanted === 'finished'
-    const before = ledger.lineage().newest?.deadLetters ?? {}
-    const totals = countDeadLetters(plan.deadLetters, before, { checkpoint, read, letters: counts, isEnd })
-    return { totals, counts }
   }
 
   async #finish(as: End): Promise<void> {
@@ -364,8 +319,7 @@ export class Run {
 
   /** Ends the run; where a server refused a record without saying which, after that record has been looked for. */
   #halt(error: MillraceError): void {
-    const isSearched = isUnplaced(error) || this.#diverted.takes(error)
-    if (!isSearched || this.#search !== undefined) return this.fail(error)
+    if (!this.#refusals.needsSearch(error) || this.#refusals.isSearching) return this.fail(error)
     this.#cancelDeadline()
     this.#timer.stop()
     this.#attempt = 0
@@ -377,15 +331,10 @@ export class Run {
 
   /** A record that has a way to go is put aside, and all since the last checkpoint is read again without it. */
   #goOnWithout(error: MillraceError, placed: MillraceError): void {
-    const found = this.#search?.found
-    if (found === undefined || !this.#diverted.takes(error)) return this.fail(placed)
+    const held = this.#refusals.putAside(error)
+    if (held === undefined) return this.fail(placed)
     this.#options.logger.warn(`${placed.message} It is put aside.`)
-    this.#diverted.add(found, error)
-    this.#search = undefined
-    const missed = this.#missed
-    this.#missed = []
-    // A stop and confirmed checkpoints count in every phase; all else was said by lanes that are at rest now.
-    for (const event of missed) if (event.kind === 'confirmed' || isStop(event)) this.#step(event)
+    for (const event of held) this.#step(event)
     this.#timer.restart()
     this.#moves.rewound()
     this.#changes.rewound()
@@ -396,11 +345,8 @@ export class Run {
   }
 
   async #findPoison(error: MillraceError): Promise<MillraceError> {
-    const { lanes } = this.#options
     await this.#publishing.catch(() => undefined)
-    const divert = this.#diverted.behind(this.#published)
-    this.#search = new PoisonSearch(this.#options, this.#cycle.checkpoint, divert)
-    return this.#search.place(error, await lanes.halt())
+    return this.#refusals.find(error, this.#cycle.checkpoint, () => this.#options.lanes.halt())
   }
 
   async #rewindTo(error: MillraceError): Promise<void> {
@@ -449,8 +395,4 @@ export class Run {
       this.fail(error)
     }
   }
-}
-
-function isStop(event: CycleEvent): boolean {
-  return event.kind === 'end' && event.as === 'stopped'
 }
