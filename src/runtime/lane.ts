@@ -1,10 +1,8 @@
 import { addAccounting, NOTHING } from '../checkpoint/accounting.ts'
 import { assert } from '../core/assert.ts'
-import type { Accounting } from '../checkpoint/entries.ts'
 import type { StateByStep } from '../checkpoint/kept-state.ts'
 import type { Batch, Item, SplitId } from '../core/batch.ts'
 import type { SchemaChange } from '../core/changes.ts'
-import { MillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
 import type { Edge } from '../plan/plan.ts'
 import type { LaneEventTime } from './event-time/lane-event-time.ts'
@@ -16,6 +14,7 @@ import type { LetterBox } from './letter-box.ts'
 import type { FromLane, LaneAck, SplitProgress, ToLane } from './messages.ts'
 import type { SourceTask } from './source-task.ts'
 import type { Stage, StageCut } from './stage.ts'
+import { sumWritten } from './written-rows.ts'
 
 /** The steps of one lane, made by lane-steps.ts from the plan. */
 export interface LaneSteps {
@@ -392,28 +391,4 @@ export class Lane {
     if (this.#hasState) this.#noteRead()
     this.#tell({ kind: 'drained', attempt: this.#attempt })
   }
-}
-
-/** The server's count of each sink has to be ours: fewer or more rows would be silent loss or doubling. */
-function sumWritten(
-  cuts: readonly StageCut[],
-  checkpoint: number,
-  letterSinks: ReadonlySet<string> = new Set(),
-): Pick<Accounting, 'written' | 'deadLettered'> {
-  let written = 0
-  let deadLettered = 0
-  for (const { writers, given } of cuts) {
-    for (const [sink, { counts }] of writers) {
-      const expected = given.get(sink) ?? 0
-      if (counts.rows !== expected) {
-        throw new MillraceError(
-          `checkpoint ${checkpoint}: the sink "${sink}" was given ${expected} rows and took ${counts.rows}`,
-          { code: 'ACCOUNTING', detail: { checkpoint, sink, given: expected, taken: counts.rows } },
-        )
-      }
-      if (letterSinks.has(sink)) deadLettered += counts.rows
-      else written += counts.rows
-    }
-  }
-  return { written, deadLettered }
 }
