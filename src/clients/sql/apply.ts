@@ -1,5 +1,5 @@
 import type { CommitOutcome } from '../../core/checkpoint-types.ts'
-import type { ControlRow, ControlTable } from './control.ts'
+import { fenced, type ControlRow, type ControlTable } from './control.ts'
 import { CHUNKS, type SqlDialect } from './dialect.ts'
 import type { TableSinkOptions } from './options.ts'
 import type { SqlSession } from './session.ts'
@@ -12,7 +12,7 @@ export interface ApplyParts {
   readonly control: ControlTable
   readonly options: TableSinkOptions
   readonly committable: SqlCommittable
-  /** The epoch that applies, not the one that staged. */
+  /** The newest epoch of this process: it applies, whoever staged. */
   readonly epoch: number
 }
 
@@ -45,8 +45,8 @@ async function applyPiece(
 ): Promise<CommitOutcome | undefined> {
   const { checkpoint, stage } = committable
   const before = (await control.lock(session)) ?? { epoch: 0, checkpoint: 0, applying: 0, chunk: -1 }
-  if (before.epoch > epoch) return { outcome: 'retry', reason: `run epoch ${before.epoch} has taken over the table` }
   if (before.checkpoint >= checkpoint) return { outcome: 'already-committed' }
+  if (before.epoch > epoch) throw fenced(epoch, before.epoch)
   const isBegun = before.applying === checkpoint && before.chunk >= 0
   if (!isBegun) {
     const there = await countStaged(session, dialect, committable)

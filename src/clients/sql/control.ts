@@ -137,7 +137,7 @@ export class ControlTable {
   }
 }
 
-function fenced(own: number, found: number): MillraceError {
+export function fenced(own: number, found: number): MillraceError {
   return new MillraceError(
     `writing to the table: run epoch ${found} has taken over from ${own}. Another instance of this pipeline is running.`,
     { code: 'FENCED', detail: { own, found } },

@@ -48,6 +48,8 @@ export class SqlCoordinator implements SinkCoordinator {
   readonly applySchema?: (permit: AcknowledgePermit, change: SchemaChange) => Promise<'applied' | 'already'>
   #session: SqlSession | undefined
   #begun: { readonly epoch: RunEpoch; readonly stage: string } | undefined
+  /** The newest epoch that this process has raised the control row to, or is raising it to. */
+  #raised: RunEpoch = 0
   /** One statement at a time on the connection. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -73,6 +75,7 @@ export class SqlCoordinator implements SinkCoordinator {
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
     if (this.#begun?.epoch !== epoch) {
       const stage = await this.#withSession((session) => this.#prepareTables(session))
+      this.#raised = Math.max(this.#raised, epoch)
       await this.#fence(epoch)
       this.#begun = { epoch, stage }
     }
@@ -97,7 +100,8 @@ export class SqlCoordinator implements SinkCoordinator {
           control: this.#control,
           options: this.#options,
           committable,
-          epoch: permit.epoch,
+          // A rewind of this very process may have raised it meanwhile.
+          epoch: Math.max(permit.epoch, this.#raised),
         })
         failpoint('commit', 'sent')
         if (outcome.outcome === 'committed') await this.#drop(session, committable)

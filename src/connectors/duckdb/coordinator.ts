@@ -43,6 +43,8 @@ export class DuckdbCoordinator implements SinkCoordinator {
   readonly #context: CoordinatorContext
   readonly #staging: string
   #begun: RunEpoch | undefined
+  /** The newest epoch that this process has raised the control row to, or is raising it to. */
+  #raised: RunEpoch = 0
 
   constructor(options: DuckdbSinkOptions, file: DatabaseFile, context: CoordinatorContext) {
     this.#options = options
@@ -53,6 +55,7 @@ export class DuckdbCoordinator implements SinkCoordinator {
 
   async begin(checkpoint: CheckpointId, epoch: RunEpoch): Promise<JsonObject> {
     if (this.#begun !== epoch) {
+      this.#raised = Math.max(this.#raised, epoch)
       await this.#file.transaction('making the tables', (run) => this.#prepare(run, epoch))
       this.#begun = epoch
     }
@@ -72,7 +75,8 @@ export class DuckdbCoordinator implements SinkCoordinator {
     const committable = committableOf(json)
     try {
       const outcome = await this.#file.transaction(`applying checkpoint ${committable.checkpoint}`, (run) =>
-        this.#apply(run, permit.epoch, committable),
+        // A rewind of this very process may have raised it meanwhile.
+        this.#apply(run, Math.max(permit.epoch, this.#raised), committable),
       )
       failpoint('commit', 'sent')
       if (outcome.outcome === 'committed' || outcome.outcome === 'already-committed') await this.#drop(committable)
@@ -150,11 +154,9 @@ export class DuckdbCoordinator implements SinkCoordinator {
 
   async #apply(run: RunSql, epoch: RunEpoch, committable: DuckdbCommittable): Promise<CommitOutcome> {
     const control = await this.#control(run)
-    if (control !== undefined && control.epoch > epoch) {
-      return { outcome: 'retry', reason: `run epoch ${control.epoch} has taken over the table` }
-    }
     const evidence = await this.#evidenceOf(committable, control)
     if (evidence.state === 'committed') return { outcome: 'already-committed' }
+    if (control !== undefined && control.epoch > epoch) throw fenced(control.epoch)
     if (evidence.state === 'lost') return { outcome: 'lost', reason: evidence.reason, expired: false }
     const { table, key } = this.#options
     const { schema } = this.#context
