@@ -33,7 +33,11 @@ export async function beginUpload(bucket: Bucket, key: string, signal?: AbortSig
   return { key, uploadId, nonce }
 }
 
-/** Uploads a part (numbers begin at 1) and returns its tag. A repeated part replaces the one before. */
+/**
+ * Uploads a part (numbers begin at 1) and returns its tag. A repeated part replaces the one before.
+ *
+ * @throws MillraceError `UNAVAILABLE`, to begin anew, when the upload was thrown away.
+ */
 export async function uploadPart(
   bucket: Bucket,
   { key, uploadId }: UploadHandle,
@@ -43,7 +47,20 @@ export async function uploadPart(
 ): Promise<string> {
   const doing = `writing part ${part} of ${bucket.addressOf(key)}`
   const query = { partNumber: String(part), uploadId }
-  const reply = await bucket.client.send({ ...at(bucket, key), doing, method: 'PUT', query, body, signal })
+  const gone = ['NoSuchUpload']
+  const reply = await bucket.client.send({
+    ...at(bucket, key),
+    doing,
+    method: 'PUT',
+    query,
+    body,
+    signal,
+    answerCodes: gone,
+  })
+  if (reply.status === 404) {
+    const message = `${doing}: the upload is not there any more; another instance of the pipeline or a rule of the bucket has thrown it away`
+    throw new MillraceError(message, { code: 'UNAVAILABLE', retry: 'restart' })
+  }
   const { etag } = reply.headers
   if (etag !== undefined) return etag
   throw new MillraceError(`${doing}: the answer has no ETag; is this the right endpoint?`, { code: 'STORE_IO' })
