@@ -231,14 +231,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'checkpoint/remedy.ts',
     find: 'void: item.checkpoint, abort: siblings }',
     replace: 'void: item.checkpoint, abort: [] }',
-    noticedBy: 'checkpoint/lineage.test.ts',
+    noticedBy: 'checkpoint/remedy.test.ts',
   },
   {
     name: 'remedy-although-a-part-is-visible',
     file: 'checkpoint/remedy.ts',
     find: 'siblings.some((other) => committedOf.has(other))) {',
     replace: 'siblings.length > 1e9) {',
-    noticedBy: 'checkpoint/lineage.test.ts',
+    noticedBy: 'checkpoint/remedy.test.ts',
   },
   {
     name: 'remedy-although-nobody-knows',
