@@ -159,6 +159,8 @@ test('a completion does not replace the object of somebody else, and knows when 
   await shared.bucket.delete(key)
   await abortUpload(shared.bucket, upload)
   assert.equal(await completeUpload(shared.bucket, upload, etags), 'gone')
+  const late = await caught(uploadPart(shared.bucket, upload, 2, Buffer.from('more')))
+  assert.deepEqual([late.code, late.retry], ['UNAVAILABLE', 'restart'])
 })
 
 test('a server that ignores the condition is found out, each time', async () => {
