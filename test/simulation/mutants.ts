@@ -15,6 +15,7 @@ const LOG = 'storage/local-log.ts'
 const BUCKET = 'clients/s3/conditional-write.ts'
 const LINEAGE = 'checkpoint/lineage.ts'
 const RUN = 'runtime/run.ts'
+const PUBLISHER = 'runtime/publisher.ts'
 const QUEUE = 'runtime/commit-queue.ts'
 const COMMITTER = 'runtime/committer.ts'
 const JOB = 'runtime/job.ts'
@@ -29,7 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   // Order of publishing, committing, confirming.
   {
     name: 'commit-before-publish',
-    file: RUN,
+    file: PUBLISHER,
     find: 'const permit = await ledger.publish({',
     replace:
       'await this.#options.committer.commitAll({ checkpoint, epoch: ledger.epoch }, items)\nconst permit = await ledger.publish({',
@@ -55,8 +56,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'pending-forgotten-in-next-manifest',
-    file: RUN,
-    find: 'pending: [...this.#commits.pending, ...items],',
+    file: PUBLISHER,
+    find: 'pending: [...pending(), ...items],',
     replace: 'pending: items,',
   },
   // Outcomes.
@@ -364,7 +365,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'committables-of-one-lane-only',
-    file: RUN,
+    file: PUBLISHER,
     find: 'parts[sink] = acks.flatMap((ack) => ack.committables[sink] ?? [])',
     replace: 'parts[sink] = acks.slice(0, 1).flatMap((ack) => ack.committables[sink] ?? [])',
   },
