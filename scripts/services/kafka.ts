@@ -193,3 +193,15 @@ async function answers(port: number, alive: () => boolean, timeoutMs = 60_000): 
   }
   return false
 }
+
+export interface UsedKafka extends AsyncDisposable {
+  readonly bootstrap: string
+}
+
+/** The broker that tests share, or one of our own where there is none. */
+export async function useKafka(): Promise<UsedKafka> {
+  const shared = process.env['MILLRACE_KAFKA']
+  if (shared !== undefined) return { bootstrap: shared, [Symbol.asyncDispose]: () => Promise.resolve() }
+  const own = await startKafka()
+  return { bootstrap: own.bootstrap, [Symbol.asyncDispose]: () => own.stop() }
+}

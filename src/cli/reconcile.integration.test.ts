@@ -2,25 +2,18 @@ import assert from 'node:assert/strict'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { PartitionProducer } from '../clients/kafka/index.ts'
 import { startStarRocksEmulator } from '../testkit/emulators/starrocks/index.ts'
 import { KafkaTarget } from '../testkit/kafka-target.ts'
 import { runProgram } from './program.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 interface Envelope {
   readonly code: number

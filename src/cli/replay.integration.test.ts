@@ -3,23 +3,16 @@ import { globSync } from 'node:fs'
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { PartitionProducer } from '../clients/kafka/index.ts'
 import { KafkaTarget } from '../testkit/kafka-target.ts'
 import { runProgram } from './program.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 interface Envelope {
   readonly ok: boolean

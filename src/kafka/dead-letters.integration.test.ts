@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { MillraceError, type Consumer, type ConsumerOptions, type DeadLetter, type Transaction } from './index.ts'
 import { TestCluster } from './testing/shared-broker.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let cluster: TestCluster
-
-before(async () => {
-  if (shared === undefined) broker = await startKafka()
-  cluster = new TestCluster(shared ?? broker?.bootstrap ?? '')
-})
+const broker = await useKafka()
+const cluster = new TestCluster(broker.bootstrap)
 
 after(async () => {
   await cluster.kafka.close()
-  await broker?.stop()
+  await broker[Symbol.asyncDispose]()
 })
 
 const QUICK = { heartbeatMs: 100, commitIntervalMs: 50, sessionTimeoutMs: 6000 } as const

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { resolveJars } from '../../scripts/services/java-jars.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
 import { TestCluster } from './testing/shared-broker.ts'
@@ -14,23 +14,17 @@ const PARTITIONS = 5
 const JAVA = 'java'
 const KEYS = ['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ключ', 'customer-4711', 'x'.repeat(300)]
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let cluster: TestCluster
-let bootstrap = shared ?? ''
-let jars = ''
-
-before(async () => {
-  if (shared === undefined) broker = await startKafka()
-  bootstrap = shared ?? broker?.bootstrap ?? ''
-  cluster = new TestCluster(bootstrap)
-  const pom = path.join(import.meta.dirname, '..', '..', 'scripts', 'services', 'kafka-tools-pom.xml')
-  jars = resolveJars(pom, 'kafka-tools')
-})
+const broker = await useKafka()
+const { bootstrap } = broker
+const cluster = new TestCluster(bootstrap)
+const jars = resolveJars(
+  path.join(import.meta.dirname, '..', '..', 'scripts', 'services', 'kafka-tools-pom.xml'),
+  'kafka-tools',
+)
 
 after(async () => {
   await cluster.kafka.close()
-  await broker?.stop()
+  await broker[Symbol.asyncDispose]()
 })
 
 function java(main: string, args: readonly string[], input = ''): string {

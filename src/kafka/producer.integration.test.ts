@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
 import { encodeJson, JsonNumber, leastBytes, roundRobin, type Message } from './index.ts'
 import { TestCluster } from './testing/shared-broker.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let cluster: TestCluster
-
-before(async () => {
-  if (shared === undefined) broker = await startKafka()
-  cluster = new TestCluster(shared ?? broker?.bootstrap ?? '')
-})
+const broker = await useKafka()
+const cluster = new TestCluster(broker.bootstrap)
 
 after(async () => {
   await cluster.kafka.close()
-  await broker?.stop()
+  await broker[Symbol.asyncDispose]()
 })
 
 test('a message comes back as it was sent, with all that belongs to it, in every compression', async () => {

@@ -4,23 +4,16 @@ import { globSync, readFileSync } from 'node:fs'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import { KafkaTarget } from '../../src/testkit/kafka-target.ts'
 import { SchemaRegistryServer } from '../../src/testkit/schema-registry.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 async function run(file: string): Promise<void> {
   let out = ''

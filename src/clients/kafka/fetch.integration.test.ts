@@ -1,7 +1,7 @@
 /** Reading from a real broker: positions, transactions, codecs and everything that may happen to a topic meanwhile. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { after, describe, test } from 'node:test'
+import { useKafka } from '../../../scripts/services/kafka.ts'
 import {
   BatchCursor,
   COMMA,
@@ -18,22 +18,15 @@ import {
   type OutgoingRecord,
 } from './index.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let client: KafkaClient
-let admin: KafkaAdmin
-let producer: PartitionProducer
-
-before(async () => {
-  if (shared === undefined) broker = await startKafka()
-  client = new KafkaClient({ brokers: [shared ?? broker?.bootstrap ?? ''] })
-  admin = new KafkaAdmin(client)
-  producer = new PartitionProducer(client)
-})
+const broker = await useKafka()
+const { bootstrap } = broker
+const client = new KafkaClient({ brokers: [bootstrap] })
+const admin = new KafkaAdmin(client)
+const producer = new PartitionProducer(client)
 
 after(async () => {
   await client.close()
-  await broker?.stop()
+  await broker[Symbol.asyncDispose]()
 })
 
 let topics = 0
@@ -179,7 +172,7 @@ describe('transactions', () => {
     const topic = await newTopic()
     const first = await KafkaTransaction.begin(client, `handle-${topic}`, 60_000)
     await first.send({ topic, partition: 0 }, records('kept'))
-    await using other = new KafkaClient({ brokers: [shared ?? broker?.bootstrap ?? ''] })
+    await using other = new KafkaClient({ brokers: [bootstrap] })
     await endTransaction(other, first.handle, true)
     await endTransaction(other, first.handle, true)
     const second = await KafkaTransaction.begin(client, `handle-${topic}`, 60_000)
@@ -223,7 +216,7 @@ describe('positions', () => {
     const [old] = await client.topics([topic])
     await admin.deleteTopic(topic)
     // With little patience: a session asks for two seconds before it believes that a topic is gone.
-    await using reader = new KafkaClient({ brokers: [shared ?? broker?.bootstrap ?? ''], retryTimeoutMs: 100 })
+    await using reader = new KafkaClient({ brokers: [bootstrap], retryTimeoutMs: 100 })
     await assert.rejects(read(topic, { reader, topicId: old?.topicId ?? '', until: 1n }), {
       code: 'POSITION_LOST',
       message: /was deleted/,

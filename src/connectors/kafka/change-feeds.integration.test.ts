@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../../scripts/services/kafka.ts'
 import type { Item } from '../../core/batch.ts'
 import type { SplitReader } from '../../core/source.ts'
 import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
@@ -11,18 +11,11 @@ import { sourceSuite, type OpenedSource } from '../../testkit/source-suite.ts'
 import { kafkaSourceOptions } from './options.ts'
 import { KafkaSource } from './source.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
+const broker = await useKafka()
+const { bootstrap } = broker
 const PARTITIONS = 2
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 /** A change as Canal writes it; tables follow each other in a topic as the database's transactions bring them. */
 function change(table: string, id: number): string {

@@ -1,24 +1,17 @@
-import { after, before } from 'node:test'
+import { after } from 'node:test'
 import { randomUUID } from 'node:crypto'
-import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { useKafka } from '../../../scripts/services/kafka.ts'
 import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
 import { testLaneContext } from '../../testkit/lane-context.ts'
 import { sourceSuite, type OpenedSource } from '../../testkit/source-suite.ts'
 import { kafkaSourceOptions } from './options.ts'
 import { KafkaSource } from './source.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
+const broker = await useKafka()
+const { bootstrap } = broker
 const PARTITIONS = 3
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 /** A topic of this test's own, so that a shared broker does not matter. */
 async function open(): Promise<OpenedSource> {

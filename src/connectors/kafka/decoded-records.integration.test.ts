@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import avsc from 'avsc'
 import protobuf from 'protobufjs'
-import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { useKafka } from '../../../scripts/services/kafka.ts'
 import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
 import { testLaneContext } from '../../testkit/lane-context.ts'
 import { recordsOf } from '../../testkit/read-splits.ts'
@@ -15,17 +15,10 @@ import { kafkaSourceOptions } from './options.ts'
 import { KafkaSource } from './source.ts'
 import { decodedColumns } from './value-decoder.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 function encoded(id: number, schema: object, value: unknown): Buffer {
   const head = Buffer.alloc(5)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../../scripts/services/kafka.ts'
 import { KafkaAdmin, KafkaClient, PartitionProducer } from '../../clients/kafka/index.ts'
 import type { Item } from '../../core/batch.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
@@ -10,17 +10,10 @@ import { recordsOf } from '../../testkit/read-splits.ts'
 import { kafkaSourceOptions } from './options.ts'
 import { KafkaSource } from './source.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 const BASE = 449_876_543_210_987_000n
 const TRANSACTIONS = 60

@@ -1,4 +1,4 @@
-import { startKafka } from '../../../scripts/services/kafka.ts'
+import { useKafka, type UsedKafka } from '../../../scripts/services/kafka.ts'
 import {
   KafkaAdmin,
   KafkaClient,
@@ -13,22 +13,19 @@ export class Broker implements AsyncDisposable {
   readonly admin: KafkaAdmin
   readonly #client: KafkaClient
   readonly #producer: PartitionProducer
-  readonly #stop: () => Promise<void>
+  readonly #kafka: UsedKafka
   #topics = 0
 
-  private constructor(address: string, stop: () => Promise<void>) {
-    this.address = address
-    this.#client = new KafkaClient({ brokers: [address] })
+  private constructor(kafka: UsedKafka) {
+    this.address = kafka.bootstrap
+    this.#client = new KafkaClient({ brokers: [kafka.bootstrap] })
     this.admin = new KafkaAdmin(this.#client)
     this.#producer = new PartitionProducer(this.#client)
-    this.#stop = stop
+    this.#kafka = kafka
   }
 
   static async open(): Promise<Broker> {
-    const shared = process.env['MILLRACE_KAFKA']
-    if (shared !== undefined) return new Broker(shared, async () => undefined)
-    const own = await startKafka()
-    return new Broker(own.bootstrap, () => own.stop())
+    return new Broker(await useKafka())
   }
 
   async createTopic(partitions: number): Promise<string> {
@@ -59,6 +56,6 @@ export class Broker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close()
-    await this.#stop()
+    await this.#kafka[Symbol.asyncDispose]()
   }
 }

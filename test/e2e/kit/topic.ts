@@ -1,5 +1,5 @@
 import { encodeValues, KafkaAdmin, KafkaClient, PartitionProducer } from '../../../src/clients/kafka/index.ts'
-import { startKafka } from '../../../scripts/services/kafka.ts'
+import { useKafka, type UsedKafka } from '../../../scripts/services/kafka.ts'
 import { ROW_BYTES, rowText } from './rows.ts'
 
 const ROWS_PER_BATCH = 5000
@@ -8,20 +8,17 @@ const ROWS_PER_BATCH = 5000
 export class Broker implements AsyncDisposable {
   readonly address: string
   readonly #client: KafkaClient
-  readonly #stop: () => Promise<void>
+  readonly #kafka: UsedKafka
   static #topics = 0
 
-  private constructor(address: string, stop: () => Promise<void>) {
-    this.address = address
-    this.#client = new KafkaClient({ brokers: [address] })
-    this.#stop = stop
+  private constructor(kafka: UsedKafka) {
+    this.address = kafka.bootstrap
+    this.#client = new KafkaClient({ brokers: [kafka.bootstrap] })
+    this.#kafka = kafka
   }
 
   static async open(): Promise<Broker> {
-    const shared = process.env['MILLRACE_KAFKA']
-    if (shared !== undefined) return new Broker(shared, async () => undefined)
-    const own = await startKafka()
-    return new Broker(own.bootstrap, () => own.stop())
+    return new Broker(await useKafka())
   }
 
   async createTopic(partitions: number): Promise<Topic> {
@@ -32,7 +29,7 @@ export class Broker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close()
-    await this.#stop()
+    await this.#kafka[Symbol.asyncDispose]()
   }
 }
 

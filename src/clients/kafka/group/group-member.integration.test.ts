@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../../../scripts/services/kafka.ts'
 import type { KafkaApi } from '../api.ts'
 import { heartbeat } from '../apis/membership.ts'
 import { KafkaAdmin, KafkaClient } from '../index.ts'
 import type { PartitionOf } from './consumer-protocol.ts'
 import { GroupMember, type GroupMemberOptions } from './group-member.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared === undefined) broker = await startKafka()
-  bootstrap = shared ?? broker?.bootstrap ?? ''
-})
-
-after(async () => {
-  await broker?.stop()
-})
+after(() => broker[Symbol.asyncDispose]())
 
 /** Tells how many heartbeats were answered. */
 class CountingClient extends KafkaClient {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startKafka, type KafkaService } from '../../../../scripts/services/kafka.ts'
+import { after, test } from 'node:test'
+import { useKafka } from '../../../../scripts/services/kafka.ts'
 import type { CheckpointTimes } from '../../../core/context.ts'
 import type { Finding } from '../../../core/checkpoint-types.ts'
 import { KafkaTarget } from '../../../testkit/kafka-target.ts'
@@ -8,17 +8,10 @@ import { testSourceContext } from '../../../testkit/lane-context.ts'
 import { kafkaSinkOptions } from './options.ts'
 import { KafkaSink } from './sink.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 const TIMES: CheckpointTimes = { intervalMs: 10_000, timeoutMs: 60_000, maxDowntimeMs: 120_000, retained: 3 }
 

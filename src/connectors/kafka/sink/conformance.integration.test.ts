@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { after, before } from 'node:test'
-import { startKafka, type KafkaService } from '../../../../scripts/services/kafka.ts'
+import { after } from 'node:test'
+import { useKafka } from '../../../../scripts/services/kafka.ts'
 import { bytesBatch } from '../../../testkit/bytes-batch.ts'
 import { KafkaTarget } from '../../../testkit/kafka-target.ts'
 import { testCoordinatorContext, testLaneContext } from '../../../testkit/lane-context.ts'
@@ -8,17 +8,10 @@ import { sinkSuite, type OpenedSink } from '../../../testkit/sink-suite.ts'
 import { kafkaSinkOptions } from './options.ts'
 import { KafkaSink } from './sink.ts'
 
-const shared = process.env['MILLRACE_KAFKA']
-let broker: KafkaService | undefined
-let bootstrap = shared ?? ''
+const broker = await useKafka()
+const { bootstrap } = broker
 
-before(async () => {
-  if (shared !== undefined) return
-  broker = await startKafka()
-  bootstrap = broker.bootstrap
-})
-
-after(() => broker?.stop())
+after(() => broker[Symbol.asyncDispose]())
 
 async function open(compression: string): Promise<OpenedSink> {
   const target = await KafkaTarget.create(bootstrap, 3)
