@@ -4,7 +4,7 @@ import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { runProgram } from './program.ts'
+import { answerOf } from './testing/answer.ts'
 
 interface Envelope {
   readonly ok: boolean
@@ -12,17 +12,7 @@ interface Envelope {
   readonly findings: readonly { readonly message: string }[]
 }
 
-async function millrace(...argv: string[]): Promise<Envelope> {
-  let out = ''
-  await runProgram([...argv, '--json'], {
-    version: '1.2.3',
-    environment: {},
-    stdout: { isTTY: false, write: (text: string | Uint8Array) => ((out += String(text)), true) },
-    stderr: { isTTY: false, write: () => true },
-    signals: () => ({ stop: new AbortController().signal, kill: new AbortController().signal }),
-  })
-  return JSON.parse(out.trim().split('\n').at(-1) ?? '') as Envelope
-}
+const millrace = (...argv: string[]): Promise<Envelope & { readonly code: number }> => answerOf<Envelope>(...argv)
 
 test('letters are counted by reason, driven in again with repaired bytes, once, and dropped', async () => {
   await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-dlq-'))

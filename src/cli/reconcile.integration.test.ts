@@ -8,7 +8,7 @@ import { useKafka } from '../../scripts/services/kafka.ts'
 import { PartitionProducer } from '../clients/kafka/index.ts'
 import { startStarRocksEmulator } from '../testkit/emulators/starrocks/index.ts'
 import { KafkaTarget } from '../testkit/kafka-target.ts'
-import { runProgram } from './program.ts'
+import { answerOf } from './testing/answer.ts'
 
 const broker = await useKafka()
 const { bootstrap } = broker
@@ -24,17 +24,7 @@ interface Envelope {
   readonly findings: readonly { readonly code: string; readonly message: string }[]
 }
 
-async function millrace(...argv: string[]): Promise<Envelope> {
-  let out = ''
-  const code = await runProgram([...argv, '--json'], {
-    version: '1.2.3',
-    environment: {},
-    stdout: { isTTY: false, write: (text: string | Uint8Array) => ((out += String(text)), true) },
-    stderr: { isTTY: false, write: () => true },
-    signals: () => ({ stop: new AbortController().signal, kill: new AbortController().signal }),
-  })
-  return { ...(JSON.parse(out.trim().split('\n').at(-1) ?? '') as Envelope), code }
-}
+const millrace = (...argv: string[]): Promise<Envelope & { readonly code: number }> => answerOf<Envelope>(...argv)
 
 test('what the sinks hold is compared with what the topic makes, and differences are told by their place', async () => {
   await using topic = await KafkaTarget.create(bootstrap, 2)

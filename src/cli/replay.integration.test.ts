@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { useKafka } from '../../scripts/services/kafka.ts'
 import { PartitionProducer } from '../clients/kafka/index.ts'
 import { KafkaTarget } from '../testkit/kafka-target.ts'
-import { runProgram } from './program.ts'
+import { answerOf } from './testing/answer.ts'
 
 const broker = await useKafka()
 const { bootstrap } = broker
@@ -20,17 +20,7 @@ interface Envelope {
   readonly findings: readonly { readonly code: string; readonly message: string }[]
 }
 
-async function millrace(...argv: string[]): Promise<Envelope> {
-  let out = ''
-  await runProgram([...argv, '--json'], {
-    version: '1.2.3',
-    environment: {},
-    stdout: { isTTY: false, write: (text: string | Uint8Array) => ((out += String(text)), true) },
-    stderr: { isTTY: false, write: () => true },
-    signals: () => ({ stop: new AbortController().signal, kill: new AbortController().signal }),
-  })
-  return JSON.parse(out.trim().split('\n').at(-1) ?? '') as Envelope
-}
+const millrace = (...argv: string[]): Promise<Envelope & { readonly code: number }> => answerOf<Envelope>(...argv)
 
 test('a part of the topic is read again into another target, and never twice into one that appends', async () => {
   await using topic = await KafkaTarget.create(bootstrap, 2)
