@@ -1,10 +1,10 @@
 /** The Apache fixture server of Iceberg's REST catalog, for tests: `await using catalog = await startIcebergRest()`. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from './free-ports.ts'
 import { resolveJars } from './java-jars.ts'
 
 export interface IcebergRestService extends AsyncDisposable {
@@ -26,7 +26,7 @@ export function icebergJars(): string {
 export async function startIcebergRest(): Promise<IcebergRestService> {
   const jars = icebergJars()
   const directory = mkdtempSync(path.join(tmpdir(), 'millrace-iceberg-rest-'))
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const uri = `http://127.0.0.1:${port}`
   const logFile = path.join(directory, 'server.log')
   const server = launch(jars, directory, port, logFile)
@@ -92,17 +92,8 @@ async function call(uri: string, method: string, where: string, body: unknown, a
     throw new Error(`${method} ${where}: ${reply.status} ${text.slice(0, 500)}`)
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (typeof address !== 'object' || address === null) throw new Error('no free port on 127.0.0.1')
-  return address.port
-}
-
 async function answers(url: string, isAlive: () => boolean): Promise<boolean> {
-  const end = Date.now() + 60_000
+  const end = Date.now() + 180_000
   while (isAlive() && Date.now() < end) {
     try {
       const reply = await fetch(url)

@@ -1,7 +1,7 @@
 /** A real single-node Apache Kafka broker (KRaft) for tests and benches: `await using kafka = await startKafka()`. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ import {
   type KafkaPorts,
   type TlsFiles,
 } from './kafka-config.ts'
+import { freePorts } from './free-ports.ts'
 
 export interface KafkaServiceOptions {
   /** Kept after `stop()` when given; otherwise a temporary directory that goes with the service. */
@@ -165,22 +166,8 @@ async function choosePorts(options: KafkaServiceOptions): Promise<KafkaPorts> {
   }
 }
 
-/** Ports that nobody listens on now; held open together so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
-
 /** Waits until something accepts connections on a port of loopback; false when `alive` says that nothing ever will. */
-async function answers(port: number, alive: () => boolean, timeoutMs = 60_000): Promise<boolean> {
+async function answers(port: number, alive: () => boolean, timeoutMs = 180_000): Promise<boolean> {
   const end = Date.now() + timeoutMs
   while (alive() && Date.now() < end) {
     const open = await new Promise<boolean>((resolve) => {

@@ -4,13 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import mysql from 'mysql2/promise'
 import { makeTlsFiles } from './kafka-config.ts'
-import {
-  databaseService,
-  freePorts,
-  ServerProcess,
-  type DatabaseService,
-  type DatabaseServiceOptions,
-} from './server-process.ts'
+import { freePorts } from './free-ports.ts'
+import { databaseService, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
 
 /** The user of tests, who may do everything. For loopback only. */
 export const TEST_USER = { user: 'mill', password: 'mill-secret' } as const

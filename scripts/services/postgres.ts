@@ -7,13 +7,8 @@ import { programOfSystem, unpackPackages } from './debian-packages.ts'
 import { run } from './java-jars.ts'
 import { makeTlsFiles } from './kafka-config.ts'
 import { TEST_USER } from './mysql-server.ts'
-import {
-  databaseService,
-  freePorts,
-  ServerProcess,
-  type DatabaseService,
-  type DatabaseServiceOptions,
-} from './server-process.ts'
+import { freePorts } from './free-ports.ts'
+import { databaseService, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
 
 /** `nobody`: the server refuses to run as root. */
 const UNPRIVILEGED = 65_534

@@ -12,9 +12,9 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { freePorts } from './free-ports.ts'
 import { cacheDirectory } from './java-jars.ts'
 
 /** Versity S3 Gateway (Apache-2.0) honours conditional writes, also when they race, and starts in half a second. */
@@ -43,7 +43,7 @@ export async function startS3(options: S3ServiceOptions = {}): Promise<S3Service
   const program = buildS3Server()
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'millrace-s3-'))
   mkdirSync(dataDir, { recursive: true })
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const logFile = path.join(tmpdir(), `millrace-s3-${port}.log`)
   const server = launch(program, { dataDir, port, logFile, isDetached: options.detached === true })
   const endpoint = `http://127.0.0.1:${port}`
@@ -122,17 +122,8 @@ function copyProgram(from: string, to: string): void {
   chmodSync(to, 0o755)
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (typeof address !== 'object' || address === null) throw new Error('no free port on 127.0.0.1')
-  return address.port
-}
-
 /** Any answer will do: without a signature it is a refusal. */
-async function answers(endpoint: string, alive: () => boolean, timeoutMs = 30_000): Promise<boolean> {
+async function answers(endpoint: string, alive: () => boolean, timeoutMs = 180_000): Promise<boolean> {
   const end = Date.now() + timeoutMs
   while (alive() && Date.now() < end) {
     const isUp = await fetch(endpoint).then(

@@ -1,7 +1,6 @@
 /** A server in a process of its own: start, wait until it answers, end, start again on the same port and data. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 
 export interface ServerProcessOptions {
   /** For messages, such as `MariaDB`. */
@@ -38,7 +37,7 @@ export class ServerProcess {
 
   async start(): Promise<void> {
     const { name, logFile, passing } = this.#options
-    const end = Date.now() + 120_000
+    const end = Date.now() + 180_000
     let reason: unknown
     while (Date.now() < end) {
       const start = existsSync(logFile) ? readFileSync(logFile, 'utf8').length : 0
@@ -117,20 +116,6 @@ export class ServerProcess {
     ]
     return flags.length === 0 ? [] : ['/usr/bin/setpriv', ...flags]
   }
-}
-
-/** Ports of loopback that nobody listens on now; held open together so that they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 /** A server that tests share or start for themselves. */

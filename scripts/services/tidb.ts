@@ -6,13 +6,8 @@ import path from 'node:path'
 import mysql from 'mysql2/promise'
 import { cacheDirectory } from './java-jars.ts'
 import { TEST_USER } from './mysql-server.ts'
-import {
-  databaseService,
-  freePorts,
-  ServerProcess,
-  type DatabaseService,
-  type DatabaseServiceOptions,
-} from './server-process.ts'
+import { freePorts } from './free-ports.ts'
+import { databaseService, ServerProcess, type DatabaseService, type DatabaseServiceOptions } from './server-process.ts'
 
 /** A commit of the 8.5 line. The module proxy knows TiDB under exact pseudo-versions only. */
 const COMMIT = '20251126154744-e4e814fdc0af'
