@@ -2,6 +2,12 @@ import type { Batch } from '../core/batch.ts'
 import { MillraceError, toMillraceError } from '../core/errors.ts'
 import type { Schema } from '../core/schema.ts'
 import { quoteName, type LaneDatabase } from '../dataplane/index.ts'
+import type { OperatorOutput } from './operator.ts'
+
+/** Results leave in batches of this many rows. */
+const RESULT_ROWS = 50_000
+/** How large a row is taken to be that was computed. */
+const ROW_BYTES = 64
 
 let tables = 0
 
@@ -66,4 +72,29 @@ export function tableBatch(
 export async function makeTable(step: string, database: LaneDatabase, name: string, select: string): Promise<number> {
   const rows = await computing(step, database, `CREATE OR REPLACE TEMP TABLE ${quoteName(name)} AS ${select}`)
   return Number(rows[0]?.[0] ?? 0)
+}
+
+/** Gives what a query finds, which has no place in its source any more. */
+export async function giveResults(
+  step: string,
+  database: LaneDatabase,
+  out: OperatorOutput,
+  results: { readonly to: number; readonly select: string; readonly schema: Schema },
+): Promise<void> {
+  const { to, select, schema } = results
+  const name = newTableName(step)
+  const rows = await makeTable(step, database, name, select)
+  const nowhere = { split: '', from: {}, next: {} }
+  const all = tableBatch(database, name, schema, rows, { ...nowhere, bytes: rows * ROW_BYTES })
+  if (rows > 0 && rows <= RESULT_ROWS) return out.emit(to, all)
+  try {
+    for (let at = 0; at < rows; at += RESULT_ROWS) {
+      const part = newTableName(step)
+      const range = `SELECT * FROM ${quoteName(name)} WHERE rowid >= ${at} AND rowid < ${at + RESULT_ROWS}`
+      const count = await makeTable(step, database, part, range)
+      await out.emit(to, tableBatch(database, part, schema, count, { ...nowhere, bytes: count * ROW_BYTES }))
+    }
+  } finally {
+    all.release()
+  }
 }

@@ -11,13 +11,11 @@ import type {
   OperatorOutput,
   SavedState,
 } from '../operator.ts'
-import { computing, makeTable, newTableName, tableBatch } from '../step-tables.ts'
+import { computing, giveResults, makeTable } from '../step-tables.ts'
 import { AggregateSql } from './aggregate-sql.ts'
 
 /** Partial results are merged among themselves when there are so many, and twice as many as after the last time. */
 const RECENT_ROWS = 1_000_000
-/** Results leave in batches of this many rows. */
-const RESULT_ROWS = 50_000
 
 /** Says of a kept row that its result was not given since it changed. */
 const FRESH = quoteName('#fresh')
@@ -123,7 +121,9 @@ class AggregateOperator implements LaneOperator, KeyedState {
     const due = this.#isDue(barrier, isEarly)
     if (this.#recentRows > 0 || due !== 'false') await this.#mergeTouched(due, this.#isOverAt(barrier))
     if (hasWindow && (isEnd || eventTime !== undefined)) await this.#table.delete(this.#isOverAt(barrier))
-    if (this.#isChanged) await this.#emit(out)
+    if (!this.#isChanged) return
+    const select = this.#sql.results(`SELECT * FROM ${this.#merged} WHERE ${DUE}`)
+    await giveResults(this.#work.id, this.#lane, out, { to: 0, select, schema: this.#work.output })
   }
 
   async save(all: boolean): Promise<SavedState | undefined> {
@@ -203,29 +203,6 @@ class AggregateOperator implements LaneOperator, KeyedState {
     await table.insert(`SELECT ${columns}, NOT ${DUE} FROM ${this.#merged} WHERE NOT ${OVER}`)
     this.#isChanged = touched + this.#recentRows > 0
     await this.#clearRecent()
-  }
-
-  async #emit(out: OperatorOutput): Promise<void> {
-    const { id, output } = this.#work
-    const results = newTableName(id)
-    const rows = await makeTable(
-      id,
-      this.#lane,
-      results,
-      this.#sql.results(`SELECT * FROM ${this.#merged} WHERE ${DUE}`),
-    )
-    const all = tableBatch(this.#lane, results, output, rows, { split: '', from: {}, next: {}, bytes: rows * 64 })
-    if (rows > 0 && rows <= RESULT_ROWS) return out.emit(0, all)
-    try {
-      for (let at = 0; at < rows; at += RESULT_ROWS) {
-        const part = newTableName(id)
-        const select = `SELECT * FROM ${quoteName(results)} WHERE rowid >= ${at} AND rowid < ${at + RESULT_ROWS}`
-        const count = await makeTable(id, this.#lane, part, select)
-        await out.emit(0, tableBatch(this.#lane, part, output, count, { ...all, bytes: count * 64 }))
-      }
-    } finally {
-      all.release()
-    }
   }
 
   async #mergeRecent(): Promise<void> {

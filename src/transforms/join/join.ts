@@ -12,14 +12,12 @@ import type {
   OperatorOutput,
   SavedState,
 } from '../operator.ts'
-import { computing, makeTable, newTableName, tableBatch } from '../step-tables.ts'
+import { computing, giveResults, makeTable } from '../step-tables.ts'
 import { JoinSql } from './join-sql.ts'
 
 /** Rows are compared with all that are kept together: a few at a time would cost as much as many. */
 const WAITING_ROWS = 50_000
 const WAITING_BYTES = 16 * 1024 * 1024
-/** Results leave in batches of this many rows. */
-const RESULT_ROWS = 50_000
 
 /** Outputs of the step. */
 const PAIRS = 0
@@ -165,21 +163,7 @@ class JoinOperator implements LaneOperator, KeyedState {
   }
 
   async #give(out: OperatorOutput, to: number, select: string, schema: Schema): Promise<void> {
-    const { id } = this.#work
-    const name = newTableName(id)
-    const rows = await makeTable(id, this.#lane, name, select)
-    const all = tableBatch(this.#lane, name, schema, rows, { split: '', from: {}, next: {}, bytes: rows * 64 })
-    if (rows > 0 && rows <= RESULT_ROWS) return out.emit(to, all)
-    try {
-      for (let at = 0; at < rows; at += RESULT_ROWS) {
-        const part = newTableName(id)
-        const range = `SELECT * FROM ${quoteName(name)} WHERE rowid >= ${at} AND rowid < ${at + RESULT_ROWS}`
-        const count = await makeTable(id, this.#lane, part, range)
-        await out.emit(to, tableBatch(this.#lane, part, schema, count, { ...all, bytes: count * 64 }))
-      }
-    } finally {
-      all.release()
-    }
+    await giveResults(this.#work.id, this.#lane, out, { to, select, schema })
   }
 
   async #forgetWaiting(): Promise<void> {
