@@ -1,11 +1,12 @@
 import { assert } from '../core/assert.ts'
 import type { Batch, BodyFormat } from '../core/batch.ts'
-import { MillraceError, toMillraceError } from '../core/errors.ts'
+import { toMillraceError } from '../core/errors.ts'
 import type { Schema } from '../core/schema.ts'
 import { quoteName, type LaneDatabase } from '../dataplane/index.ts'
+import { joinFound, keyName, refuseTwins } from './lookup-join.ts'
 import type { KeyedContext, LaneOperator, OperatorOutput } from './operator.ts'
 import { createQueryOperator } from './query.ts'
-import { computing, makeTable, newTableName, tableBatch } from './step-tables.ts'
+import { computing, newTableName } from './step-tables.ts'
 
 /** What the lookup operator needs of its step in the plan (`LookupStep`). */
 export interface LookupWork {
@@ -59,7 +60,7 @@ class LookupOperator implements LaneOperator {
 
   async process(batch: Batch, out: OperatorOutput): Promise<void> {
     this.#readAgain()
-    const made = await this.#join(batch).finally(() => batch.release())
+    const made = await joinFound(this.#work, this.#lane, batch, quoteName(this.#table)).finally(() => batch.release())
     if (made.rows > 0) await out.emit(0, made)
     else made.release()
   }
@@ -129,7 +130,7 @@ class LookupOperator implements LaneOperator {
     try {
       await this.#context.readTable(async (batch) => await decoder.process(batch, { emit: keep }))
       if (!isMade) await this.#makeEmpty(name)
-      await this.#refuseTwins(name, keys)
+      await refuseTwins(this.#work, this.#lane, quoteName(name))
       return name
     } catch (thrown) {
       await this.#run(`DROP TABLE IF EXISTS ${quoteName(name)}`).catch(() => undefined)
@@ -144,52 +145,13 @@ class LookupOperator implements LaneOperator {
     await this.#run(`CREATE TEMP TABLE ${quoteName(name)} (${columns.join(', ')})`)
   }
 
-  async #refuseTwins(name: string, keys: readonly string[]): Promise<void> {
-    const twins = `SELECT 1 FROM ${quoteName(name)} GROUP BY ${keys.join(', ')} HAVING count(*) > 1`
-    const [[count] = []] = await this.#run(`SELECT count(*) FROM (${twins})`)
-    if (Number(count) === 0) return
-    const { id, on } = this.#work
-    throw new MillraceError(
-      `looking up for ${id}: ${count} keys are in several rows of the table. Look up by columns that name one row, ` +
-        `or read a table that has one row for each ${on.map(({ column }) => column).join(', ')}`,
-      { code: 'CONFIG' },
-    )
-  }
-
-  async #join(batch: Batch): Promise<Batch> {
-    const { id, input, schema, on, columns, missing } = this.#work
-    const database = this.#database
-    assert(database !== undefined && batch.body.kind === 'table', 'the plan gives tables to a lookup')
-    const rows = quoteName(batch.body.relation)
-    const table = quoteName(this.#table)
-    const match = on.map(({ row }, index) => `r.${quoteName(row)} = t.${quoteName(keyName(index))}`).join(' AND ')
-    if (missing === 'fail') await this.#refuseUnmatched(rows, table, match)
-    const items = [
-      ...input.map(({ name }) => `r.${quoteName(name)}`),
-      ...columns.map(({ name }) => `t.${quoteName(name)}`),
-    ]
-    const join = missing === 'null' ? 'LEFT JOIN' : 'JOIN'
-    // A join may take its rows in any order.
-    const select = `SELECT ${items.join(', ')} FROM ${rows} r ${join} ${table} t ON ${match} ORDER BY r.rowid`
-    const name = newTableName(id)
-    const count = await makeTable(id, database, name, select)
-    return tableBatch(database, name, schema, count, batch)
-  }
-
-  async #refuseUnmatched(rows: string, table: string, match: string): Promise<void> {
-    const [[count] = []] = await this.#run(`SELECT count(*) FROM ${rows} r ANTI JOIN ${table} t ON ${match}`)
-    if (Number(count) === 0) return
-    const { id, on } = this.#work
-    const keys = on.map(({ row }) => row).join(', ')
-    throw new MillraceError(`looking up for ${id}: the table has nothing for the ${keys} of ${count} rows`, {
-      code: 'POISON',
-      detail: { step: id, rows: Number(count) },
-    })
-  }
-
-  async #run(sql: string): Promise<unknown[][]> {
+  get #lane(): LaneDatabase {
     assert(this.#database !== undefined, 'the operator is open')
-    return await computing(this.#work.id, this.#database, sql)
+    return this.#database
+  }
+
+  #run(sql: string): Promise<unknown[][]> {
+    return computing(this.#work.id, this.#lane, sql)
   }
 
   #keptSchema(): Schema {
@@ -200,9 +162,4 @@ class LookupOperator implements LaneOperator {
       ...columns.map(({ name, column }) => ({ name, type: typeOf(column), nullable: true })),
     ]
   }
-}
-
-/** No column of a user is called so. */
-function keyName(index: number): string {
-  return `#key ${index}`
 }

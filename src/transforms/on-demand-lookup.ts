@@ -6,9 +6,10 @@ import type { Schema } from '../core/schema.ts'
 import { openQuery, quoteName, type LaneDatabase, type Query } from '../dataplane/index.ts'
 import { columnsOf } from './columns.ts'
 import { LookupCache } from './lookup-cache.ts'
+import { joinFound, keyName, refuseTwins } from './lookup-join.ts'
 import type { LookupWork } from './lookup.ts'
 import type { KeyedContext, LaneOperator, OperatorOutput } from './operator.ts'
-import { computing, makeTable, newTableName, tableBatch } from './step-tables.ts'
+import { computing, makeTable } from './step-tables.ts'
 
 export type OnDemandLookupWork = LookupWork & { readonly onDemand: OnDemand }
 
@@ -82,25 +83,13 @@ class OnDemandLookupOperator implements LaneOperator {
 
   async #complete(batch: Batch): Promise<Batch> {
     assert(batch.body.kind === 'table', 'the plan gives tables to a lookup')
-    const { id, on, input, columns, missing, schema } = this.#work
+    const { on } = this.#work
     const cache = this.#cache
     assert(cache !== undefined, 'the operator is open')
-    const rows = quoteName(batch.body.relation)
     const keys = on.map(({ row }, index) => `${quoteName(row)} AS ${quoteName(keyName(index))}`).join(', ')
-    await this.#ask(cache, cache.unknown(`SELECT ${keys} FROM ${rows}`, this.#context.now()))
-    const match = on.map(({ row }, index) => `r.${quoteName(row)} = c.${quoteName(keyName(index))}`).join(' AND ')
-    const found = `(SELECT * FROM ${cache.table} WHERE "#found")`
-    if (missing === 'fail') await this.#refuseUnmatched(rows, found, match)
-    const items = [
-      ...input.map(({ name }) => `r.${quoteName(name)}`),
-      ...columns.map(({ name }) => `c.${quoteName(name)}`),
-    ]
-    const join = missing === 'null' ? 'LEFT JOIN' : 'JOIN'
-    // A join may take its rows in any order.
-    const select = `SELECT ${items.join(', ')} FROM ${rows} r ${join} ${found} c ON ${match} ORDER BY r.rowid`
-    const name = newTableName(id)
-    const count = await makeTable(id, this.#lane, name, select)
-    return tableBatch(this.#lane, name, schema, count, batch)
+    const unknown = cache.unknown(`SELECT ${keys} FROM ${quoteName(batch.body.relation)}`, this.#context.now())
+    await this.#ask(cache, unknown)
+    return await joinFound(this.#work, this.#lane, batch, `(SELECT * FROM ${cache.table} WHERE "#found")`)
   }
 
   /** Asks for keys, many with each request, and keeps the answers. */
@@ -136,33 +125,9 @@ class OnDemandLookupOperator implements LaneOperator {
     }
     // A decoder that was given no rows leaves the table of before.
     const found = `(SELECT * FROM ${quoteName(this.#decoded)}${lines.rows === 0 ? ' LIMIT 0' : ''})`
-    await this.#refuseTwins(found)
+    await refuseTwins(this.#work, this.#lane, found)
     const asked = `(SELECT * FROM ${this.#asked} WHERE rowid >= ${start} AND rowid < ${end})`
     await cache.add(asked, found, lines.length, this.#context.now())
-  }
-
-  async #refuseTwins(found: string): Promise<void> {
-    const keys = this.#key.map(({ name }) => quoteName(name)).join(', ')
-    const twins = `SELECT 1 FROM ${found} GROUP BY ${keys} HAVING count(*) > 1`
-    const [[count] = []] = await this.#run(`SELECT count(*) FROM (${twins})`)
-    if (Number(count) === 0) return
-    const { id, on } = this.#work
-    throw new MillraceError(
-      `looking up for ${id}: ${count} keys are in several rows of the table. Look up by columns that name one row, ` +
-        `or read a table that has one row for each ${on.map(({ column }) => column).join(', ')}`,
-      { code: 'CONFIG' },
-    )
-  }
-
-  async #refuseUnmatched(rows: string, found: string, match: string): Promise<void> {
-    const [[count] = []] = await this.#run(`SELECT count(*) FROM ${rows} r ANTI JOIN ${found} c ON ${match}`)
-    if (Number(count) === 0) return
-    const { id, on } = this.#work
-    const keys = on.map(({ row }) => row).join(', ')
-    throw new MillraceError(`looking up for ${id}: the table has nothing for the ${keys} of ${count} rows`, {
-      code: 'POISON',
-      detail: { step: id, rows: Number(count) },
-    })
   }
 
   get #key(): Schema {
@@ -195,9 +160,4 @@ class OnDemandLookupOperator implements LaneOperator {
   #run(sql: string): Promise<unknown[][]> {
     return computing(this.#work.id, this.#lane, sql)
   }
-}
-
-/** No column of a user is called so. */
-function keyName(index: number): string {
-  return `#key ${index}`
 }
