@@ -1,7 +1,20 @@
 import { MillraceError, toMillraceError } from '../core/errors.ts'
+import type { Route } from '../core/routes.ts'
 import { lookAtSource, type FoundTable, type SourceLook } from './look-at-source.ts'
-import { lookAtTarget, queryPortOf, type TargetLook } from './look-at-target.ts'
-import { sourceAddress, targetAddress, type MirrorAddress, type SourceKind, type TargetKind } from './mirror-address.ts'
+import { lookAtSqlTarget, sqlDatabase } from './look-at-sql-target.ts'
+import { lookAtWarehouse, queryPortOf } from './look-at-warehouse.ts'
+import {
+  authorityOf,
+  isWarehouse,
+  sourceAddress,
+  targetAddress,
+  type MirrorAddress,
+  type SourceKind,
+  type SqlKind,
+  type TargetAddress,
+  type WarehouseKind,
+} from './mirror-address.ts'
+import { mirrorText, type MirrorTarget } from './mirror-text.ts'
 
 export interface MirrorDraft {
   /** The pipeline file. */
@@ -9,9 +22,6 @@ export interface MirrorDraft {
   /** What was found, for people. */
   readonly told: readonly string[]
 }
-
-/** More tables than this are named by their database, not one by one. */
-const NAMED_MAX = 40
 
 /** Writes the pipeline file of a mirror after looking at both sides. */
 export async function draftMirror(
@@ -22,24 +32,19 @@ export async function draftMirror(
 ): Promise<MirrorDraft> {
   const source = sourceAddress(from, environment)
   const target = targetAddress(to, environment)
+  if (!isWarehouse(target)) sqlDatabase(target)
   const look = await reached('--from', source, `${source.host}:${source.port}`, () => lookAtSource(source))
-  const tables = look.tables.filter(({ hasKey }) => hasKey)
+  const tables = look.tables.filter(({ key }) => key.length > 0)
   if (tables.length === 0) {
     throw new MillraceError(
       `--from: ${look.tables.length === 0 ? 'there are no tables that the user may see' : 'no table has a primary key, which a mirror needs'}`,
       { code: 'CONFIG' },
     )
   }
-  const databases = [...new Set(tables.map(({ database }) => database))]
-  const database = target.database ?? databases[0] ?? name
-  const asked = `${target.host}:${queryPortOf(target)}, where it takes SQL (\`?queryPort=…\` behind the address, if another)`
-  const there = await reached('--to', target, asked, () => lookAtTarget(target, database))
-  const route = routeOf(target.database, databases)
-  const keyless = look.tables.filter(({ hasKey }) => !hasKey)
-  return {
-    text: mirrorText(name, { source, target, tables, keyless, database, route, there }),
-    told: tellOf(look, tables, keyless, there, database),
-  }
+  const seen = isWarehouse(target) ? await warehouseSide(name, target, tables) : await sqlSide(source, target, tables)
+  const keyless = look.tables.filter(({ key }) => key.length === 0)
+  const told = tellOf(look, tables, keyless, seen)
+  return { text: mirrorText(name, { source, target: seen, tables, keyless, told }), told }
 }
 
 /** Says which side did not answer, what was asked, and what may be wrong. */
@@ -63,113 +68,85 @@ async function reached<T>(
   }
 }
 
-/** Databases of the source stay apart where they would not fit into one. */
-function routeOf(target: string | undefined, databases: readonly string[]): string {
-  if (target === undefined) return "{ match: '.*', database: '{database}', table: '{table}' }"
-  return databases.length === 1 ? "{ match: '.*', table: '{table}' }" : "{ match: '.*', table: '{database}_{table}' }"
+async function warehouseSide(
+  name: string,
+  address: MirrorAddress<WarehouseKind>,
+  tables: readonly FoundTable[],
+): Promise<MirrorTarget> {
+  const databases = databasesOf(tables)
+  const database = address.database ?? databases[0] ?? name
+  const asked = `${address.host}:${queryPortOf(address)}, where it takes SQL (\`?queryPort=…\` behind the address, if another)`
+  const look = await reached('--to', address, asked, () => lookAtWarehouse(address, database))
+  const wanted = new Set(tables.map((table) => table.name))
+  return {
+    kind: 'warehouse',
+    ...{ address, database, look, problems: [] },
+    route: address.database === undefined ? apart() : together(databases),
+    taken: look.tables.filter((one) => wanted.has(one)).map((one) => `${database}.${one}`),
+  }
 }
 
-interface Parts {
-  readonly source: MirrorAddress<SourceKind>
-  readonly target: MirrorAddress<TargetKind>
-  readonly tables: readonly FoundTable[]
-  readonly keyless: readonly FoundTable[]
-  readonly database: string
-  readonly route: string
-  readonly there: TargetLook
+async function sqlSide(
+  source: MirrorAddress<SourceKind>,
+  address: MirrorAddress<SqlKind>,
+  tables: readonly FoundTable[],
+): Promise<MirrorTarget> {
+  const database = sqlDatabase(address)
+  const databases = databasesOf(tables)
+  // PostgreSQL has schemas inside of the database that the address names.
+  const hasRoom = address.connector === 'postgres' && !address.parameters.has('schema')
+  const route = hasRoom && (source.connector === 'postgres-cdc' || databases.length > 1) ? apart() : together(databases)
+  refuseItself(source, address, route.database === undefined ? [database] : databases, databases)
+  const { taken, problems } = await reached('--to', address, authorityOf(address), () =>
+    lookAtSqlTarget(address, route, tables),
+  )
+  return { kind: 'sql', address, route, taken, problems }
 }
 
-function mirrorText(name: string, { source, target, tables, keyless, database, route, there }: Parts): string {
-  const isMysql = source.connector === 'mysql-cdc'
-  const { host, port } = source
-  const scheme = isMysql ? `mysql://${host}:${port}` : `postgres://${host}:${port}/${source.database ?? ''}`
-  const sslmode = source.parameters.get('sslmode')
-  const url = !isMysql && sslmode !== null ? `${scheme}?sslmode=${sslmode}` : scheme
-  const isRemotePlain = isMysql && source.parameters.get('allowPlaintext') === 'true'
-  const lines = [
-    '# yaml-language-server: $schema=./pipeline.schema.json',
-    '# `millrace schema > pipeline.schema.json` writes that schema: editors then complete and check this file.',
-    '',
-    `name: ${name}                  # names the saved state, for ever; so do the ids below`,
-    'delivery: exactly-once        # weaker plans are refused',
-    'checkpoint:',
-    '  interval: 10s               # changes become visible this often',
-    // Doris forgets prepared transactions after an hour, unless it is told otherwise.
-    ...(target.connector === 'doris'
-      ? ['  maxDowntime: 30m            # Doris keeps prepared transactions for an hour']
-      : []),
-    '',
-    'sources:',
-    '  database:',
-    `    connector: ${source.connector}`,
-    `    url: ${text(url)}`,
-    `    username: ${text(source.user)}`,
-    `    password: \${${source.variable}:-}`,
-    ...(isRemotePlain ? ['    allowPlaintext: true'] : []),
-    ...(isMysql && !source.isPlain ? ['    tls: {}'] : []),
-    '    # Regular expressions over the whole of `database.table`.',
-    '    tables:',
-    ...patternsOf(tables, keyless).map((pattern) => `      - ${text(pattern)}`),
-    ...keyless.map((table) => `    # Left out, it has no primary key: ${table.database}.${table.name}`),
-    '',
-    'sinks:',
-    '  mirror:',
-    '    from: database',
-    `    connector: ${target.connector}`,
-    `    url: [${text(`http://${target.host}:${target.port}`)}]`,
-    `    queryUrl: [${text(there.queryUrl)}]`,
-    ...(target.parameters.get('allowPlaintext') === 'true' ? ['    allowPlaintext: true'] : []),
-    `    database: ${text(database)}`,
-    `    username: ${text(target.user)}`,
-    `    password: \${${target.variable}:-}`,
-    '    routes:',
-    `      - ${route}`,
-    '    # lenient: new columns are added, nothing is lost. Or evolve, try-evolve, ignore, fail.',
-    '    schemaChange: lenient',
-    ...(there.backends !== undefined && there.backends < 3
-      ? [
-          `    # ${there.backends === 1 ? 'There is one backend' : `There are ${there.backends} backends`}; three replicas are the usual.`,
-          `    tableProperties: { replication_num: '${Math.max(1, there.backends)}' }`,
-        ]
-      : []),
-  ]
-  return `${lines.join('\n')}\n`
-}
-
-/** The tables by name, or their databases where they are many and none has to be left out. */
-function patternsOf(tables: readonly FoundTable[], keyless: readonly FoundTable[]): string[] {
-  return [...Map.groupBy(tables, ({ database }) => database)].flatMap(([database, of]) => {
-    const isMany = of.length > NAMED_MAX && keyless.every((one) => one.database !== database)
-    if (isMany) return [`${escaped(database)}\\..*`]
-    return of.map(({ name }) => `${escaped(database)}\\.${escaped(name)}`)
+/** A mirror into the tables that it reads would never come to an end. */
+function refuseItself(
+  source: MirrorAddress<SourceKind>,
+  target: TargetAddress,
+  written: readonly string[],
+  read: readonly string[],
+): void {
+  if (source.connector !== `${target.connector}-cdc` || authorityOf(source) !== authorityOf(target)) return
+  if (target.connector === 'postgres' && source.database !== target.database) return
+  const both = written.find((one) => read.includes(one))
+  if (both === undefined) return
+  throw new MillraceError(`--to: ${both} is what --from reads: the mirror would read its own rows for ever`, {
+    code: 'CONFIG',
   })
+}
+
+function databasesOf(tables: readonly FoundTable[]): string[] {
+  return [...new Set(tables.map(({ database }) => database))]
+}
+
+function apart(): Route {
+  return { match: '.*', database: '{database}', table: '{table}' }
+}
+
+/** In one database names of several could meet. */
+function together(databases: readonly string[]): Route {
+  return { match: '.*', table: databases.length === 1 ? '{table}' : '{database}_{table}' }
 }
 
 function tellOf(
   { problems }: SourceLook,
   tables: readonly FoundTable[],
   keyless: readonly FoundTable[],
-  there: TargetLook,
-  database: string,
+  target: MirrorTarget,
 ): string[] {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
-  const wanted = new Set(tables.map(({ name }) => name))
-  const taken = there.tables.filter((name) => wanted.has(name))
+  const { taken } = target
   return [
     `${tables.length} tables, about ${rows.toLocaleString('en')} rows.`,
     ...keyless.map((one) => `${one.database}.${one.name} has no primary key and is left out.`),
     ...(taken.length > 0
-      ? [`${database} has tables of these names already, which will be written to: ${taken.join(', ')}.`]
+      ? [`These tables of the target are there already, and will be written to: ${taken.join(', ')}.`]
       : []),
-    ...problems.map((problem) => `On the server: ${problem}.`),
+    ...problems.map((problem) => `On the source: ${problem}.`),
+    ...target.problems.map((problem) => `On the target: ${problem}.`),
   ]
-}
-
-function escaped(name: string): string {
-  return name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
-}
-
-/** YAML in single quotes, where nothing has a meaning but the quote itself; `$${` keeps a dollar a dollar. */
-function text(value: string): string {
-  return `'${value.replaceAll('${', '$${').replaceAll("'", "''")}'`
 }

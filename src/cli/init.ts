@@ -20,6 +20,7 @@ export const verb: Verb = {
     'millrace init clicks',
     'millrace init clicks --from file --to blackhole',
     'millrace init shop --from mysql://reader@db/shop --to starrocks://root@fe/shop',
+    'millrace init shop --from mysql://reader@db/shop --to postgres://writer@copy/shop',
   ],
   define(command) {
     command
@@ -31,7 +32,7 @@ export const verb: Verb = {
       )
       .option(
         '--to <connector>',
-        `what to write: ${names(SINKS)}; or where to mirror it: starrocks://user@host/database, doris://…`,
+        `what to write: ${names(SINKS)}; or where to mirror it: starrocks://user@host/database, doris://…, mysql://…, tidb://…, postgres://…`,
         SINKS[0]?.connector,
       )
       .option('--force', 'replace a file that is there')

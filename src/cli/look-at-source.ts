@@ -4,7 +4,8 @@ import type { MirrorAddress, SourceKind } from './mirror-address.ts'
 export interface FoundTable {
   readonly database: string
   readonly name: string
-  readonly hasKey: boolean
+  /** Columns of the primary key. */
+  readonly key: readonly string[]
   /** As the server estimates. */
   readonly rows: number
 }
@@ -17,23 +18,24 @@ export interface SourceLook {
 
 type Cells = readonly (string | null)[]
 
+/** A row for each column of a primary key, and one for a table without. */
 const MYSQL_TABLES = `
-  SELECT t.TABLE_SCHEMA, t.TABLE_NAME, COALESCE(t.TABLE_ROWS, 0), COUNT(k.COLUMN_NAME)
+  SELECT t.TABLE_SCHEMA, t.TABLE_NAME, COALESCE(t.TABLE_ROWS, 0), k.COLUMN_NAME
   FROM information_schema.TABLES t
   LEFT JOIN information_schema.KEY_COLUMN_USAGE k
     ON k.TABLE_SCHEMA = t.TABLE_SCHEMA AND k.TABLE_NAME = t.TABLE_NAME AND k.CONSTRAINT_NAME = 'PRIMARY'
   WHERE t.TABLE_TYPE = 'BASE TABLE'
     AND t.TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
-  GROUP BY t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_ROWS
-  ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME`
+  ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, k.ORDINAL_POSITION`
 
 const POSTGRES_TABLES = `
-  SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint,
-         (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+  SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, a.attname
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
   WHERE c.relkind = 'r' AND c.relpersistence = 'p'
     AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-  ORDER BY n.nspname, c.relname`
+  ORDER BY n.nspname, c.relname, array_position(i.indkey::int2[], a.attnum)`
 
 /** Settings that reading the binlog needs, with their values. */
 const MYSQL_SETTINGS: Readonly<Record<string, string>> = {
@@ -92,11 +94,12 @@ async function lookAtPostgres(address: MirrorAddress<SourceKind>): Promise<Sourc
 }
 
 function tablesOf(rows: readonly Cells[], only: string | undefined): FoundTable[] {
-  return rows
-    .map(([database, name, count, keys]) => {
-      return { database: database ?? '', name: name ?? '', rows: Number(count ?? 0), hasKey: Number(keys ?? 0) > 0 }
-    })
-    .filter(({ database }) => only === undefined || database === only)
+  const found = rows.filter(([database]) => only === undefined || database === only)
+  return [...Map.groupBy(found, ([database, name]) => JSON.stringify([database, name])).values()].map((columns) => {
+    const [database, name, count] = columns[0] ?? []
+    const key = columns.flatMap(([, , , column]) => (column === null || column === undefined ? [] : [column]))
+    return { database: database ?? '', name: name ?? '', rows: Number(count ?? 0), key }
+  })
 }
 
 function textRows(rows: readonly (readonly unknown[])[]): Cells[] {

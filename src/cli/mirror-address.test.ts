@@ -31,5 +31,5 @@ test('a password in an address is refused, and so is what is no address of a sid
     () => sourceAddress('mysql://me:secret@db/shop', {}),
     (error: Error) => !error.message.includes('secret'),
   )
-  assert.throws(() => targetAddress('mysql://db', {}), { code: 'CONFIG' })
+  assert.throws(() => targetAddress('kafka://db', {}), { code: 'CONFIG' })
 })

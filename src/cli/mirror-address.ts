@@ -3,7 +3,8 @@ import { MillraceError } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 
 export type SourceKind = 'mysql-cdc' | 'postgres-cdc'
-export type TargetKind = 'starrocks' | 'doris'
+export type WarehouseKind = 'starrocks' | 'doris'
+export type SqlKind = 'mysql' | 'tidb' | 'postgres'
 
 /** One side of a mirror, as `--from` or `--to` names it. */
 export interface MirrorAddress<K extends string> {
@@ -20,15 +21,23 @@ export interface MirrorAddress<K extends string> {
   readonly parameters: URLSearchParams
 }
 
+export type TargetAddress = MirrorAddress<WarehouseKind> | MirrorAddress<SqlKind>
+
 const SOURCES: Readonly<Record<string, readonly [SourceKind, port: number, variable: string]>> = {
   'mysql:': ['mysql-cdc', 3306, 'MYSQL_PASSWORD'],
   'mariadb:': ['mysql-cdc', 3306, 'MYSQL_PASSWORD'],
   'postgres:': ['postgres-cdc', 5432, 'POSTGRES_PASSWORD'],
   'postgresql:': ['postgres-cdc', 5432, 'POSTGRES_PASSWORD'],
 }
-const TARGETS: Readonly<Record<string, readonly [TargetKind, port: number, variable: string]>> = {
+const TARGETS: Readonly<Record<string, readonly [WarehouseKind | SqlKind, port: number, variable: string]>> = {
   'starrocks:': ['starrocks', 8030, 'STARROCKS_PASSWORD'],
   'doris:': ['doris', 8030, 'DORIS_PASSWORD'],
+  // Another name than that of a source on such a server.
+  'mysql:': ['mysql', 3306, 'TARGET_PASSWORD'],
+  'mariadb:': ['mysql', 3306, 'TARGET_PASSWORD'],
+  'tidb:': ['tidb', 4000, 'TARGET_PASSWORD'],
+  'postgres:': ['postgres', 5432, 'TARGET_PASSWORD'],
+  'postgresql:': ['postgres', 5432, 'TARGET_PASSWORD'],
 }
 
 export function isAddress(text: unknown): text is string {
@@ -39,8 +48,17 @@ export function sourceAddress(text: string, environment: NodeJS.ProcessEnv): Mir
   return addressOf('--from', text, SOURCES, environment)
 }
 
-export function targetAddress(text: string, environment: NodeJS.ProcessEnv): MirrorAddress<TargetKind> {
-  return addressOf('--to', text, TARGETS, environment)
+export function targetAddress(text: string, environment: NodeJS.ProcessEnv): TargetAddress {
+  return addressOf('--to', text, TARGETS, environment) as TargetAddress
+}
+
+export function isWarehouse(address: TargetAddress): address is MirrorAddress<WarehouseKind> {
+  return address.connector === 'starrocks' || address.connector === 'doris'
+}
+
+/** `host:port`, as addresses have it. */
+export function authorityOf({ host, port }: Pick<MirrorAddress<string>, 'host' | 'port'>): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function addressOf<K extends string>(

@@ -6,65 +6,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { useDatabase } from '../../scripts/services/databases.ts'
-import { MysqlConnection } from '../../src/clients/mysql/index.ts'
-import { PostgresConnection } from '../../src/clients/postgres/index.ts'
-import { Secret } from '../../src/core/secret.ts'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'
 import { CommandLine } from './command-line.ts'
 import { CANARY } from './faults-kit/canary.ts'
 import { openTransactions, startWarehouse } from './faults-kit/warehouse.ts'
-
-/** A database that a test may do with as it likes. */
-interface Source extends AsyncDisposable {
-  readonly address: string
-  readonly environment: Readonly<Record<string, string>>
-  run(sql: string): Promise<void>
-}
-
-async function openMysql(): Promise<Source> {
-  const server = await useDatabase('mysql')
-  const { hostname, port, username, password } = new URL(server.url)
-  const database = `mirror_${process.pid}`
-  const address = { host: hostname, port: Number(port), user: username, password: new Secret(password) }
-  const admin = await MysqlConnection.open(address)
-  await admin.query(`CREATE DATABASE ${database}`)
-  await admin.query(`USE ${database}`)
-  return {
-    address: `mysql://${username}@${hostname}:${port}/${database}`,
-    environment: { MYSQL_PASSWORD: password },
-    run: async (sql) => void (await admin.query(sql)),
-    [Symbol.asyncDispose]: async () => {
-      await admin.query(`DROP DATABASE ${database}`)
-      await admin.close()
-      await server[Symbol.asyncDispose]()
-    },
-  }
-}
-
-async function openPostgres(): Promise<Source> {
-  const server = await useDatabase('postgres')
-  const { hostname, port, username, password } = new URL(server.url)
-  const database = `mirror_${process.pid}`
-  const at = { host: hostname, port: Number(port), user: username, password: new Secret(password) }
-  const admin = await PostgresConnection.open({ ...at, database: 'postgres' })
-  await admin.query(`CREATE DATABASE ${database}`)
-  const connection = await PostgresConnection.open({ ...at, database })
-  return {
-    address: `postgres://${username}@${hostname}:${port}/${database}?sslmode=disable`,
-    environment: { POSTGRES_PASSWORD: password },
-    run: async (sql) => void (await connection.query(sql)),
-    [Symbol.asyncDispose]: async () => {
-      await connection.query(
-        'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active',
-      )
-      await connection.close()
-      await admin.query(`DROP DATABASE ${database} WITH (FORCE)`)
-      await admin.close()
-      await server[Symbol.asyncDispose]()
-    },
-  }
-}
+import { openMysql, openPostgres } from './kit/mirror-sources.ts'
 
 const rowsOf = (server: Emulator, table: string): unknown[] =>
   server

@@ -1,8 +1,8 @@
 import { FrontendSql } from '../clients/stream-load/tables/frontend-sql.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { MirrorAddress, TargetKind } from './mirror-address.ts'
+import type { MirrorAddress, WarehouseKind } from './mirror-address.ts'
 
-export interface TargetLook {
+export interface WarehouseLook {
   readonly queryUrl: string
   /** Tables of the target database that are there already. */
   readonly tables: readonly string[]
@@ -10,12 +10,12 @@ export interface TargetLook {
   readonly backends: number | undefined
 }
 
-export function queryPortOf({ parameters }: Pick<MirrorAddress<TargetKind>, 'parameters'>): string {
+export function queryPortOf({ parameters }: Pick<MirrorAddress<WarehouseKind>, 'parameters'>): string {
   return parameters.get('queryPort') ?? '9030'
 }
 
 /** What is there in the target database. Changes nothing. */
-export async function lookAtTarget(address: MirrorAddress<TargetKind>, database: string): Promise<TargetLook> {
+export async function lookAtWarehouse(address: MirrorAddress<WarehouseKind>, database: string): Promise<WarehouseLook> {
   const { host, user, password } = address
   const queryUrl = `mysql://${host.includes(':') ? `[${host}]` : host}:${queryPortOf(address)}`
   await using sql = new FrontendSql({ urls: [queryUrl], username: user, password })
