@@ -66,6 +66,17 @@ export interface ParquetBody {
 
 export type Body = BytesBody | TableBody | RowsBody | ParquetBody
 
+/** A record that its reader could not make a row of. */
+export interface UnreadRecord {
+  /** Native words of the source, as dead letters have them: `offset`, or `row` and `offset`. */
+  readonly position: JsonObject
+  /** Names columns and classes of mistakes, never values. */
+  readonly reason: string
+  /** Empty when the whole record is at fault. */
+  readonly column: string
+  readonly raw: Uint8Array
+}
+
 /**
  * A few thousand to some hundred thousand records that travel together. A batch belongs to one split, so that every
  * error can name where it came from. Whoever consumes a batch calls `release` once: it gives buffers back to their pool.
@@ -82,6 +93,10 @@ export interface Batch {
   readonly table?: SourceTable
   /** The rows have these columns of their table only (and those of the change); what the others hold stays as it is. */
   readonly partial?: readonly string[]
+  /** Where a reader makes rows of other bytes: those that a row was made of, for dead letters; also after `release`. */
+  readonly rawOf?: (row: number) => Uint8Array
+  /** Records of the same range that became no rows, where somebody puts those aside (`takesBroken`). */
+  readonly unread?: readonly UnreadRecord[]
   readonly rows: number
   /** Size for budgets and rates: the bytes as they were read. */
   readonly bytes: number

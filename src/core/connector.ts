@@ -56,6 +56,8 @@ export interface SourceDescription {
   readonly rebalance?: boolean
   /** Rows of several tables: only sinks of several tables can read it, and nothing in between. */
   readonly tables?: boolean
+  /** Its reader decodes the records itself, and hands those that it cannot decode over beside the rows. */
+  readonly setsAside?: boolean
   readonly findings: readonly Finding[]
 }
 

@@ -91,7 +91,10 @@ export interface LaneContext extends ConnectorContext {
   readonly tables?: boolean
   /** Columns whose values somebody reads; absent: all. A reader of tables may give NULL for the others. */
   readonly reads?: readonly string[] | undefined
-  /** Each record will be decoded, and bad ones are put aside there: a reader hands on what it can cut out as a record. */
+  /**
+   * Bad records are put aside, not halted at: a reader hands on all that it can cut out as a record, to who decodes it, or
+   * beside its rows where it decodes itself (`Batch.unread`).
+   */
   readonly takesBroken?: boolean
   readonly openStaging?: OpenStaging
   database(): Promise<LaneDatabaseHandle>

@@ -146,7 +146,7 @@ class Assembly {
     }
     const given = this.#given(port)
     assert(given !== undefined, `a body was chosen for ${port}`)
-    if (isSameBody(given, body) && !this.#mustDecode(port, to)) {
+    if (isSameBody(given, body) && !(given.kind === 'bytes' && this.#mustDecode(port, to))) {
       const edges = this.#direct.get(port) ?? []
       edges.push({ to })
       this.#direct.set(port, edges)

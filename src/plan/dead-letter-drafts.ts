@@ -51,7 +51,7 @@ export function deadLetterFindings(draft: Draft, described: ReadonlyMap<string, 
   return [...ofTargets, ...draft.sources.flatMap((source) => sourceFindings(source, described))]
 }
 
-/** A source has dead letters where its records are decoded in front of the first step. */
+/** A source has dead letters where its records are decoded: by its reader, or in front of the first step. */
 function sourceFindings(
   { id, schema, deadLetter }: Draft['sources'][number],
   described: ReadonlyMap<string, SourceDescription>,
@@ -59,6 +59,7 @@ function sourceFindings(
   const description = described.get(id)
   if (deadLetter === undefined || description === undefined) return []
   const at = ['sources', id, 'deadLetter']
+  if (description.setsAside === true) return []
   const isDecoded = description.gives[0] === 'bytes' && ['json', 'csv'].includes(description.format)
   if (!isDecoded || description.tables === true) {
     return [

@@ -10,7 +10,7 @@ import { LetterBox } from './letter-box.ts'
 
 const PLAN: Plan = {
   ...modelPlan({ directory: '.', source: {}, lanes: 1, intervalMs: 1 }),
-  deadLetters: { out: { to: 'bad', maxRatio: 1 } },
+  deadLetters: { ev: { to: 'bad', maxRatio: 1 }, out: { to: 'bad', maxRatio: 1 } },
   steps: [{ kind: 'letters', id: 'bad.letters', sink: 'bad', outputs: [{ to: 'bad' }] }],
 }
 
@@ -38,10 +38,13 @@ test('records are diverted by their number, whatever batches they come in, and a
       let at = 0
       for (const size of batches) {
         const records = Array.from({ length: size }, (_, index) => `{"id":${at + index}}`)
-        const batch = bytesBatch(records, { from: { offset: at }, next: { offset: at + size } })
+        const start = at
+        const rawOf = (row: number): Uint8Array => Buffer.from(`raw ${start + row}`)
+        const batch = { ...bytesBatch(records, { from: { offset: at }, next: { offset: at + size } }), rawOf }
         const { rest, posted } = await diverter.take('ev', batch)
-        if (rest !== undefined) passed.push(...recordsOf(rest))
-        if (rest !== batch) assert.equal(batch.releases, 1)
+        const left = rest.rows > 0 ? recordsOf(rest) : []
+        passed.push(...left)
+        left.forEach((record, row) => assert.equal(`${rest.rawOf?.(row)}`, `raw ${/\d+/.exec(record)?.[0]}`))
         for (const one of posted) letters.push(...recordsOf(one.batch).map((line) => JSON.parse(line)))
         at += size
       }
@@ -52,7 +55,7 @@ test('records are diverted by their number, whatever batches they come in, and a
       )
       assert.deepEqual(
         letters.map(({ raw, position, checkpoint }) => [raw, position, checkpoint]),
-        sorted.filter((id) => id < at).map((id) => [`{"id":${id}}`, `{"offset":"${id}"}`, 3]),
+        sorted.filter((id) => id < at).map((id) => [`raw ${id}`, `{"offset":"${id}"}`, 3]),
       )
     }),
   )
@@ -64,4 +67,19 @@ test('a split that comes later is not taken for the one whose records were count
   diverter.forget('ev', [{ split: 's/0' }])
   const batch = bytesBatch(['{"id":1}'])
   assert.deepEqual(await diverter.take('ev', batch), { rest: batch, posted: [] })
+})
+
+test('records that nobody could read become dead letters of their source, also where no row is left', async () => {
+  const diverter = openDiverter()
+  diverter.begin({})
+  const position = { offset: '7' }
+  const raw = Buffer.from([0xff])
+  const batch = { ...bytesBatch([]), unread: [{ position, reason: 'cut off', column: '', raw }] }
+  const { rest, posted } = await diverter.take('ev', batch)
+  assert.equal(rest.rows, 0)
+  const [letter] = posted.flatMap((one) => recordsOf(one.batch).map((line) => JSON.parse(line) as object))
+  assert.deepEqual(letter, {
+    ...{ source: 'ev', split: 's/0', position: '{"offset":"7"}', checkpoint: 3, attempt: 1, step: 'ev' },
+    ...{ code: 'POISON', reason: 'cut off', column_name: null, raw: '/w==', encoding: 'base64' },
+  })
 })

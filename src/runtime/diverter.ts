@@ -1,5 +1,6 @@
 import { assert } from '../core/assert.ts'
 import type { Batch, BytesBody, RecordMetadata, SplitId } from '../core/batch.ts'
+import { rowBefore } from '../transforms/record-place.ts'
 import { rawRecords, type LetterBox, type Posted } from './letter-box.ts'
 
 const NEWLINE = 0x0a
@@ -47,29 +48,28 @@ export class Diverter {
     for (const { split } of splits) this.#diversions.delete(`${source}\n${split}`)
   }
 
-  /** What goes on of a batch as it was read; nothing when all of it was diverted. */
-  async take(source: string, batch: Batch): Promise<{ rest: Batch | undefined; posted: readonly Posted[] }> {
+  /** What goes on of a batch as it was read, maybe without a row, and the dead letters of it. */
+  async take(source: string, batch: Batch): Promise<{ rest: Batch; posted: readonly Posted[] }> {
+    const { unread = [] } = batch
+    const posted = unread.length === 0 ? [] : [this.#box.postUnread(source, batch, unread)]
     const key = `${source}\n${batch.split}`
     const diverted = this.#diversions.get(key)
-    if (diverted === undefined) return { rest: batch, posted: [] }
+    if (diverted === undefined) return { rest: batch, posted }
     const start = this.#read.get(key) ?? 0
     this.#read.set(key, start + batch.rows)
     const here = diverted.filter(({ record }) => record >= start && record < start + batch.rows)
-    if (here.length === 0) return { rest: batch, posted: [] }
+    if (here.length === 0) return { rest: batch, posted }
     const rows = here.map(({ record }) => record - start)
     const { rest, raw } = await this.#split(batch, rows)
     const letters = here.map(({ part, code, reason }, at) => ({ row: rows[at] ?? 0, part, code, reason, column: '' }))
-    const posted = this.#box.post(source, batch, letters, raw)
-    if (rest.rows > 0) return { rest, posted }
-    rest.release()
-    return { rest: undefined, posted }
+    return { rest, posted: [...posted, ...this.#box.post(source, batch, letters, raw)] }
   }
 
   async #split(batch: Batch, rows: readonly number[]): Promise<{ rest: Batch; raw: (row: number) => Uint8Array }> {
-    const { body } = batch
+    const { body, rawOf } = batch
     if (body.kind === 'table') {
       const { rest, taken } = await this.#takeTableRows(batch, rows)
-      return { rest, raw: (row) => Buffer.from(taken[rows.indexOf(row)] ?? '') }
+      return { rest: rawWithout(rest, rows), raw: rawOf ?? ((row) => Buffer.from(taken[rows.indexOf(row)] ?? '')) }
     }
     assert(body.kind === 'bytes', 'readers give bytes or tables')
     assert(
@@ -79,8 +79,15 @@ export class Diverter {
     const texts = new Map<number, Buffer>()
     const raw = rawRecords(body)
     for (const row of rows) texts.set(row, Buffer.from(raw(row)))
-    return { rest: withoutRecords(batch, body, rows), raw: (row) => texts.get(row) ?? Buffer.alloc(0) }
+    const rest = rawWithout(withoutRecords(batch, body, rows), rows)
+    return { rest, raw: rawOf ?? ((row) => texts.get(row) ?? Buffer.alloc(0)) }
   }
+}
+
+/** The bytes that rows were made of, where some rows were taken out. */
+function rawWithout(rest: Batch, gone: readonly number[]): Batch {
+  const { rawOf } = rest
+  return rawOf === undefined ? rest : { ...rest, rawOf: (row) => rawOf(rowBefore(row, gone)) }
 }
 
 /** The other records of a batch, in a buffer of their own. The batch gives its own back. */

@@ -64,7 +64,7 @@ export class HandedCounter {
     const range = this.#trial[source]?.[batch.split] ?? { from: 0, to: 0 }
     const from = Math.max(0, range.from - start)
     const to = Math.min(batch.rows, range.to - start)
-    const part = from < to ? await this.#partOf(batch, from, to) : undefined
+    const part = from < to ? rawFrom(await this.#partOf(batch, from, to), from) : undefined
     if (part === undefined) {
       batch.release()
       return undefined
@@ -117,6 +117,11 @@ export class HandedCounter {
     counts.set(key, count)
     return count
   }
+}
+
+function rawFrom(part: Batch | undefined, from: number): Batch | undefined {
+  const { rawOf } = part ?? {}
+  return part === undefined || rawOf === undefined ? part : { ...part, rawOf: (row) => rawOf(from + row) }
 }
 
 function bytesPart(batch: Batch, body: BytesBody, from: number, to: number): Batch {

@@ -352,10 +352,9 @@ export class Lane {
     // After the last barrier, or in a rewind: what was polled is not part of any checkpoint.
     if (!this.#isReading || !task.reads(item.split)) return item.kind === 'batch' ? item.release() : undefined
     // Records without rows for anybody still move the position.
-    if (item.kind === 'batch' && item.rows === 0) item.release()
-    else if (item.kind === 'batch') {
-      const read = await this.#divert(task.id, item)
-      const batch = read && (await this.#handed.take(task.id, read))
+    const read = item.kind === 'batch' ? await this.#divert(task.id, item) : undefined
+    if (read !== undefined) {
+      const batch = await this.#handed.take(task.id, read)
       this.#steps.eventTime.reading(task.id, item.split)
       this.#isHandling = true
       if (batch !== undefined) await this.#first.read(task.id, this.#steps.sources.get(task.id)?.edges ?? [], batch)
@@ -373,13 +372,15 @@ export class Lane {
     if (item.kind !== 'batch' && item.kind !== 'schema-change') await this.#first.mark(item)
   }
 
-  /** What a sink is known to refuse becomes dead letters here. */
+  /** What is left of a batch when its bad records have become dead letters: those that nobody could read, and those that a sink is known to refuse. */
   async #divert(source: string, batch: Batch): Promise<Batch | undefined> {
     const { letters } = this.#steps
-    if (letters === undefined) return batch
-    const { rest, posted } = await letters.diverter.take(source, batch)
+    const { rest, posted } =
+      letters === undefined ? { rest: batch, posted: [] } : await letters.diverter.take(source, batch)
     await this.#first.post(source, posted)
-    return rest
+    if (rest.rows > 0) return rest
+    rest.release()
+    return undefined
   }
 
   #checkDrained(): void {

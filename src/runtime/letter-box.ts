@@ -1,7 +1,7 @@
 import { assert } from '../core/assert.ts'
-import type { Batch, BytesBody } from '../core/batch.ts'
+import type { Batch, BytesBody, UnreadRecord } from '../core/batch.ts'
 import type { CheckpointId } from '../core/checkpoint-types.ts'
-import { deadLetterLine, lettersOf, type DeadLetterRoute } from '../core/dead-letters.ts'
+import { deadLetterLine, lettersOf, type DeadLetter, type DeadLetterRoute } from '../core/dead-letters.ts'
 import type { DeadLettersOfPart } from '../checkpoint/dead-letter-budget.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -67,24 +67,34 @@ export class LetterBox {
       return lettersOf(route.to)
     })
     return [...bySink].map(([step, own]) => {
-      const lines = own.map((letter) => this.#line(source, batch, letter, raw(letter.row)))
-      const edges = this.#outputs.get(step)
-      assert(edges !== undefined, `dead letters enter the flow at ${step}`)
-      return { step, edges, batch: linesBatch(batch, lines) }
+      const lines = own.map(({ row, part, ...why }) =>
+        this.#line({ source, split: batch.split, position: positionOf(batch, row), step: part, ...why, raw: raw(row) }),
+      )
+      return this.#posted(step, batch, lines)
     })
   }
 
-  #line(source: string, batch: Batch, { row, part, code, column, reason }: Letter, raw: Uint8Array): string {
-    const { split } = batch
-    const position = positionOf(batch, row)
-    const { rows = 0, first = { source, split, position, reason } } = this.#counts.get(part) ?? {}
-    this.#counts.set(part, { rows: rows + 1, first })
-    const attempt = this.#attempt
-    return deadLetterLine({
-      ...{ source, split, position, attempt, code, column, reason, raw },
-      checkpoint: this.#checkpoint,
-      step: part,
-    })
+  /** Letters of records that their source could not make rows of. */
+  postUnread(source: string, batch: Batch, unread: readonly UnreadRecord[]): Posted {
+    const to = this.#routes[source]?.to
+    assert(to !== undefined, `${source} has dead letters`)
+    const lines = unread.map((record) =>
+      this.#line({ source, split: batch.split, step: source, code: 'POISON', ...record }),
+    )
+    return this.#posted(lettersOf(to), batch, lines)
+  }
+
+  #posted(step: string, batch: Batch, lines: readonly string[]): Posted {
+    const edges = this.#outputs.get(step)
+    assert(edges !== undefined, `dead letters enter the flow at ${step}`)
+    return { step, edges, batch: linesBatch(batch, lines) }
+  }
+
+  #line(letter: Omit<DeadLetter, 'checkpoint' | 'attempt'>): string {
+    const { source, split, position, step, reason } = letter
+    const { rows = 0, first = { source, split, position, reason } } = this.#counts.get(step) ?? {}
+    this.#counts.set(step, { rows: rows + 1, first })
+    return deadLetterLine({ ...letter, attempt: this.#attempt, checkpoint: this.#checkpoint })
   }
 }
 

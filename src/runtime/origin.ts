@@ -15,7 +15,7 @@ export class Origin {
   constructor(source: string, batch: Batch, body: BytesBody) {
     this.#source = source
     this.#batch = batch
-    this.#raw = rawRecords(body)
+    this.#raw = batch.rawOf ?? rawRecords(body)
   }
 
   /**

@@ -116,7 +116,11 @@ export class SchemaRegistry {
     if (answer.status === 401 || answer.status === 403)
       throw new MillraceError(`${what}: it refuses the login (${answer.status})`, { code: 'AUTH' })
     if (answer.status === 404 && mayLack) return undefined
-    if (answer.status === 404) throw new MillraceError(`${what}: there is none`, { code: 'DECODE', detail: { path } })
+    if (answer.status === 404)
+      throw new MillraceError(`${what}: there is none`, {
+        code: 'DECODE',
+        detail: { path, status: answer.status },
+      })
     if (answer.status === 409 || answer.status === 422)
       throw new MillraceError(`${what}: it refuses the schema (${answer.status}): ${await reasonOf(answer)}`, {
         code: 'SCHEMA',

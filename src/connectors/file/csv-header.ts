@@ -10,7 +10,7 @@ export function checkCsvHeader(
   path: string,
 ): void {
   if (columns === undefined) return
-  const names = splitCsvRecord(header, dialect).map(({ text }) => text)
+  const names = (splitCsvRecord(header, dialect) ?? []).map(({ text }) => text)
   const wrong = columns.findIndex((column, index) => names[index]?.trim() !== column)
   if (wrong < 0 && names.length === columns.length) return
   throw new MillraceError(

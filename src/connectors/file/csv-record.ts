@@ -6,12 +6,13 @@ export interface CsvField {
   readonly isQuoted: boolean
 }
 
-/** The fields of one record that was cut at its true end. */
-export function splitCsvRecord(record: string, { delimiter, quote }: CsvDialect): CsvField[] {
+/** The fields of one record; `undefined` where a quoted field does not end, or not before a delimiter. */
+export function splitCsvRecord(record: string, { delimiter, quote }: CsvDialect): CsvField[] | undefined {
   const fields: CsvField[] = []
   for (let at = 0; at <= record.length;) {
     const isQuoted = quote !== '' && record[at] === quote
     const end = isQuoted ? closingQuote(record, at + 1, quote) + 1 : endOfField(record, at, delimiter)
+    if (isQuoted && (end > record.length || (end < record.length && record[end] !== delimiter))) return undefined
     const text = isQuoted ? record.slice(at + 1, end - 1).replaceAll(quote + quote, quote) : record.slice(at, end)
     fields.push({ text, isQuoted })
     at = end + 1

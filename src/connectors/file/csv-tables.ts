@@ -1,18 +1,18 @@
-import { isUtf8 } from 'node:buffer'
 import { assert } from '../../core/assert.ts'
-import type { Batch, BytesBody } from '../../core/batch.ts'
-import type { MillraceError } from '../../core/errors.ts'
+import type { Batch } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
 import {
   openQuery,
   parseColumnType,
   quoteName,
+  withoutRows,
+  type BytesPiece,
   type Column,
   type LaneDatabase,
   type Query,
 } from '../../dataplane/index.ts'
 import { splitCsvRecord, type CsvField } from './csv-record.ts'
-import { poison } from './cut-lines.ts'
+import { CsvRecords } from './csv-records.ts'
 import type { CsvDialect } from './options.ts'
 import { newTableName, tableBatch } from './table-batch.ts'
 
@@ -29,6 +29,7 @@ export class CsvTables {
   readonly #metadata: readonly string[]
   readonly #decoded: string
   readonly #query: Query
+  readonly #takesBroken: boolean
 
   private constructor(parts: {
     readonly database: LaneDatabase
@@ -38,6 +39,7 @@ export class CsvTables {
     readonly dialect: CsvDialect
     readonly decoded: string
     readonly query: Query
+    readonly takesBroken: boolean
   }) {
     this.#database = parts.database
     this.#schema = parts.schema
@@ -46,6 +48,7 @@ export class CsvTables {
     this.#dialect = parts.dialect
     this.#decoded = parts.decoded
     this.#query = parts.query
+    this.#takesBroken = parts.takesBroken
   }
 
   /** `metadata` are the columns `_file` and `_offset` that the plan uses.
@@ -55,6 +58,7 @@ export class CsvTables {
     schema: Schema,
     dialect: CsvDialect,
     metadata: readonly string[],
+    takesBroken = false,
   ): Promise<CsvTables> {
     const all = [...schema, ...metadataSchema(metadata)]
     const columns = all.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable }))
@@ -64,31 +68,30 @@ export class CsvTables {
       sql: 'SELECT * FROM records',
       output: { format: 'table', table: decoded },
     })
-    return new CsvTables({ database, schema, columns, metadata, dialect, decoded, query })
+    return new CsvTables({ database, schema, columns, metadata, dialect, decoded, query, takesBroken })
   }
 
   /**
-   * Takes over the batch.
+   * Takes over the batch. Records that do not fit the schema stand beside the rows where the lane puts those aside.
    *
-   * @throws MillraceError `POISON` with file, byte and column of a record that does not fit the schema.
+   * @throws MillraceError `POISON` with file, byte and column of such a record where it does not.
    */
   async decode(batch: Batch, path: string): Promise<Batch> {
     try {
-      const { body, rows } = batch
+      const { body } = batch
       assert(body.kind === 'bytes', 'CSV is cut as bytes')
-      const fault = (row: number, reason: string): MillraceError =>
-        poison({ path, offset: 0 }, Number(body.metadata?.offset?.[row] ?? 0n), reason)
-      const lines = this.#jsonLines(body, rows, path, fault)
-      const result = await this.#query.run({ buffer: lines, length: lines.length, rows })
-      if (!result.ok) {
-        const [first] = result.errors
-        const column = first?.column ? `column ${first.column}: ` : ''
-        throw fault(first?.row ?? 0, `${column}${first?.reason ?? 'the record cannot be decoded'}`)
+      const records = new CsvRecords(batch, body, path, this.#takesBroken)
+      let piece = this.#jsonLines(records)
+      while (piece.rows > 0) {
+        const result = await this.#query.run(piece)
+        if (result.ok) break
+        records.takeOut(result.errors)
+        piece = withoutRows(piece, result.errors).rest
       }
+      if (piece.rows === 0) return { ...records.place, body: EMPTY, release() {} }
       const relation = newTableName()
       await this.#database.run(`ALTER TABLE ${quoteName(this.#decoded)} RENAME TO ${quoteName(relation)}`)
-      const place = { ...batch, rows: result.rows }
-      return tableBatch(this.#database, relation, this.#schema, place, body.metadata)
+      return tableBatch(this.#database, relation, this.#schema, records.place, records.metadata)
     } finally {
       batch.release()
     }
@@ -98,37 +101,40 @@ export class CsvTables {
     this.#query.close()
   }
 
-  #jsonLines(
-    { buffer, length, ends, metadata }: BytesBody,
-    rows: number,
-    path: string,
-    fault: (row: number, reason: string) => MillraceError,
-  ): Buffer {
-    const isText = isUtf8(buffer.subarray(0, length))
-    const file = JSON.stringify(path)
+  #jsonLines(records: CsvRecords): BytesPiece {
+    const file = JSON.stringify(records.path)
     const keys = this.#columns.map(({ name }, index) => `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`)
     const width = this.#columns.length - this.#metadata.length
     let lines = ''
-    let start = 0
-    for (let row = 0; row < rows; row++) {
-      const end = ends?.[row] ?? length
-      if (!isText && !isUtf8(buffer.subarray(start, end))) throw fault(row, 'invalid UTF-8')
-      const fields = splitCsvRecord(buffer.toString('utf8', start, end), this.#dialect)
-      if (fields.length !== width) {
-        throw fault(row, `the record has ${fields.length} fields, the schema has ${width} columns`)
+    let rows = 0
+    for (const { text, offset } of records) {
+      const values = this.#valuesOf(text, width)
+      if (typeof values === 'string') {
+        records.fault(values)
+        continue
       }
-      fields.forEach((field, index) => {
-        const json = this.#jsonOf(field, this.#columns[index]?.type.kind)
-        if (json === undefined) throw fault(row, `column ${this.#columns[index]?.name}: broken JSON`)
-        lines += `${keys[index]}${json}`
-      })
-      this.#metadata.forEach((name, index) => {
-        lines += `${keys[width + index]}${name === '_offset' ? metadata?.offset?.[row] : file}`
-      })
+      values.forEach((json, index) => (lines += `${keys[index]}${json}`))
+      this.#metadata.forEach((name, index) => (lines += `${keys[width + index]}${name === '_offset' ? offset : file}`))
       lines += '}\n'
-      start = end + 1
+      rows++
     }
-    return Buffer.from(lines)
+    const buffer = Buffer.from(lines)
+    return { buffer, length: buffer.length, rows }
+  }
+
+  /** The fields of a record as JSON, or what is wrong with it. */
+  #valuesOf(record: string | undefined, width: number): readonly string[] | string {
+    if (record === undefined) return 'invalid UTF-8'
+    const fields = splitCsvRecord(record, this.#dialect)
+    if (fields === undefined) return 'a quoted field does not end before a delimiter or the line end'
+    if (fields.length !== width) return `the record has ${fields.length} fields, the schema has ${width} columns`
+    const values: string[] = []
+    for (const [index, field] of fields.entries()) {
+      const json = this.#jsonOf(field, this.#columns[index]?.type.kind)
+      if (json === undefined) return `column ${this.#columns[index]?.name}: broken JSON`
+      values.push(json)
+    }
+    return values
   }
 
   /** Numbers, moments and the like may stand in quotes; what is no such value is refused by the scanner. */
@@ -141,6 +147,8 @@ export class CsvTables {
     return JSON.stringify(text)
   }
 }
+
+const EMPTY = { kind: 'bytes', buffer: Buffer.alloc(0), length: 0, separator: 0x0a } as const
 
 /** A document goes into the row as it is, so it must be one and nothing more. */
 function isJson(text: string): boolean {

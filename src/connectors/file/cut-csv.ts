@@ -12,20 +12,20 @@ export interface CsvMarks {
 /**
  * Cuts CSV records at their true ends (RFC 4180): a quoted field may hold line feeds, delimiters and doubled quotes.
  * A quote inside a field that does not begin with one is plain text. Empty lines are left out; write `""` for a record
- * with one empty field. A carriage return before the line feed is not part of the record.
+ * with one empty field. A carriage return before the line feed is not part of the record. With `takesBroken`, of a record
+ * whose quotes do not end the first line is one, and the next line begins another.
  */
 export function cutCsvRecords(request: CutRequest, marks: CsvMarks, place: CutPlace): Cut {
-  const { buffer, filled, isEnd, rowsMax, separator, starts, ends } = request
+  const { buffer, filled, isEnd, rowsMax, separator, takesBroken = false, starts, ends } = request
   const scan = new CsvScan(buffer.subarray(0, filled), marks, isEnd)
   let read = 0
   let write = 0
   let rows = 0
   while (read < filled && rows < rowsMax) {
-    const end = scan.recordEnd(read)
-    if (end === UNFINISHED) {
-      if (isEnd) throw poison(place, read, 'the file ends inside a quoted field')
-      break
-    }
+    let end = scan.recordEnd(read)
+    if (end === UNFINISHED && !isEnd) break
+    if (end < 0 && takesBroken) end = scan.lineEnd(read)
+    if (end === UNFINISHED) throw poison(place, read, 'the file ends inside a quoted field')
     if (end === GARBLED) throw poison(place, read, 'a closing quote is followed by neither a delimiter nor a line end')
     const stop = end > read && buffer[end - 1] === CARRIAGE_RETURN ? end - 1 : end
     mustFit(stop - read, place, read)
@@ -57,6 +57,12 @@ class CsvScan {
     this.#data = data
     this.#marks = marks
     this.#isEnd = isEnd
+  }
+
+  /** Index of the first line feed (or of the end of the data), whatever the quotes say. What follows is scanned anew. */
+  lineEnd(start: number): number {
+    this.#quote = -1
+    return this.#lineEnd(start)
   }
 
   /** Index of the line feed (or of the end of the data) that ends the record beginning at `start`. */

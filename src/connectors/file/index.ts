@@ -38,6 +38,7 @@ function describe(options: FileSourceOptions): SourceDescription {
       { name: '_file', type: 'varchar', nullable: false },
       { name: '_offset', type: 'bigint', nullable: false },
     ],
+    ...(format?.kind === 'csv' && { setsAside: true }),
     findings: [...findingsOf(options)],
   }
 }

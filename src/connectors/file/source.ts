@@ -63,7 +63,9 @@ export class FileSource implements Source {
       }
       case 'csv': {
         const tables = new CsvDecoder(context, format.dialect)
-        const settings = { ...textSettings(context, place, follow), format, separator: 0x0a, decode: tables.decode }
+        const { takesBroken = false } = context
+        const text = textSettings(context, place, follow)
+        const settings = { ...text, format, separator: 0x0a, takesBroken, decode: tables.decode }
         // Errors name the byte of their record, so every record's is needed.
         const metadata = { file: false, offset: true }
         const open = (split: SplitAssignment): FileCursor => new FileCursor(split, { ...settings, metadata })
@@ -103,7 +105,8 @@ class CsvDecoder {
   constructor(context: LaneContext, dialect: CsvDialect) {
     this.#open = async () => {
       const { CsvTables } = await import('./csv-tables.ts')
-      return await CsvTables.open(await databaseOf(context), schemaOf(context), dialect, context.metadata)
+      const database = await databaseOf(context)
+      return await CsvTables.open(database, schemaOf(context), dialect, context.metadata, context.takesBroken)
     }
   }
 

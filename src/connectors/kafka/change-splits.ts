@@ -1,10 +1,11 @@
+import { assert } from '../../core/assert.ts'
 import type { Item } from '../../core/batch.ts'
 import type { TableId } from '../../core/changes.ts'
 import type { LaneContext } from '../../core/context.ts'
+import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment } from '../../core/source.ts'
 import {
-  BadMessage,
   ChangeCollector,
   openChangeFormat,
   type ChangeFormat,
@@ -18,6 +19,7 @@ import type { RecordTarget } from '../../clients/kafka/index.ts'
 import { messageAt, noChange } from './message-at.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { placedItems, skipFromJson, skipToJson, type Skip } from './placed-items.ts'
+import { faultOf, RawRecords } from './raw-records.ts'
 import type { RecordConsumer } from './reader.ts'
 import { openRegistry } from './registry.ts'
 import { offsetToJson, type KafkaSplit } from './split.ts'
@@ -39,6 +41,7 @@ export class ChangeSplits implements RecordConsumer {
   readonly #collector: ChangeCollector
   readonly #isOfTables: boolean
   readonly #leavesOutRepeated: boolean
+  readonly #takesBroken: boolean
   readonly #skips = new Map<string, Skip>()
   readonly #seen = new Map<string, Seen>()
 
@@ -46,6 +49,7 @@ export class ChangeSplits implements RecordConsumer {
     this.#isOfTables = context.tables === true
     this.#formatName = format
     this.#leavesOutRepeated = options.deduplicate
+    this.#takesBroken = context.takesBroken === true && !this.#isOfTables
     this.#format = openChangeFormat(
       format,
       context.schema,
@@ -72,11 +76,38 @@ export class ChangeSplits implements RecordConsumer {
     target: RecordTarget,
   ): Promise<Item[]> {
     const before = this.#skips.get(split) ?? new Map<TableId, number>()
-    const collector = this.#collector
-    collector.begin(before)
     const seen = this.#seen.get(split) ?? new Map<string, LogPlace>()
+    const collector = this.#collector
+    const faults = new Map<number, string>()
+    // What a message left behind that failed halfway goes only with all the others: they are read again without it.
+    while (await this.#collect({ topic, partition }, target, { before, seen }, faults)) collector.clear()
+    const after = collector.skip
+    this.#skips.set(split, after)
+    const seenAfter = collector.order?.newest ?? seen
+    this.#seen.set(split, seenAfter)
+    const items = placedItems(collector, {
+      split,
+      isOfTables: this.#isOfTables,
+      skip: before,
+      at: (done) => positionOf(range.from, done, seen),
+      end: positionOf(range.next, after, seenAfter),
+    })
+    return faults.size === 0 ? items : withUnread(items, target, faults)
+  }
+
+  /** Decodes the target's records but those in `faults`. Returns true when it found more of these. */
+  async #collect(
+    { topic, partition }: Pick<KafkaSplit, 'topic' | 'partition'>,
+    target: RecordTarget,
+    { before, seen }: { readonly before: Skip; readonly seen: Seen },
+    faults: Map<number, string>,
+  ): Promise<boolean> {
+    const collector = this.#collector
+    const known = faults.size
+    collector.begin(before)
     collector.order = this.#leavesOutRepeated ? new SourceOrder(seen) : undefined
     for (let row = 0; row < target.rows; row++) {
+      if (faults.has(row)) continue
       collector.offset = target.offsets[row] ?? 0n
       try {
         const missing = this.#format.missing?.(messageAt(topic, target, row)) ?? NOTHING
@@ -84,23 +115,25 @@ export class ChangeSplits implements RecordConsumer {
         // Others may have used it while we waited.
         this.#format.decode(messageAt(topic, target, row), collector)
       } catch (error) {
-        collector.clear()
-        if (!(error instanceof BadMessage) && !(error instanceof SyntaxError)) throw error
-        throw noChange(error, this.#formatName, { topic, partition, offset: String(target.offsets[row]) })
+        const fault = faultOf(error)
+        if (fault === undefined || !this.#takesBroken) collector.clear()
+        if (fault === undefined || (!this.#takesBroken && error instanceof MillraceError)) throw error
+        if (!this.#takesBroken)
+          throw noChange(fault, this.#formatName, { topic, partition, offset: String(target.offsets[row]) })
+        faults.set(row, fault)
       }
     }
-    const after = collector.skip
-    this.#skips.set(split, after)
-    const seenAfter = collector.order?.newest ?? seen
-    this.#seen.set(split, seenAfter)
-    return placedItems(collector, {
-      split,
-      isOfTables: this.#isOfTables,
-      skip: before,
-      at: (done) => positionOf(range.from, done, seen),
-      end: positionOf(range.next, after, seenAfter),
-    })
+    return faults.size > known
   }
+}
+
+/** What became no change goes with the last item: it stands behind all of the records. */
+function withUnread(items: readonly Item[], target: RecordTarget, faults: ReadonlyMap<number, string>): Item[] {
+  const raw = new RawRecords(target)
+  for (const [record, reason] of faults) raw.giveUp(record, reason)
+  const last = items.at(-1)
+  assert(last?.kind === 'batch', 'a table with dead letters has no changes of shape')
+  return [...items.slice(0, -1), { ...last, unread: raw.unread }]
 }
 
 function positionOf(offset: bigint, skip: Skip, seen: Seen): JsonObject {

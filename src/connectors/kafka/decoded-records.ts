@@ -6,6 +6,7 @@ import type { RecordTarget } from '../../clients/kafka/index.ts'
 import { messageAt, noChange } from './message-at.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import type { RecordConsumer } from './reader.ts'
+import { faultOf, RawRecords } from './raw-records.ts'
 import { offsetToJson, type KafkaSplit } from './split.ts'
 import { openValueDecoder, type ValueDecoder } from './value-decoder.ts'
 
@@ -16,9 +17,11 @@ export class DecodedRecords implements RecordConsumer {
   #decoder: Promise<ValueDecoder> | undefined
   readonly #separator: number
   readonly #free: RowBuffer[] = []
+  readonly #takesBroken: boolean
   #isTraced = false
 
-  constructor(options: KafkaSourceOptions, { format, baseDirectory }: LaneContext) {
+  constructor(options: KafkaSourceOptions, { format, baseDirectory, takesBroken = false }: LaneContext) {
+    this.#takesBroken = takesBroken
     this.#format = options.format
     this.#open = () => openValueDecoder(options, baseDirectory)
     this.#separator = format.kind === 'bytes' ? format.separator : 0x0a
@@ -38,6 +41,7 @@ export class DecodedRecords implements RecordConsumer {
   ): Promise<Item[]> {
     const decoder = await (this.#decoder ??= this.#open())
     const rows = this.#free.pop() ?? new RowBuffer(this.#separator, this.#isTraced)
+    const raw = this.#takesBroken ? new RawRecords(target) : undefined
     for (let row = 0; row < target.rows; row++) {
       const offset = target.offsets[row] ?? 0n
       try {
@@ -48,11 +52,17 @@ export class DecodedRecords implements RecordConsumer {
         decoder.decode(buffer, from, to, rows)
         rows.endWhole()
         rows.trace(offset)
+        raw?.read(row)
       } catch (error) {
-        if (!(error instanceof BadMessage)) throw error
-        throw noChange(error, this.#format, { ...place, offset: String(offset) })
+        const fault = faultOf(error)
+        if (raw === undefined && error instanceof BadMessage)
+          throw noChange(error.message, this.#format, { ...place, offset: String(offset) })
+        if (raw === undefined || fault === undefined) throw error
+        rows.undo()
+        raw.giveUp(row, fault)
       }
     }
+    const offsets = raw?.offsets ?? (rows.traces && BigInt64Array.from(rows.traces.offsets))
     return [
       {
         kind: 'batch',
@@ -64,11 +74,10 @@ export class DecodedRecords implements RecordConsumer {
           buffer: rows.buffer,
           length: rows.length,
           separator: this.#separator,
-          ...(rows.traces && {
-            ends: Uint32Array.from(rows.traces.ends),
-            metadata: { offset: BigInt64Array.from(rows.traces.offsets) },
-          }),
+          ...(rows.traces && { ends: Uint32Array.from(rows.traces.ends) }),
+          ...(offsets && { metadata: { offset: offsets } }),
         },
+        ...(raw && { rawOf: raw.rawOf, unread: raw.unread }),
         rows: rows.rows,
         bytes: rows.length,
         release: () => this.#release(rows),

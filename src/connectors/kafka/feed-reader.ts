@@ -3,7 +3,7 @@ import type { LaneContext } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
-import { BadMessage, ChangeCollector } from '../../formats/changes/index.ts'
+import { ChangeCollector } from '../../formats/changes/index.ts'
 import type { FeedFormatName } from '../../formats/changes/names.ts'
 import { FeedBuffer, openFeedFormat, type FeedFormat } from '../../formats/ticdc/index.ts'
 import type { KafkaClient, RecordTarget } from '../../clients/kafka/index.ts'
@@ -12,6 +12,7 @@ import { coveredOf, FEED, offsetsFromJson, offsetsToJson, partitionSplits, type 
 import { messageAt, noChange } from './message-at.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { placedItems, skipFromJson, skipToJson, type Skip } from './placed-items.ts'
+import { faultOf } from './raw-records.ts'
 import { KafkaReader, type RecordConsumer } from './reader.ts'
 import { splitIdOf, type KafkaSplit } from './split.ts'
 import { wantedBy } from './wanted-tables.ts'
@@ -123,8 +124,9 @@ export class FeedReader implements SplitReader, RecordConsumer {
           watermark: (watermark) => this.#buffer.watermarked(id, watermark),
         })
       } catch (error) {
-        if (!(error instanceof BadMessage) && !(error instanceof SyntaxError)) throw error
-        throw noChange(error, this.#name, { ...place, offset: String(offset) })
+        const fault = faultOf(error)
+        if (fault === undefined || error instanceof MillraceError) throw error
+        throw noChange(fault, this.#name, { ...place, offset: String(offset) })
       }
     }
     this.#buffer.readTo(id, range.next)

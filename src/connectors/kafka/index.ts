@@ -1,5 +1,5 @@
 import type { Connector, SourceConnector, SourceDescription } from '../../core/connector.ts'
-import { tellsChanges } from '../../formats/changes/names.ts'
+import { isChangeFormat, tellsChanges } from '../../formats/changes/names.ts'
 import { sink } from './sink/index.ts'
 import { kafkaSourceOptions, type KafkaSourceOptions } from './options.ts'
 
@@ -50,6 +50,7 @@ function describe(options: KafkaSourceOptions): SourceDescription {
     gives: ['bytes'],
     format: format === 'csv' || format === 'raw' ? format : 'json',
     ...(options.tables !== undefined && { tables: true }),
+    ...(setsAside(options) && { setsAside: true }),
     metadata: isJson
       ? []
       : [
@@ -67,4 +68,9 @@ function describe(options: KafkaSourceOptions): SourceDescription {
 /** Values that the source itself makes rows of. */
 function isDecoded({ format }: KafkaSourceOptions): boolean {
   return format === 'avro' || format === 'protobuf'
+}
+
+/** A message of a feed may be a watermark, and one of several tables a new shape: without it the others mean something else. */
+function setsAside(options: KafkaSourceOptions): boolean {
+  return isDecoded(options) || (isChangeFormat(options.format) && options.tables === undefined)
 }

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../core/errors.ts'
 import { isNullAt, type RecordTarget } from '../../clients/kafka/index.ts'
-import { BadMessage, type ChangeMessage } from '../../formats/changes/index.ts'
+import type { ChangeMessage } from '../../formats/changes/index.ts'
 
 const NO_BYTES = Buffer.alloc(0)
 
@@ -31,11 +31,10 @@ export function messageAt(topic: string, target: RecordTarget, row: number): Cha
 
 /** A message that its format cannot read, with its place. */
 export function noChange(
-  error: BadMessage | SyntaxError,
+  reason: string,
   format: string,
   place: { readonly topic: string; readonly partition: number; readonly offset: string },
 ): MillraceError {
-  const reason = error instanceof BadMessage ? error.message : 'it is no JSON'
   return new MillraceError(
     `reading ${place.topic} partition ${place.partition} at offset ${place.offset}: the message is no ${format} change: ${reason}`,
     { code: 'POISON', detail: { ...place, reason } },

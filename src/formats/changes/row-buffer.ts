@@ -66,6 +66,11 @@ export class RowBuffer {
     this.raw(source, from, end)
   }
 
+  /** Forgets what was written of a row that was not ended. */
+  undo(): void {
+    this.length = this.#rowFrom
+  }
+
   /** Ends a row that is complete. */
   endWhole(): void {
     this.#room(1)
