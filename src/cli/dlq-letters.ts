@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { CONNECTOR_MODULES } from '../connectors/registry.ts'
 import type { LaneContext } from '../core/context.ts'
+import { DEAD_LETTER_SCHEMA } from '../core/dead-letters.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Plan, SinkStep } from '../plan/plan.ts'
@@ -11,6 +12,7 @@ import { openSource } from '../runtime/connectors.ts'
 import { rawRecords } from '../runtime/letter-box.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { isS3Address, storeOpener } from '../storage/open-store.ts'
+import { tableRows } from './table-rows.ts'
 
 /** A dead letter as it stands in its target. */
 export interface StoredLetter {
@@ -74,10 +76,13 @@ async function linesOf(sink: SinkStep, plan: Plan): Promise<string[]> {
   const isJson = format === undefined || format === 'json' || format === 'ndjson'
   if (sink.connector === 'files' && isJson) return linesOfFiles(String(sink.options['path']), plan)
   if (sink.connector === 'kafka' && isJson) return linesOfTopic(sink, plan)
-  throw new MillraceError(
-    `${sink.id} is a ${sink.connector}: dead letters are read back from files of JSON and from Kafka topics. Ask the table itself for the others.`,
-    { code: 'CONFIG' },
+  const columns = DEAD_LETTER_SCHEMA.map(({ name }) => name)
+  const rows = await tableRows(
+    sink,
+    columns.map((name) => ({ name })),
+    undefined,
   )
+  return rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, row[at] ?? null]))))
 }
 
 async function linesOfFiles(at: string, { baseDirectory, s3 }: Plan): Promise<string[]> {

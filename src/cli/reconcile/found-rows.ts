@@ -3,16 +3,11 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { MysqlConnection, MysqlRows } from '../../clients/mysql/index.ts'
-import { PostgresConnection, PostgresRows } from '../../clients/postgres/index.ts'
-import { addressOf, type ServerOptions } from '../../clients/sql-slices/index.ts'
-import { FrontendSql } from '../../clients/stream-load/tables/frontend-sql.ts'
-import { loadConnector } from '../../connectors/registry.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { Secret } from '../../core/secret.ts'
 import { quoteName, quoteText } from '../../dataplane/index.ts'
 import type { SinkStep } from '../../plan/plan.ts'
 import { visibleFiles } from '../../testkit/verify/read-sinks.ts'
+import { tableRows } from '../table-rows.ts'
 import type { RowComparison } from './compare-rows.ts'
 import { linesSql, listOf } from './lines-sql.ts'
 import { canonical, hasHeader, isText } from './sink-kind.ts'
@@ -61,7 +56,11 @@ async function foundSql(
     await comparison.run(`ATTACH ${quoteText(path.resolve(baseDirectory, localPath(step)))} AS target (READ_ONLY)`)
     return `SELECT * FROM target.${quoteName(String(options['table']))}`
   }
-  const rows = await textRows(columns, ask)
+  const rows = await tableRows(
+    step,
+    columns.map(({ name, type }) => ({ name, isBytes: type === 'BLOB' })),
+    ask.queryUrl,
+  )
   await mkdir(directory, { recursive: true })
   const file = path.join(directory, 'found.ndjson')
   // Texts in JSON strings: nothing between here and their columns looks at a number.
@@ -84,58 +83,4 @@ function localPath({ id, options }: SinkStep): string {
 
 function nothing(columns: readonly { readonly name: string }[]): string {
   return `SELECT ${columns.map(({ name }) => `NULL AS ${quoteName(name)}`).join(', ')} WHERE false`
-}
-
-type Columns = readonly { readonly name: string; readonly type: string }[]
-
-/** What the sinks of servers have in common. */
-type ServerSinkOptions = ServerOptions & { readonly database: string; readonly table: string }
-
-async function textRows(
-  columns: Columns,
-  { step, queryUrl }: FoundAsk,
-): Promise<readonly (readonly (string | null)[])[]> {
-  const { connector } = step
-  const options = (await loadConnector(connector))?.sink?.options.parse(step.options) as ServerSinkOptions
-  switch (connector) {
-    case 'starrocks':
-    case 'doris': {
-      const { database, table, username, password = new Secret('') } = options
-      await using sql = new FrontendSql({ urls: [queryUrl ?? queryUrlOf(step)], username, password })
-      const select = selectOf(columns, '`', (name) => `hex(${name})`)
-      const rows = await sql.run(`SELECT ${select} FROM \`${database}\`.\`${table}\``)
-      return rows.map((row) => columns.map((_, at) => row[`c${at}`] ?? null))
-    }
-    case 'mysql':
-    case 'tidb': {
-      const address = addressOf(options, connector === 'tidb' ? 4000 : 3306)
-      await using rows = await MysqlRows.open(await MysqlConnection.open(address))
-      const select = selectOf(columns, '`', (name) => `HEX(${name})`)
-      return await rows.rows(`SELECT ${select} FROM \`${options.table}\``)
-    }
-    case 'postgres': {
-      await using rows = await PostgresRows.open(await PostgresConnection.open(addressOf(options, 5432)))
-      const select = selectOf(columns, '"', (name) => `encode(${name}, 'hex')`)
-      const table = options.table.split('.').map((part) => `"${part}"`)
-      return await rows.rows(`SELECT ${select} FROM ${table.join('.')}`)
-    }
-    default:
-      throw new MillraceError(
-        `${step.id} is a ${connector}: reconcile reads files, hudi, duckdb, starrocks, doris, mysql, tidb and postgres`,
-        { code: 'CONFIG' },
-      )
-  }
-}
-
-function selectOf(columns: Columns, quote: string, hex: (name: string) => string): string {
-  return columns
-    .map(({ name, type }, at) => {
-      const quoted = `${quote}${name.replaceAll(quote, quote + quote)}${quote}`
-      return `${type === 'BLOB' ? hex(quoted) : quoted} AS c${at}`
-    })
-    .join(', ')
-}
-
-function queryUrlOf({ options: { url } }: SinkStep): string {
-  return `mysql://${new URL(String([url].flat()[0])).hostname}:9030`
 }
