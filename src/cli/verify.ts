@@ -16,7 +16,11 @@ import type { Verb } from './verb.ts'
 import { VERSION } from './version.ts'
 
 export const verb: Verb = {
-  examples: ['millrace verify clicks.yaml', 'millrace verify clicks.yaml --rows 500 --report proof'],
+  examples: [
+    'millrace verify clicks.yaml',
+    'millrace verify clicks.yaml --rows 500 --report proof',
+    'millrace verify clicks.yaml --scratch out=demo.clicks_scratch',
+  ],
   define(command) {
     command
       .argument('<file>', 'pipeline file (.yaml, .json, .ts)')
@@ -24,6 +28,13 @@ export const verb: Verb = {
       .option('--seed <number>', 'makes the same rows again', '1')
       .option('--only <step>', 'only faults at steps that hold this text, for example commit')
       .option('--on-servers', 'plays SQL sinks on their own server, a test server, in databases that are dropped again')
+      .option(
+        '--scratch <sink=target>',
+        'plays a sink of starrocks, doris or kafka on its own test server, in this empty table or topic; repeatable',
+        (one: string, all: readonly string[]) => [...all, one],
+        [],
+      )
+      .option('--query-url <url>', 'of StarRocks and Doris: mysql://host:port of the FE; default: port 9030')
       .option('--report <path>', 'where the certificate goes: <path>.html and <path>.json; default: <name>.verified')
   },
   async run({ args: [file = ''], options, output, signals }) {
@@ -46,6 +57,8 @@ export const verb: Verb = {
       only: typeof options['only'] === 'string' ? options['only'] : undefined,
       width: Math.max(1, Math.min(4, availableParallelism())),
       onServers: options['onServers'] === true,
+      scratch: scratchOf(options['scratch']),
+      queryUrl: typeof options['queryUrl'] === 'string' ? options['queryUrl'] : undefined,
       signal: stop,
       played: (done, all) => output.live([`${done} of ${all} faults`]),
     })
@@ -93,6 +106,15 @@ function certificateText(certificate: Certificate, report: string): string {
     `. Proven: ${broken === 0 ? deliveryClass : 'nothing'}.\n`,
     `Certificate: ${report}.html, ${report}.json\n`,
   ].join('')
+}
+
+function scratchOf(given: unknown): ReadonlyMap<string, string> {
+  const pairs = (Array.isArray(given) ? given : []).map((one: unknown) => {
+    const [, sink, target] = /^([^=]+)=(.+)$/.exec(String(one)) ?? []
+    if (sink !== undefined && target !== undefined) return [sink, target] as const
+    throw new MillraceError(`--scratch ${String(one)}: expected <sink>=<table or topic>`, { code: 'CONFIG' })
+  })
+  return new Map(pairs)
 }
 
 function numberOf(text: unknown, option: string, min: number, max: number): number {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
@@ -7,7 +8,8 @@ import type { Plan, SinkStep, SourceStep } from '../../plan/plan.ts'
 import { startEmulator } from '../emulators/main.ts'
 import type { Emulator } from '../emulators/options.ts'
 import { makeRows } from './make-rows.ts'
-import { isSqlSink, openScratch, type SqlScratch } from './sql-scratch.ts'
+import type { GivenTarget, Scratch } from './scratch.ts'
+import { isSqlSink, openScratch } from './sql-scratch.ts'
 
 /** Options of the user's sinks that say where it is: the stand-in is somewhere else. */
 const PLACES = ['url', 'backends', 'allowPlaintext', 'username', 'password', 'path', 's3', 'properties']
@@ -19,7 +21,7 @@ export interface StandIn extends AsyncDisposable {
   readonly file: string
   readonly emulators: ReadonlyMap<string, Emulator>
   /** Sinks that write on their own server. */
-  readonly scratches: ReadonlyMap<string, SqlScratch>
+  readonly scratches: ReadonlyMap<string, Scratch>
   /** What the processes of the pipeline are told besides. */
   readonly environment: Readonly<Record<string, string>>
   /** Rows of all sources together. */
@@ -35,29 +37,37 @@ export interface StandInOptions {
   readonly seed: number
   /** SQL sinks are played on their own server. */
   readonly onServers: boolean
+  /** Sinks that are played in a table or topic that the user gave. */
+  readonly given: GivenTargets
 }
 
+export type GivenTargets = ReadonlyMap<string, GivenTarget>
+
 /** Which parts of the pipeline are played by something else, for the certificate. */
-export function replacements(plan: Plan): string[] {
+export function replacements(plan: Plan, given: GivenTargets): string[] {
   return plan.steps.flatMap((step) => {
     if (step.kind === 'source')
       return [`source ${step.id} (${step.connector}): generated rows of its schema, from files`]
     if (step.kind !== 'sink') return []
-    const by = isEmulated(step)
-      ? 'the emulator'
-      : isSqlSink(step)
-        ? 'its own server, in a database made for each play and dropped'
-        : 'a directory of its own'
+    const target = given.get(step.id)
+    const by =
+      target !== undefined
+        ? `its own server, in ${target.place}`
+        : isEmulated(step)
+          ? 'the emulator'
+          : isSqlSink(step)
+            ? 'its own server, in a database made for each play and dropped'
+            : 'a directory of its own'
     return [`sink ${step.id} (${step.connector}): ${by}`]
   })
 }
 
 export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
-  const { directory, value, plan, rowsPerSource, seed, onServers } = options
+  const { directory, value, plan, rowsPerSource, seed, onServers, given } = options
   const keys = keyColumns(plan)
   await using stack = new AsyncDisposableStack()
   const emulators = new Map<string, Emulator>()
-  const scratches = new Map<string, SqlScratch>()
+  const scratches = new Map<string, Scratch>()
   const [sources, sinks]: Record<string, JsonObject>[] = [{}, {}]
   let rows = 0
   for (const step of plan.steps) {
@@ -71,11 +81,13 @@ export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
       assign(sources, step.id, sourceOf(step))
     }
     if (step.kind === 'sink') {
-      refuseUnplayable(step, onServers)
-      const scratch = isSqlSink(step) ? stack.use(await openScratch(step, plan.baseDirectory)) : undefined
+      const target = given.get(step.id)
+      if (target === undefined) refuseUnplayable(step, onServers)
+      const opened = target?.next() ?? (isSqlSink(step) ? openScratch(step, plan.baseDirectory) : undefined)
+      const scratch = opened === undefined ? undefined : stack.use(await opened)
       if (scratch !== undefined) scratches.set(step.id, scratch)
       if (step.connector === 'duckdb') await mkdir(path.join(directory, 'out', step.id), { recursive: true })
-      const emulator = isEmulated(step) ? stack.use(await emulatorOf(step)) : undefined
+      const emulator = isEmulated(step) && target === undefined ? stack.use(await emulatorOf(step)) : undefined
       if (emulator !== undefined) emulators.set(step.id, emulator)
       assign(sinks, step.id, sinkOf(step, value, emulator, scratch))
     }
@@ -83,9 +95,11 @@ export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
   const { s3: _s3, was: _was, ...rest } = value
   const standIn = {
     ...rest,
+    // Servers remember the labels and transactional ids of the plays before.
+    name: `verify-${randomUUID().slice(0, 8)}`,
     parallelism: Math.min(2, plan.parallelism),
     // Everything stays in the log, so that the accounting can be added up.
-    checkpoint: { interval: '100ms', timeout: '20s', maxDowntime: '30m', retained: 1000, storage: './state' },
+    checkpoint: { interval: '100ms', timeout: '20s', maxDowntime: '5m', retained: 1000, storage: './state' },
     sources,
     sinks,
   }
@@ -159,6 +173,13 @@ function refuseUnplayable(step: SinkStep, onServers: boolean): void {
       { code: 'CONFIG' },
     )
   }
+  if (connector === 'kafka') {
+    throw new MillraceError(
+      `the sink "${id}" (kafka) is played on its own brokers only: make a topic like that of the pipeline, and give it with ` +
+        `--scratch ${id}=<topic>`,
+      { code: 'CONFIG' },
+    )
+  }
   throw new MillraceError(
     `the sink "${id}" (${connector}) cannot be played: nothing stands in for its server. Its promises are tested on real ` +
       'servers (docs/guarantees.md); for the rest of the pipeline write to a `files` sink',
@@ -185,7 +206,7 @@ function sinkOf(
   step: SinkStep,
   value: JsonObject,
   emulator: Emulator | undefined,
-  scratch: SqlScratch | undefined,
+  scratch: Scratch | undefined,
 ): JsonObject {
   const written = (value['sinks'] as JsonObject)[step.id] as JsonObject
   if (scratch !== undefined) return { ...written, ...scratch.options }

@@ -7,7 +7,10 @@ import type { Plan } from '../../plan/plan.ts'
 import { playGroup, type Outcome } from './play.ts'
 import { playsFor, type Play } from './plays.ts'
 import { digestOf, type SeenRows } from './read-sinks.ts'
-import { buildStandIn, replacements } from './stand-in.ts'
+import { openGivenTable } from './given-table.ts'
+import { openGivenTopic } from './given-topic.ts'
+import type { GivenTarget } from './scratch.ts'
+import { buildStandIn, replacements, type GivenTargets } from './stand-in.ts'
 
 export interface VerifyOptions {
   readonly value: JsonObject
@@ -22,6 +25,10 @@ export interface VerifyOptions {
   readonly width: number
   /** SQL sinks are played on their own server. */
   readonly onServers?: boolean | undefined
+  /** Of sinks: an empty table or topic on their own server to play in. */
+  readonly scratch?: ReadonlyMap<string, string> | undefined
+  /** Of StarRocks and Doris: where tables are read. */
+  readonly queryUrl?: string | undefined
   readonly signal: AbortSignal
   played(done: number, all: number): void
 }
@@ -36,23 +43,28 @@ export interface Verified {
 
 /** Runs the pipeline once undisturbed, then once for every fault, each time from nothing, and compares. */
 export async function verify(options: VerifyOptions): Promise<Verified> {
-  const { played, width, signal } = options
+  const { played, signal } = options
+  await using stack = new AsyncDisposableStack()
+  const given = await openGiven(options, stack)
+  // One table or topic serves one play at a time.
+  const width = given.size > 0 ? 1 : options.width
+  const playing = { ...options, given }
   const root = await mkdtemp(path.join(tmpdir(), 'millrace-verify-'))
   try {
-    const undisturbed = await playIn(path.join(root, 'clean'), [{ kind: 'clean' }], options)
+    const undisturbed = await playIn(path.join(root, 'clean'), [{ kind: 'clean' }], playing)
     const { seen: expected, rows } = undisturbed
     refuseEmpty(undisturbed.outcomes, expected)
-    const groups = playsFor(options.plan, options.only)
+    const groups = playsFor(options.plan, options.only, new Set(given.keys()))
     const outcomes: Outcome[][] = []
     const waiting = [...groups.entries()]
     const all = groups.flat().length
     const one = async (index: number, plays: readonly Play[]): Promise<Outcome[]> => {
       const directory = path.join(root, String(index))
-      const { outcomes: found } = await playIn(directory, plays, options, expected)
+      const { outcomes: found } = await playIn(directory, plays, playing, expected)
       if (plays.length === 1 || found.every(({ result }) => result !== 'broken')) return [...found]
       // One of them broke it: each again, alone.
       const alone: Outcome[] = []
-      for (const play of plays) alone.push(...(await playIn(directory, [play], options, expected)).outcomes)
+      for (const play of plays) alone.push(...(await playIn(directory, [play], playing, expected)).outcomes)
       return alone
     }
     const worker = async (): Promise<void> => {
@@ -69,21 +81,44 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       outcomes: [...undisturbed.outcomes, ...outcomes.flat()],
       rows,
       sinks,
-      replaced: replacements(options.plan),
+      replaced: replacements(options.plan, given),
     }
   } finally {
     await rm(root, { recursive: true, force: true })
   }
 }
 
+/** What the user named to play in, looked at before anything runs. */
+async function openGiven(
+  { plan, scratch = new Map(), queryUrl }: VerifyOptions,
+  stack: AsyncDisposableStack,
+): Promise<GivenTargets> {
+  const given = new Map<string, GivenTarget>()
+  for (const [id, target] of scratch) {
+    const step = plan.steps.find((one) => one.kind === 'sink' && one.id === id)
+    const { baseDirectory } = plan
+    if (step?.kind !== 'sink')
+      throw new MillraceError(`--scratch ${id}=${target}: the pipeline has no sink ${id}`, { code: 'CONFIG' })
+    if (step.connector === 'kafka') given.set(id, stack.use(await openGivenTopic(step, target, baseDirectory)))
+    else if (step.connector === 'starrocks' || step.connector === 'doris')
+      given.set(id, stack.use(await openGivenTable(step, target, { baseDirectory, queryUrl })))
+    else
+      throw new MillraceError(
+        `--scratch ${id}=${target}: a place can be given to sinks of starrocks, doris and kafka; ${id} is a ${step.connector}`,
+        { code: 'CONFIG' },
+      )
+  }
+  return given
+}
+
 async function playIn(
   directory: string,
   plays: readonly Play[],
-  { value, plan, program, rows, seed, onServers = false }: VerifyOptions,
+  { value, plan, program, rows, seed, onServers = false, given }: VerifyOptions & { readonly given: GivenTargets },
   expected?: SeenRows,
 ): Promise<{ outcomes: readonly Outcome[]; seen: SeenRows; rows: number }> {
   await mkdir(directory, { recursive: true })
-  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed, onServers })
+  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed, onServers, given })
   const { seen, outcomes } = await playGroup(plays, { standIn, plan, program, expected })
   await rm(directory, { recursive: true, force: true })
   return { outcomes, seen, rows: standIn.rows }
