@@ -10,6 +10,8 @@ export interface Route {
   readonly table: string
   readonly columns?: readonly string[] | undefined
   readonly key?: readonly string[] | undefined
+  /** Column whose value rises with every change of a row. */
+  readonly version?: string | undefined
 }
 
 /** The target of one source table, and the source's columns and key as the target has them. */
@@ -18,32 +20,39 @@ export interface RoutedTable {
   readonly table: string
   /** The source table with the columns and the key that the route asks for. */
   readonly shape: SourceTable
+  /** A row is replaced only by one whose value of this column is not less. */
+  readonly version: string | undefined
 }
 
-/** The option `routes` of sinks that take rows of several tables. */
-export function routesOption(): z.ZodType<readonly Route[]> {
+/** The option `routes` of sinks that take rows of several tables. `hasVersion`: the sink can compare rows with what is there. */
+export function routesOption({ hasVersion = false }: { hasVersion?: boolean } = {}): z.ZodType<readonly Route[]> {
   return z
-    .array(
-      z.strictObject({
-        match: z
-          .string()
-          .refine(isPattern, 'is no regular expression')
-          .describe('Regular expression over the whole of `database.table` of the source.')
-          .meta({ examples: ['shop\\.order_.*'] }),
-        database: z.string().min(1).optional().describe('Target database; `{database}` is the source’s.'),
-        table: z
-          .string()
-          .min(1)
-          .default('{table}')
-          .describe('Target table; `{table}` and `{database}` are the source’s names.'),
-        columns: z.array(identifier()).min(1).optional().describe('Columns to write. Default: all.'),
-        key: z.array(identifier()).min(1).optional().describe('Key of the target. Default: the source’s primary key.'),
-      }),
-    )
+    .array(hasVersion ? route.extend({ version }) : route)
     .min(1)
     .describe('Where the rows of each table go: the first route that matches. A table without one halts the pipeline.')
     .meta({ examples: [[{ match: 'shop\\..*', database: 'demo', table: '{table}' }]] })
 }
+
+const route = z.strictObject({
+  match: z
+    .string()
+    .refine(isPattern, 'is no regular expression')
+    .describe('Regular expression over the whole of `database.table` of the source.')
+    .meta({ examples: ['shop\\.order_.*'] }),
+  database: z.string().min(1).optional().describe('Target database; `{database}` is the source’s.'),
+  table: z
+    .string()
+    .min(1)
+    .default('{table}')
+    .describe('Target table; `{table}` and `{database}` are the source’s names.'),
+  columns: z.array(identifier()).min(1).optional().describe('Columns to write. Default: all.'),
+  key: z.array(identifier()).min(1).optional().describe('Key of the target. Default: the source’s primary key.'),
+})
+
+const version = identifier()
+  .optional()
+  .describe('Column that rises with every change of a row: a row is replaced only by one whose value is not less.')
+  .meta({ examples: ['updated_at'] })
 
 /** Finds the target of each table; answers are remembered, since every batch asks. */
 export class Router {
@@ -67,6 +76,7 @@ export class Router {
       database: filled(route.database ?? this.#database),
       table: filled(route.table),
       shape: shapeOf(table, route),
+      version: route.version,
     }
   }
 
@@ -86,15 +96,20 @@ export class Router {
   }
 }
 
-function shapeOf(table: SourceTable, { columns, key }: Route): SourceTable {
+function shapeOf(table: SourceTable, { columns, key, version }: Route): SourceTable {
   const kept = columns === undefined ? table.columns : table.columns.filter(({ name }) => columns.includes(name))
   const shape = { ...table, columns: kept, key: key ?? table.key }
-  const missing = shape.key.find((name) => !kept.some((column) => column.name === name))
+  const needed = version === undefined ? shape.key : [...shape.key, version]
+  const missing = needed.find((name) => !kept.some((column) => column.name === name))
   if (missing === undefined) return shape
-  throw new MillraceError(`the key column ${missing} of ${table.id} is not among the columns that its route writes`, {
-    code: 'SCHEMA',
-    detail: { table: table.id, column: missing },
-  })
+  const what = missing === version ? 'version' : 'key'
+  throw new MillraceError(
+    `the ${what} column ${missing} of ${table.id} is not among the columns that its route writes`,
+    {
+      code: 'SCHEMA',
+      detail: { table: table.id, column: missing },
+    },
+  )
 }
 
 function patternOf(match: string): RegExp {

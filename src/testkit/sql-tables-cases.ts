@@ -160,6 +160,35 @@ function rowTests(start: Start): void {
     ])
   })
 
+  test('a row is replaced by none whose version is older, whole or in part; equal ones and new keys are written', async () => {
+    const routes = [{ match: 'shop\\..*', table: 'm_{table}', version: 'changed' }]
+    await using mirror = await start({ routes })
+    const table = orders(column('changed', 'timestamp(6)'))
+    const at = (second: number): string => `2026-01-01 00:00:0${second}.000001`
+    const row = (id: number, item: string, second: number): Row => ({
+      id,
+      line: 'a',
+      item,
+      changed: at(second),
+      __op: 0,
+    })
+    await mirror.open(table)
+    await mirror.write(table, [row(1, 'new', 5), row(2, 'new', 5), row(3, 'new', 5)])
+    await mirror.cut()
+    await mirror.write(table, [row(1, 'old', 4), row(2, 'equal', 5), row(3, 'newer', 6), row(4, 'first', 1)])
+    await mirror.write(table, [row(3, 'older part', 5), row(4, 'newer part', 2)], ['id', 'line', 'item', 'changed'])
+    await mirror.cut()
+    assert.deepEqual(await mirror.rows('id, item'), [
+      ['1', 'new'],
+      ['2', 'equal'],
+      ['3', 'newer'],
+      ['4', 'newer part'],
+    ])
+    const unguarded = mirror.write(table, [row(1, 'x', 9)], ['id', 'line', 'item'])
+    await assert.rejects(unguarded, { code: 'SCHEMA', message: /rows of the source without column changed/ })
+    await assert.rejects(mirror.open(orders()), { code: 'SCHEMA', message: /the version column changed/ })
+  })
+
   test('documents arrive as documents, whether their source gives them as they are or as texts; bytes as bytes', async () => {
     await using mirror = await start()
     const table = orders(column('doc', 'json'), column('raw', 'blob'), column('odd', 'no type of ours'))

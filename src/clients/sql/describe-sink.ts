@@ -38,9 +38,15 @@ export function describeSqlSink(
 
 /** Rows of several tables arrive as JSON lines, from one source that keeps the order of a key's changes. */
 function describeSeveral(options: SqlSinkOptions): SinkDescription {
-  const reason = 'rows are replaced by key before their checkpoint is published; a replay writes the same rows again'
+  const { routes = [] } = options
+  const guarded = routes.filter(({ version }) => version !== undefined).length
+  const which = guarded === routes.length ? '' : `in ${guarded} of ${routes.length} routes `
+  const guard = guarded === 0 ? '' : `, ${which}never by an older version`
+  const reason = `rows are replaced by key before their checkpoint is published${guard}; a replay writes the same rows again`
+  const stronger =
+    guarded === routes.length ? {} : { stronger: 'version: … in each route, of tables that have such a column' }
   return {
-    delivery: { class: 'convergent', reason, assumptions: [] },
+    delivery: { class: 'convergent', reason, assumptions: [], ...stronger },
     takes: [{ kind: 'bytes', format: 'json', separator: NEWLINE }],
     tables: true,
     writers: 'lanes',
@@ -53,7 +59,7 @@ function* severalFindings(options: SqlSinkOptions): Iterable<Finding> {
   const taken: readonly (readonly [boolean, string, string, string])[] = [
     [table !== undefined, 'table', 'routes name the tables', 'Remove `table`.'],
     [key.length > 0, 'key', 'routes name the keys', 'Give `key` in the route.'],
-    [version !== undefined, 'version', 'rows of several tables have no version', 'Remove `version`.'],
+    [version !== undefined, 'version', 'routes name the versions', 'Give `version` in the route.'],
     [mode === 'transactional', 'mode', 'rows of several tables are written by key', 'Remove `mode`.'],
     [
       createTable,

@@ -38,7 +38,7 @@ export function sqlSinkFields(pageRows: number): { [K in keyof SqlSinkOptions]-?
       .optional()
       .describe('Table to write.')
       .meta({ examples: ['orders'] }),
-    routes: routesOption().optional(),
+    routes: routesOption({ hasVersion: true }).optional(),
     createTables: z.boolean().default(true).describe('With routes: makes target tables that are missing.'),
     schemaChange: schemaChangeOption(),
     mode: z

@@ -159,7 +159,7 @@ export class PostgresDialect implements SqlDialect {
       texts.push(page.join('rows', ARRAY))
       const list = this.#names(columns)
       const rows = `unnest($${texts.length}::text::${table}[])`
-      const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target, 't')
+      const end = target.whenThere === 'keep' ? this.ignoreDuplicate() : this.#updateClause(target)
       parts.push(
         target.isPartial
           ? `put AS (${this.#updateSql(target, rows)} AND ${isOurs})`
@@ -180,12 +180,12 @@ export class PostgresDialect implements SqlDialect {
     const match = key.map((name) => `t.${this.quote(name)} = s.${this.quote(name)}`).join(' AND ')
     return [
       `DELETE FROM ${table} t USING ${stage} s WHERE ${match} AND ${own} AND s.__op = 1`,
-      `${insert} AND s.__op = 0${this.#updateClause({ columns, key, version }, 't')}`,
+      `${insert} AND s.__op = 0${this.#updateClause({ columns, key, version })}`,
     ]
   }
 
   /** NOT NULL is looked for before a conflict is, so that an INSERT cannot leave columns out. */
-  #updateSql({ table, columns, key }: PageTarget, rows: string): string {
+  #updateSql({ table, columns, key, version }: PageTarget, rows: string): string {
     const set = columns
       .filter((name) => !key.includes(name))
       .map((name) => `${this.quote(name)} = r.${this.quote(name)}`)
@@ -193,17 +193,21 @@ export class PostgresDialect implements SqlDialect {
     // Nothing to change: the statement has to be one all the same.
     const [first = ''] = key
     const all = set.length === 0 ? `${this.quote(first)} = r.${this.quote(first)}` : set.join(', ')
-    return `UPDATE ${table} t SET ${all} FROM ${rows} r WHERE ${match}`
+    return `UPDATE ${table} t SET ${all} FROM ${rows} r WHERE ${match}${this.#guard(' AND', version, 'r')}`
   }
 
-  #updateClause({ columns, key, version }: Pick<PageTarget, 'columns' | 'key' | 'version'>, alias: string): string {
+  /** True where the row that is there has no version, or none that is newer. */
+  #guard(before: string, version: string | undefined, incoming: string): string {
+    if (version === undefined) return ''
+    const name = this.quote(version)
+    return `${before} (t.${name} IS NULL OR ${incoming}.${name} >= t.${name})`
+  }
+
+  #updateClause({ columns, key, version }: Pick<PageTarget, 'columns' | 'key' | 'version'>): string {
     const others = columns.filter((name) => !key.includes(name))
     if (others.length === 0) return ` ON CONFLICT (${this.#names(key)}) DO NOTHING`
     const set = others.map((name) => `${this.quote(name)} = EXCLUDED.${this.quote(name)}`).join(', ')
-    const guard = version === undefined ? undefined : this.quote(version)
-    const where =
-      guard === undefined ? '' : ` WHERE ${alias}.${guard} IS NULL OR EXCLUDED.${guard} >= ${alias}.${guard}`
-    return ` ON CONFLICT (${this.#names(key)}) DO UPDATE SET ${set}${where}`
+    return ` ON CONFLICT (${this.#names(key)}) DO UPDATE SET ${set}${this.#guard(' WHERE', version, 'EXCLUDED')}`
   }
 
   #names(names: readonly string[]): string {

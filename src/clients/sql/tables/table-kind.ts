@@ -17,7 +17,7 @@ export interface TableKind {
  * sink has decided about them before.
  */
 export function tableKind(
-  { shape, database, table: name }: RoutedTable,
+  { shape, database, table: name, version }: RoutedTable,
   partial: readonly string[] | undefined,
   { dialect, table, isWhole }: { dialect: SqlDialect; table: TargetTable | undefined; isWhole: boolean },
 ): TableKind {
@@ -34,13 +34,19 @@ export function tableKind(
       code: 'SCHEMA',
     })
   }
+  if (version !== undefined && !columns.includes(version)) {
+    const who = there.has(version) ? 'rows of the source without' : 'the table has no'
+    throw new MillraceError(`writing to ${qualified}: ${who} column ${version}, which is to guard its rows`, {
+      code: 'SCHEMA',
+    })
+  }
   return {
     target: {
       table: qualified,
       fields: isWhole ? table.columns.map((column) => column.name) : columns,
       columns,
       key: shape.key,
-      version: undefined,
+      version,
       isPartial: partial !== undefined,
       whenThere: 'update',
     },
