@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startKafka } from '../../scripts/services/kafka.ts'
 import { Kafka } from './index.ts'
-import { TestCluster } from './testing/shared-broker.ts'
+import { TestCluster } from './testing/test-cluster.ts'
 
 const MESSAGES = 600
 const KILLS = 3

@@ -1,28 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { useKafka } from '../../scripts/services/kafka.ts'
-import { MillraceError, type Consumer, type ConsumerOptions, type DeadLetter, type Transaction } from './index.ts'
-import { TestCluster } from './testing/shared-broker.ts'
+import { test } from 'node:test'
+import {
+  DEAD_LETTER_HEADERS,
+  MillraceError,
+  redriven,
+  type Consumer,
+  type ConsumerOptions,
+  type DeadLetter,
+  type Transaction,
+} from './index.ts'
+import { QUICK, TestCluster, until } from './testing/test-cluster.ts'
 
-const broker = await useKafka()
-const cluster = new TestCluster(broker.bootstrap)
-
-after(async () => {
-  await cluster.kafka.close()
-  await broker[Symbol.asyncDispose]()
-})
-
-const QUICK = { heartbeatMs: 100, commitIntervalMs: 50, sessionTimeoutMs: 6000 } as const
-
-/** Waits for it, or for the consumer to end with an error. */
-async function until(isTrue: () => boolean, running: Promise<void>): Promise<void> {
-  let hasEnded = false
-  running.catch(() => undefined).finally(() => (hasEnded = true))
-  for (const end = Date.now() + 60_000; !isTrue() && !hasEnded; await pause(10))
-    assert.ok(Date.now() < end, 'it did not come to pass within a minute')
-}
+const cluster = await TestCluster.ofThisFile()
 
 /** A topic with its topics for delayed tries and dead letters. */
 async function topics(...more: readonly string[]): Promise<string> {
@@ -49,7 +39,7 @@ async function work(topic: string, count: number, options: Partial<ConsumerOptio
     seen.push(message.text())
   })
   const isDone = (): boolean => seen.length + consumer.statistics.deadLettered >= count
-  await until(isDone, running)
+  await until(isDone, 'an answer to every message', running)
   await consumer.close()
   await running
   return seen
@@ -108,7 +98,7 @@ test('a transaction of the handler, delayed tries and dead letters go together: 
     }),
   )
   // Three of the twelve come again after their delay.
-  await until(() => consumer.statistics.handled === 15, running)
+  await until(() => consumer.statistics.handled === 15, 'all tries', running)
   await consumer.close()
   await running
   const letters = await all(cluster.kafka.deadLetters(`${topic}.dlq`).list())
@@ -213,4 +203,54 @@ test('options that would lose messages, and letters that would come back at once
     throw new RangeError('still poison')
   })
   await assert.rejects(failing, /still poison/)
+})
+
+test('a message that always fails is tried, delayed, and ends as a dead letter that knows where it came from', async () => {
+  const topic = await cluster.topic(1)
+  const [retry, dead] = [`${topic}.retry.50ms`, `${topic}.dlq`]
+  for (const name of [retry, dead]) await cluster.kafka.admin().createTopic(name, 1)
+  await cluster.fill([
+    { topic, key: 'a', value: 'good' },
+    { topic, key: 'b', value: 'bad', headers: { own: 'kept' } },
+    { topic, key: 'c', value: 'fine' },
+  ])
+  await using producer = cluster.kafka.producer()
+  const tries: string[] = []
+  await using reader = cluster.consumer([topic], {
+    retry: { attempts: 2, baseMs: 1 },
+    deadLetters: { producer, delaysMs: [50] },
+  })
+  const done = reader.each((message) => {
+    tries.push(message.text())
+    if (message.text() === 'bad') throw new TypeError('cannot')
+  })
+  await until(() => reader.statistics.deadLettered === 1, 'a dead letter')
+  await reader.close()
+  await done
+  assert.deepEqual(
+    tries.filter((text) => text !== 'bad'),
+    ['good', 'fine'],
+  )
+  assert.equal(tries.filter((text) => text === 'bad').length, 4)
+  const [letter] = await cluster.read(dead, 1)
+  const header = (name: keyof typeof DEAD_LETTER_HEADERS): string | undefined =>
+    letter?.headers.get(DEAD_LETTER_HEADERS[name])?.toString()
+  assert.deepEqual(
+    [
+      header('topic'),
+      header('partition'),
+      header('offset'),
+      header('attempts'),
+      header('errorClass'),
+      header('errorMessage'),
+    ],
+    [topic, '0', '1', '4', 'TypeError', 'cannot'],
+  )
+  assert.deepEqual(
+    [letter?.key?.toString(), letter?.text(), letter?.headers.get('own')?.toString()],
+    ['b', 'bad', 'kept'],
+  )
+  assert.ok(letter !== undefined)
+  const back = redriven(letter)
+  assert.deepEqual([back?.topic, Object.keys(back?.headers ?? {})], [topic, ['own', DEAD_LETTER_HEADERS.redriven]])
 })

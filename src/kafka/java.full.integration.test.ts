@@ -2,30 +2,23 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { useKafka } from '../../scripts/services/kafka.ts'
 import { resolveJars } from '../../scripts/services/java-jars.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
-import { TestCluster } from './testing/shared-broker.ts'
+import { TestCluster } from './testing/test-cluster.ts'
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const PARTITIONS = 5
 const JAVA = 'java'
 const KEYS = ['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ключ', 'customer-4711', 'x'.repeat(300)]
 
-const broker = await useKafka()
-const { bootstrap } = broker
-const cluster = new TestCluster(bootstrap)
+const cluster = await TestCluster.ofThisFile()
+const { bootstrap } = cluster
 const jars = resolveJars(
   path.join(import.meta.dirname, '..', '..', 'scripts', 'services', 'kafka-tools-pom.xml'),
   'kafka-tools',
 )
-
-after(async () => {
-  await cluster.kafka.close()
-  await broker[Symbol.asyncDispose]()
-})
 
 function java(main: string, args: readonly string[], input = ''): string {
   const quiet = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8']

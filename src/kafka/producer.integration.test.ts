@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { useKafka } from '../../scripts/services/kafka.ts'
+import { test } from 'node:test'
 import { partitionOfKey } from '../clients/kafka/index.ts'
 import { encodeJson, JsonNumber, leastBytes, roundRobin, type Message } from './index.ts'
-import { TestCluster } from './testing/shared-broker.ts'
+import { TestCluster } from './testing/test-cluster.ts'
 
-const broker = await useKafka()
-const cluster = new TestCluster(broker.bootstrap)
-
-after(async () => {
-  await cluster.kafka.close()
-  await broker[Symbol.asyncDispose]()
-})
+const cluster = await TestCluster.ofThisFile()
 
 test('a message comes back as it was sent, with all that belongs to it, in every compression', async () => {
   for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
