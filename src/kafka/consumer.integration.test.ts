@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { runTogether } from './index.ts'
 import { numbered, QUICK, until, TestCluster } from './testing/test-cluster.ts'
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 
 test('what was handled is not delivered again, and what was not is', async () => {
   const topic = await cluster.topic(2)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import {
   DEAD_LETTER_HEADERS,
   MillraceError,
@@ -12,7 +13,7 @@ import {
 } from './index.ts'
 import { QUICK, TestCluster, until } from './testing/test-cluster.ts'
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 
 /** A topic with its topics for delayed tries and dead letters. */
 async function topics(...more: readonly string[]): Promise<string> {

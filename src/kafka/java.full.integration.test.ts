@@ -4,6 +4,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { resolveJars } from '../../scripts/services/java-jars.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
 import { TestCluster } from './testing/test-cluster.ts'
@@ -13,7 +14,7 @@ const PARTITIONS = 5
 const JAVA = 'java'
 const KEYS = ['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ключ', 'customer-4711', 'x'.repeat(300)]
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 const { bootstrap } = cluster
 const jars = resolveJars(
   path.join(import.meta.dirname, '..', '..', 'scripts', 'services', 'kafka-tools-pom.xml'),

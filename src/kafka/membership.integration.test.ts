@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { type Consumer } from './index.ts'
 import { numbered, QUICK, until, TestCluster } from './testing/test-cluster.ts'
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 
 test('with members that come and go nothing is lost, and nothing is handled by two at the same time', async () => {
   const topic = await cluster.topic(8)

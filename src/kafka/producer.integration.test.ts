@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { partitionOfKey } from '../clients/kafka/index.ts'
 import { encodeJson, JsonNumber, leastBytes, roundRobin, type Message } from './index.ts'
 import { TestCluster } from './testing/test-cluster.ts'
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 
 test('a message comes back as it was sent, with all that belongs to it, in every compression', async () => {
   for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { useKafka } from '../../scripts/services/kafka.ts'
 import { numbered, until, TestCluster } from './testing/test-cluster.ts'
 
-const cluster = await TestCluster.ofThisFile()
+const cluster = TestCluster.ofThisFile(await useKafka())
 
 test('read, process, write: every input has one output, whatever is thrown in between', async () => {
   const [input, output] = [await cluster.topic(2), await cluster.topic(2)]

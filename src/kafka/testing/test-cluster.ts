@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { useKafka } from '../../../scripts/services/kafka.ts'
 import { leaveGroup } from '../../clients/kafka/apis/membership.ts'
 import { KafkaClient, type GroupMembership } from '../../clients/kafka/index.ts'
 import { Kafka, type ConsumedMessage, type Consumer, type ConsumerOptions, type Message } from '../index.ts'
@@ -20,9 +19,8 @@ export class TestCluster implements AsyncDisposable {
     this.kafka = new Kafka({ brokers: [bootstrap] })
   }
 
-  /** On the broker that the tests of a file share; closed when they are over. */
-  static async ofThisFile(): Promise<TestCluster> {
-    const broker = await useKafka()
+  /** For all tests of a file; closed with its broker when they are over. */
+  static ofThisFile(broker: { readonly bootstrap: string } & AsyncDisposable): TestCluster {
     const cluster = new TestCluster(broker.bootstrap)
     after(async () => {
       await cluster.kafka.close()
