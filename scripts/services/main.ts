@@ -17,6 +17,7 @@ interface SharedService {
 }
 
 const register = path.join(cacheDirectory(), 'services.json')
+const lock = `${register}.lock`
 
 function readRegister(): Record<string, SharedService> {
   return existsSync(register) ? (JSON.parse(readFileSync(register, 'utf8')) as Record<string, SharedService>) : {}
@@ -29,6 +30,35 @@ function readRegister(): Record<string, SharedService> {
 function isRunning({ pid, dataDir }: SharedService): boolean {
   const found = spawnSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
   return found.status === 0 && found.stdout.includes(dataDir)
+}
+
+/** Two that start a service at the same time would give both servers one data directory. */
+async function alone<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' })
+      break
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if (!isHeld()) rmSync(lock, { force: true })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  try {
+    return await work()
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+/** False when who made the lock has ended without taking it away. */
+function isHeld(): boolean {
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0)
+    return true
+  } catch {
+    return !existsSync(lock)
+  }
 }
 
 async function start(name: string): Promise<string> {
@@ -85,7 +115,7 @@ if (!NAMES.includes(name) || (verb !== 'start' && verb !== 'stop')) {
   process.stderr.write(`usage: node scripts/services/main.ts ${NAMES.join('|')} start|stop\n`)
   process.exitCode = 2
 } else if (verb === 'start') {
-  process.stdout.write(`${await start(name)}\n`)
+  process.stdout.write(`${await alone(() => start(name))}\n`)
 } else {
-  await stop(name)
+  await alone(() => stop(name))
 }
