@@ -3,7 +3,7 @@ import { userInfo } from 'node:os'
 import { MillraceError } from '../core/errors.ts'
 import { DlqAudit, type DlqDecision } from './dlq-audit.ts'
 import { readLetters, type StoredLetter } from './dlq-letters.ts'
-import { retryLetters, type Redriven } from './dlq-retry.ts'
+import { retryLetters, type Redriven, type Retried } from './dlq-retry.ts'
 import { openPipeline } from './pipelines.ts'
 import { formatCount } from './quantities.ts'
 import { tableText } from './table.ts'
@@ -59,11 +59,12 @@ async function dlq(call: VerbCall): Promise<VerbResult> {
       return show(chosen, call.options['raw'] === true)
     case 'retry': {
       const redriven = withRepaired(withoutLoops(chosen, call.options), call.options['with'])
-      const jobs = await retryLetters(file, plan, redriven, call)
+      const { jobs, left } = await retryLetters(file, plan, redriven, call)
       for (const job of jobs) {
         await audit.add({ ...decision('retry', call.options), letters: job.letters, job: job.name })
       }
-      return { result: { retried: redriven.length, jobs }, text: retriedText(redriven.length, jobs) }
+      const retried = redriven.length - left.length
+      return { result: { retried, jobs, left }, text: retriedText(retried, jobs) + leftText(left) }
     }
     case 'drop': {
       const count = `${formatCount(chosen.length)} dead letters`
@@ -160,7 +161,7 @@ function withoutLoops(letters: readonly Numbered[], options: VerbCall['options']
 }
 
 function withRepaired(letters: readonly Numbered[], file: unknown): Redriven[] {
-  if (typeof file !== 'string') return letters.map((letter) => ({ letter, raw: letter.raw }))
+  if (typeof file !== 'string') return letters.map((letter) => ({ letter, raw: letter.raw, isRepaired: false }))
   const lines = readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
@@ -169,7 +170,7 @@ function withRepaired(letters: readonly Numbered[], file: unknown): Redriven[] {
       code: 'CONFIG',
     })
   }
-  return letters.map((letter, at) => ({ letter, raw: Buffer.from(lines[at] ?? '') }))
+  return letters.map((letter, at) => ({ letter, raw: Buffer.from(lines[at] ?? ''), isRepaired: true }))
 }
 
 function decision(action: DlqDecision['action'], { because }: VerbCall['options']): Omit<DlqDecision, 'letters'> {
@@ -177,7 +178,14 @@ function decision(action: DlqDecision['action'], { because }: VerbCall['options'
   return { at: new Date().toISOString(), by: userInfo().username, action, reason }
 }
 
-function retriedText(count: number, jobs: readonly { readonly name: string; readonly class: string }[]): string {
+function retriedText(count: number, jobs: Retried['jobs']): string {
+  if (jobs.length === 0) return ''
   const names = jobs.map((job) => `${job.name} (${job.class})`).join(', ')
   return `${formatCount(count)} dead letters were driven in again by ${names}. Those that fail once more come back with a higher attempt.\n`
+}
+
+function leftText(left: Retried['left']): string {
+  if (left.length === 0) return ''
+  const reasons = [...new Set(left.map(({ reason }) => singleLine(reason)))].slice(0, 5).join('; ')
+  return `${formatCount(left.length)} still cannot be decoded (${reasons}): they are left as they are. Give repaired rows --with.\n`
 }

@@ -4,6 +4,7 @@ import type { CheckpointTimes } from './context.ts'
 import type { Delivery } from './delivery.ts'
 import type { Finding } from './checkpoint-types.ts'
 import type { OpenStore } from './file-store.ts'
+import type { JsonObject } from './json.ts'
 import type { KeyedAsk, KeyedReader } from './keyed-reader.ts'
 import type { Schema } from './schema.ts'
 import type { Sink } from './sink.ts'
@@ -33,9 +34,25 @@ export interface SourceConnector<O = unknown> {
    */
   discoverSchema?(options: O, baseDirectory: string, openStore: OpenStore): Promise<Schema | undefined>
   create(options: O): Promise<Source>
+  /**
+   * How its dead letters are read again, each by itself. Absent: they are JSON, as its records or as rows of its columns.
+   *
+   * @throws MillraceError `CONFIG` where one record alone means nothing.
+   */
+  openRedrive?(options: O, baseDirectory: string): Promise<Redrive>
   /** Opens it for rows of given keys, for lookups on demand. Absent: it can only be read whole. */
   openKeyed?(options: O, ask: KeyedAsk): Promise<KeyedReader>
 }
+
+/** Dead letters as records of a file. */
+export interface Redrive {
+  /** The option `format` of the source `file`. */
+  readonly format: string | JsonObject
+  /** Makes a record of JSON of the bytes that the source read; absent: they are records as they are. */
+  readonly decode?: (raw: Uint8Array) => Promise<Decoded>
+}
+
+export type Decoded = { readonly row: Uint8Array } | { readonly fault: string }
 
 export interface SourceAsk {
   /** Schema from the pipeline file, if given. */

@@ -96,6 +96,8 @@ export interface LaneContext extends ConnectorContext {
    * beside its rows where it decodes itself (`Batch.unread`).
    */
   readonly takesBroken?: boolean
+  /** Somebody has dead letters: a reader that makes rows of other bytes keeps those (`Batch.rawOf`). */
+  readonly keepsRaw?: boolean
   readonly openStaging?: OpenStaging
   database(): Promise<LaneDatabaseHandle>
 }

@@ -1,4 +1,3 @@
-import { MillraceError } from '../core/errors.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 
 export interface RetryAsk {
@@ -6,12 +5,8 @@ export interface RetryAsk {
   readonly name: string
   /** Tells the files of this job from those of others. */
   readonly mark: string
-  /** The source whose dead letters these are, and its columns. */
-  readonly source: string
-  readonly schema: JsonObject
-  /** Absolute path of the file with their bytes, one on each line, and of an empty one for the other sources. */
-  readonly file: string
-  readonly empty: string
+  /** What is read in place of each source: options of the connector `file`, with its columns. */
+  readonly sources: ReadonlyMap<string, JsonObject>
 }
 
 /**
@@ -25,10 +20,8 @@ export function retryDefinition(value: JsonObject, ask: RetryAsk): JsonObject {
     name: ask.name,
     parallelism: 1,
     sources: mapParts(value, 'sources', (id, source) => ({
+      ...ask.sources.get(id),
       connector: 'file',
-      path: id === ask.source ? ask.file : ask.empty,
-      format: 'json',
-      schema: id === ask.source ? ask.schema : schemaOf(id, source),
       ...(source['deadLetter'] !== undefined && { deadLetter: withoutBudget(source['deadLetter']) }),
     })),
     ...(value['transforms'] !== undefined && {
@@ -36,14 +29,6 @@ export function retryDefinition(value: JsonObject, ask: RetryAsk): JsonObject {
     }),
     sinks: mapParts(value, 'sinks', (_id, sink) => unlimited(ownPlace(sink, ask.mark))),
   }
-}
-
-function schemaOf(id: string, source: JsonObject): Json {
-  const { schema } = source
-  if (schema !== undefined) return schema
-  throw new MillraceError(`the columns of the source ${id} are not in the pipeline file: name them in \`schema\``, {
-    code: 'CONFIG',
-  })
 }
 
 function unlimited(part: JsonObject): JsonObject {

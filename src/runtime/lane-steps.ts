@@ -50,7 +50,9 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         const source = await openSource(modules, step.connector, step.options)
         const { id, gives, schema, metadata, reads, tables = false } = step
         const takesBroken = plan.deadLetters?.[id] !== undefined
-        const reader = source.reader(services.context(id, gives, schema, metadata, { reads, tables, takesBroken }))
+        const keepsRaw = plan.deadLetters !== undefined
+        const more = { reads, tables, takesBroken, keepsRaw }
+        const reader = source.reader(services.context(id, gives, schema, metadata, more))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader),
           edges: step.outputs,

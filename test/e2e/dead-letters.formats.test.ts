@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import avsc from 'avsc'
+import { answerOf } from '../../src/cli/testing/answer.ts'
 import { KafkaClient, PartitionProducer } from '../../src/clients/kafka/index.ts'
 import { Broker } from './faults-kit/broker.ts'
 import { JobHome } from './faults-kit/job-home.ts'
@@ -11,6 +12,13 @@ import { JobHome } from './faults-kit/job-home.ts'
 let broker: Broker
 before(async () => void (broker = await Broker.open()))
 after(() => broker[Symbol.asyncDispose]())
+
+interface Answer {
+  readonly result: Readonly<Record<string, unknown>>
+  readonly findings: readonly { readonly message: string }[]
+}
+
+const dlq = (...argv: string[]): Promise<Answer> => answerOf<Answer>('dlq', ...argv)
 
 const COUNT = 300
 const SCHEMA = 'schema: {id: bigint, name: varchar}'
@@ -21,7 +29,7 @@ const AVRO = {
     { name: 'id', type: 'long' },
     { name: 'name', type: 'string' },
   ],
-} as const
+}
 
 interface Letter {
   readonly source: string
@@ -35,12 +43,17 @@ interface Letter {
 const isBad = (id: number): boolean => id % 100 === 17
 const good = Array.from({ length: COUNT }, (_, id) => id).filter((id) => !isBad(id))
 const bad = Array.from({ length: COUNT }, (_, id) => id).filter(isBad)
+/** Decoded, and then refused by the SQL of one of the pipelines. */
+const FAILING = 200
+const FAILING_AT = good.indexOf(FAILING)
 const name = (id: number): string => `"${id}\n"`
 
 function linesIn(home: JobHome, folder: string): string[] {
   const directory = path.join(home.directory, folder)
   if (!existsSync(directory)) return []
-  const names = readdirSync(directory).filter((one) => one.endsWith('.ndjson') && !one.startsWith('.'))
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((one) =>
+    /(^|\/)[^._/][^/]*\.ndjson$/.test(one),
+  )
   const text = names.map((one) => readFileSync(path.join(directory, one), 'utf8')).join('')
   return text.split('\n').filter((line) => line !== '')
 }
@@ -51,7 +64,7 @@ function csv(id: number): string {
 }
 
 function avro(id: number): Buffer {
-  const whole = avsc.Type.forSchema(AVRO).toBuffer({ id, name: name(id) })
+  const whole = avsc.Type.forSchema(AVRO as avsc.Schema).toBuffer({ id, name: name(id) })
   return isBad(id) ? whole.subarray(0, -1) : whole
 }
 
@@ -82,14 +95,17 @@ test('bad records of CSV, Avro and Debezium are put aside once each, as they wer
     avro: `${await kafka(ids.map(avro))}, format: avro, schemaFile: ./row.avsc`,
     changes: `${await kafka(ids.map(debezium))}, format: debezium-json, table: shop.rows, ${SCHEMA}`,
   }
-  const each = (of: (source: string, text: string) => string): string =>
+  // One record is decoded, and fails in the SQL: its letter has the bytes of the message all the same.
+  const failing = (source: string): string =>
+    source === 'avro' ? `CASE WHEN id = ${FAILING} THEN CAST(name AS BIGINT) ELSE id END` : 'id'
+  const each = (of: (source: string, text: string, id: string) => string): string =>
     Object.entries(sources)
-      .map(([source, text]) => of(source, text))
+      .map(([source, text]) => of(source, text, failing(source)))
       .join(', ')
   home.write({
     interval: '100ms',
     sources: each((source, text) => `${source}: {${text}, ${aside}}`),
-    transforms: each((source) => `of_${source}: {from: ${source}, map: {id: id, name: name}}`),
+    transforms: each((source, _, id) => `of_${source}: {from: ${source}, map: {id: "${id}", name: name}, ${aside}}`),
     sinks: `${each((source) => `out_${source}: {from: of_${source}, connector: files, path: ./${source}, format: json}`)}, bad: {connector: files, path: ./bad, format: json}`,
   })
   await using killed = home.run({ MILLRACE_FAILPOINTS: 'commit:sent@1=kill' })
@@ -106,21 +122,50 @@ test('bad records of CSV, Avro and Debezium are put aside once each, as they wer
       .toSorted()
   const raw = { csv: (id: number) => Buffer.from(csv(id)), avro, changes: debezium }
   for (const source of ['csv', 'avro', 'changes'] as const) {
-    assert.deepEqual(linesIn(home, source).toSorted(), expected.toSorted(), source)
-    assert.deepEqual(rawOf(source), bad.map((id) => raw[source](id).toString('latin1')).toSorted(), source)
+    const [rows, put] = source === 'avro' ? [expected.toSpliced(FAILING_AT, 1), [...bad, FAILING]] : [expected, bad]
+    assert.deepEqual(linesIn(home, source).toSorted(), rows.toSorted(), source)
+    assert.deepEqual(rawOf(source), put.map((id) => raw[source](id).toString('latin1')).toSorted(), source)
   }
   const offsets = letters.flatMap(({ source, position }) =>
     source === 'avro' ? [Number((JSON.parse(position) as { offset: string }).offset)] : [],
   )
-  assert.deepEqual(offsets, bad)
+  assert.deepEqual(
+    offsets.toSorted((left, right) => left - right),
+    [...bad, FAILING].toSorted((left, right) => left - right),
+  )
   assert.deepEqual(
     new Set(letters.map(({ source, reason }) => `${source}: ${reason}`)),
     new Set([
       'csv: a quoted field does not end before a delimiter or the line end',
       'csv: the record has 3 fields, the schema has 2 columns',
       'avro: its Avro value is cut off',
+      'avro: the SQL fails on this row (Conversion Error)',
       'changes: its op "?" is unknown',
       'changes: a comma between two JSON members was expected',
     ]),
   )
+
+  // Each is driven in as what it was, and the others stay as they are.
+  const file = path.join(home.directory, 'job.yaml')
+  const refused = await dlq('retry', file, '--step', 'changes')
+  assert.match(refused.findings[0]?.message ?? '', /a change \(debezium-json\) is not driven in again/)
+  const unread = await dlq('retry', file, '--step', 'avro')
+  const { retried, left } = unread.result as { retried: number; left: readonly { reason: string }[] }
+  assert.deepEqual([retried, left.length, left[0]?.reason], [0, 3, 'its Avro value is cut off'])
+  const repair = (step: string, text: (id: number) => string): Promise<Answer> => {
+    home.put('repaired', `${bad.map(text).join('\n')}\n`)
+    return dlq('retry', file, '--step', step, '--with', path.join(home.directory, 'repaired'))
+  }
+  await repair('csv', (id) => `${id},"""repaired"""`)
+  await repair('avro', (id) => JSON.stringify({ id, name: 'repaired' }))
+  const repaired = (text: string): string[] => bad.map((id) => JSON.stringify({ id, name: text }))
+  assert.deepEqual(linesIn(home, 'csv').toSorted(), [...expected, ...repaired('"repaired"')].toSorted())
+  const avroRows = [...expected.toSpliced(FAILING_AT, 1), ...repaired('repaired')]
+  assert.deepEqual(linesIn(home, 'avro').toSorted(), avroRows.toSorted())
+
+  // It is read again as what it was, and fails again.
+  assert.equal((await dlq('retry', file, '--step', 'of_avro')).result['retried'], 1)
+  const [again] = (await dlq('show', file, '--step', 'of_avro')).result['letters'] as { attempt: number }[]
+  assert.equal(again?.attempt, 2)
+  assert.equal((await dlq('list', file)).result['letters'], 4)
 })

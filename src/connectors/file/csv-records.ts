@@ -3,22 +3,30 @@ import type { Batch, BytesBody, RecordMetadata, UnreadRecord } from '../../core/
 import type { RowError } from '../../dataplane/index.ts'
 import { poison } from './cut-lines.ts'
 
+/** What dead letters want of the records: bad ones, and the bytes of all. */
+export interface LettersOfRecords {
+  readonly takesBroken: boolean
+  readonly keepsRaw: boolean
+}
+
 /** The records of one batch on their way to rows. */
 export class CsvRecords {
   readonly path: string
   readonly #batch: Batch
   readonly #body: BytesBody
   readonly #takesBroken: boolean
+  readonly #keepsRaw: boolean
   readonly #unread: UnreadRecord[] = []
   /** The numbers of those that became rows, so far. */
   #read: number[] = []
 
-  constructor(batch: Batch, body: BytesBody, path: string, takesBroken: boolean) {
+  constructor(batch: Batch, body: BytesBody, path: string, { takesBroken, keepsRaw }: LettersOfRecords) {
     this.path = path
     this.#batch = batch
     this.#takesBroken = takesBroken
+    this.#keepsRaw = keepsRaw || takesBroken
     // The buffer is used again when the batch is released, and the bytes of dead letters are asked for later.
-    this.#body = takesBroken ? { ...body, buffer: Buffer.from(body.buffer.subarray(0, body.length)) } : body
+    this.#body = this.#keepsRaw ? { ...body, buffer: Buffer.from(body.buffer.subarray(0, body.length)) } : body
   }
 
   /** `text` is missing where the bytes are none. A record is a row until somebody finds fault with it. */
@@ -49,8 +57,9 @@ export class CsvRecords {
   get place(): Omit<Batch, 'body' | 'release'> {
     const { body: _body, release: _release, ...place } = this.#batch
     const read = this.#read
-    if (!this.#takesBroken) return place
-    return { ...place, rows: read.length, rawOf: (row) => this.#rawOf(read[row] ?? 0), unread: this.#unread }
+    if (!this.#keepsRaw) return place
+    const rawOf = (row: number): Uint8Array => this.#rawOf(read[row] ?? 0)
+    return { ...place, rows: read.length, rawOf, ...(this.#unread.length > 0 && { unread: this.#unread }) }
   }
 
   /** What is known of the rows. */

@@ -12,7 +12,7 @@ import {
   type Query,
 } from '../../dataplane/index.ts'
 import { splitCsvRecord, type CsvField } from './csv-record.ts'
-import { CsvRecords } from './csv-records.ts'
+import { CsvRecords, type LettersOfRecords } from './csv-records.ts'
 import type { CsvDialect } from './options.ts'
 import { newTableName, tableBatch } from './table-batch.ts'
 
@@ -29,7 +29,7 @@ export class CsvTables {
   readonly #metadata: readonly string[]
   readonly #decoded: string
   readonly #query: Query
-  readonly #takesBroken: boolean
+  readonly #letters: LettersOfRecords
 
   private constructor(parts: {
     readonly database: LaneDatabase
@@ -39,7 +39,7 @@ export class CsvTables {
     readonly dialect: CsvDialect
     readonly decoded: string
     readonly query: Query
-    readonly takesBroken: boolean
+    readonly letters: LettersOfRecords
   }) {
     this.#database = parts.database
     this.#schema = parts.schema
@@ -48,7 +48,7 @@ export class CsvTables {
     this.#dialect = parts.dialect
     this.#decoded = parts.decoded
     this.#query = parts.query
-    this.#takesBroken = parts.takesBroken
+    this.#letters = parts.letters
   }
 
   /** `metadata` are the columns `_file` and `_offset` that the plan uses.
@@ -58,7 +58,7 @@ export class CsvTables {
     schema: Schema,
     dialect: CsvDialect,
     metadata: readonly string[],
-    takesBroken = false,
+    letters: LettersOfRecords,
   ): Promise<CsvTables> {
     const all = [...schema, ...metadataSchema(metadata)]
     const columns = all.map(({ name, type, nullable }) => ({ name, type: parseColumnType(type), nullable }))
@@ -68,7 +68,7 @@ export class CsvTables {
       sql: 'SELECT * FROM records',
       output: { format: 'table', table: decoded },
     })
-    return new CsvTables({ database, schema, columns, metadata, dialect, decoded, query, takesBroken })
+    return new CsvTables({ database, schema, columns, metadata, dialect, decoded, query, letters })
   }
 
   /**
@@ -80,7 +80,7 @@ export class CsvTables {
     try {
       const { body } = batch
       assert(body.kind === 'bytes', 'CSV is cut as bytes')
-      const records = new CsvRecords(batch, body, path, this.#takesBroken)
+      const records = new CsvRecords(batch, body, path, this.#letters)
       let piece = this.#jsonLines(records)
       while (piece.rows > 0) {
         const result = await this.#query.run(piece)

@@ -13,6 +13,12 @@ const source: SourceConnector<FileSourceOptions> = {
     const { placeOf } = await import('./place-of.ts')
     return parquetSchema(placeOf(options, { baseDirectory, openStore }))
   },
+  openRedrive: (options) => {
+    const format = formatOf(options)
+    // Rows of Parquet are put aside as JSON. A single record of CSV has no header.
+    const csv = format?.kind === 'csv' && { ...format.dialect, type: 'csv', header: false }
+    return Promise.resolve({ format: csv || (format?.kind === 'raw' ? 'raw' : 'json') })
+  },
   create: async (options) => {
     const { FileSource } = await import('./source.ts')
     return new FileSource(options)

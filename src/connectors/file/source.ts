@@ -106,7 +106,8 @@ class CsvDecoder {
     this.#open = async () => {
       const { CsvTables } = await import('./csv-tables.ts')
       const database = await databaseOf(context)
-      return await CsvTables.open(database, schemaOf(context), dialect, context.metadata, context.takesBroken)
+      const { takesBroken = false, keepsRaw = false } = context
+      return await CsvTables.open(database, schemaOf(context), dialect, context.metadata, { takesBroken, keepsRaw })
     }
   }
 

@@ -18,10 +18,13 @@ export class DecodedRecords implements RecordConsumer {
   readonly #separator: number
   readonly #free: RowBuffer[] = []
   readonly #takesBroken: boolean
+  readonly #keepsRaw: boolean
   #isTraced = false
 
-  constructor(options: KafkaSourceOptions, { format, baseDirectory, takesBroken = false }: LaneContext) {
+  constructor(options: KafkaSourceOptions, context: LaneContext) {
+    const { format, baseDirectory, takesBroken = false, keepsRaw = takesBroken } = context
     this.#takesBroken = takesBroken
+    this.#keepsRaw = keepsRaw
     this.#format = options.format
     this.#open = () => openValueDecoder(options, baseDirectory)
     this.#separator = format.kind === 'bytes' ? format.separator : 0x0a
@@ -41,7 +44,7 @@ export class DecodedRecords implements RecordConsumer {
   ): Promise<Item[]> {
     const decoder = await (this.#decoder ??= this.#open())
     const rows = this.#free.pop() ?? new RowBuffer(this.#separator, this.#isTraced)
-    const raw = this.#takesBroken ? new RawRecords(target) : undefined
+    const raw = this.#keepsRaw ? new RawRecords(target) : undefined
     for (let row = 0; row < target.rows; row++) {
       const offset = target.offsets[row] ?? 0n
       try {
@@ -54,10 +57,11 @@ export class DecodedRecords implements RecordConsumer {
         rows.trace(offset)
         raw?.read(row)
       } catch (error) {
-        const fault = faultOf(error)
-        if (raw === undefined && error instanceof BadMessage)
+        const fault = this.#takesBroken ? faultOf(error) : undefined
+        if (raw === undefined || fault === undefined) {
+          if (!(error instanceof BadMessage)) throw error
           throw noChange(error.message, this.#format, { ...place, offset: String(offset) })
-        if (raw === undefined || fault === undefined) throw error
+        }
         rows.undo()
         raw.giveUp(row, fault)
       }
@@ -77,7 +81,7 @@ export class DecodedRecords implements RecordConsumer {
           ...(rows.traces && { ends: Uint32Array.from(rows.traces.ends) }),
           ...(offsets && { metadata: { offset: offsets } }),
         },
-        ...(raw && { rawOf: raw.rawOf, unread: raw.unread }),
+        ...(raw && { rawOf: raw.rawOf, ...(raw.unread.length > 0 && { unread: raw.unread }) }),
         rows: rows.rows,
         bytes: rows.length,
         release: () => this.#release(rows),

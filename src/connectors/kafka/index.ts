@@ -11,6 +11,10 @@ const source: SourceConnector<KafkaSourceOptions> = {
     const { decodedColumns } = await import('./value-decoder.ts')
     return decodedColumns(options, baseDirectory)
   },
+  openRedrive: async (options, baseDirectory) => {
+    const { openRedrive } = await import('./redrive.ts')
+    return openRedrive(options, baseDirectory)
+  },
   create: async (options) => {
     const { KafkaSource } = await import('./source.ts')
     return new KafkaSource(options)
