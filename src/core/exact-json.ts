@@ -39,10 +39,15 @@ export function encodeJson(value: unknown): string {
 /** Parses JSON. Integers beyond 2^53 become `bigint`, decimals with more than 15 digits `JsonNumber`. */
 export function decodeJson(bytes: Uint8Array | string): unknown {
   const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
-  if (!hasLongRun(text) && !LONG_EXPONENT.test(text)) return JSON.parse(text)
+  if (isPlainJson(text)) return JSON.parse(text)
   const revive: Reviver = (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined ? exactNumber(value, source) : value
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown)
+}
+
+/** Whether every number in this text is exact as JavaScript's own; sometimes false where it is. */
+export function isPlainJson(text: string): boolean {
+  return !hasLongRun(text) && !LONG_EXPONENT.test(text)
 }
 
 /** Looks at every 16th character only: no long run fits between two of them. A regular expression takes ten times as long. */

@@ -4,58 +4,67 @@ import {
   parseHeaders,
   RecordTarget,
   type FetchedPartition,
+  type PartitionOf,
 } from '../clients/kafka/index.ts'
-import { decodeJson } from '../core/exact-json.ts'
+import { ChunkJson } from './chunk-json.ts'
 
 const CHUNK_BYTES = 1 << 20
 const CHUNK_ROWS = 8192
 
 /** Messages of one partition that were decoded together, in columns. */
-export interface MessageChunk {
+export class MessageChunk {
   readonly topic: string
   readonly partition: number
   readonly records: RecordTarget
+  readonly json: ChunkJson
+
+  constructor({ topic, partition }: PartitionOf, records: RecordTarget) {
+    this.topic = topic
+    this.partition = partition
+    this.records = records
+    this.json = new ChunkJson(records)
+  }
 }
 
 /** A message that was received. Key, value and headers are views into what was fetched, made when they are asked for. */
 export class ConsumedMessage {
   readonly topic: string
   readonly partition: number
-  readonly #chunk: RecordTarget
+  readonly #chunk: MessageChunk
   readonly #row: number
 
-  constructor({ topic, partition, records }: MessageChunk, row: number) {
-    this.topic = topic
-    this.partition = partition
-    this.#chunk = records
+  constructor(chunk: MessageChunk, row: number) {
+    this.topic = chunk.topic
+    this.partition = chunk.partition
+    this.#chunk = chunk
     this.#row = row
   }
 
   get offset(): bigint {
-    return this.#chunk.offsets[this.#row] ?? 0n
+    return this.#chunk.records.offsets[this.#row] ?? 0n
   }
 
   /** Milliseconds since 1970. */
   get timestampMs(): number {
-    return Number(this.#chunk.timestamps[this.#row] ?? 0n)
+    return Number(this.#chunk.records.timestamps[this.#row] ?? 0n)
   }
 
   /** `null`: a tombstone. */
   get value(): Buffer | null {
-    const { buffer, ends, nulls } = this.#chunk
+    const { buffer, ends, nulls } = this.#chunk.records
     if (nulls !== undefined && isNullAt({ nulls }, this.#row)) return null
     return buffer.subarray(this.#row === 0 ? 0 : (ends[this.#row - 1] ?? 0) + 1, ends[this.#row])
   }
 
   get key(): Buffer | null {
-    const { keys } = this.#chunk
+    const { keys } = this.#chunk.records
     if (keys === undefined || isNullAt(keys, this.#row)) return null
     return keys.bytes.subarray(this.#row === 0 ? 0 : keys.ends[this.#row - 1], keys.ends[this.#row])
   }
 
   /** Of several with the same name the last one counts. */
   get headers(): ReadonlyMap<string, Buffer | null> {
-    const { headers } = this.#chunk
+    const { headers } = this.#chunk.records
     if (headers === undefined) return new Map()
     const bytes = headers.bytes.subarray(this.#row === 0 ? 0 : headers.ends[this.#row - 1], headers.ends[this.#row])
     return new Map(parseHeaders(bytes).map(({ key, value }) => [key, value]))
@@ -68,8 +77,7 @@ export class ConsumedMessage {
 
   /** The value as JSON with exact numbers (`decodeJson`); `null` for a tombstone. */
   json(): unknown {
-    const value = this.value
-    return value === null ? null : decodeJson(value)
+    return this.#chunk.json.value(this.#row)
   }
 }
 
@@ -116,7 +124,6 @@ export function messagesOf(runs: readonly MessageRun[]): ConsumedMessage[] {
 
 /** All messages of a fetched partition. They hold on to their memory for as long as somebody holds on to them. */
 export function decodeMessages(fetched: FetchedPartition, cursor: BatchCursor): MessageRun[] {
-  const { topic, partition } = fetched
   const runs: MessageRun[] = []
   cursor.load(fetched)
   let bytes = Math.min(CHUNK_BYTES, Math.max(1024, fetched.records.length * 2))
@@ -131,7 +138,7 @@ export function decodeMessages(fetched: FetchedPartition, cursor: BatchCursor): 
       keepsNulls: true,
     })
     cursor.gatherRecords(records)
-    if (records.rows > 0) runs.push(new MessageRun({ topic, partition, records }, 0, records.rows))
+    if (records.rows > 0) runs.push(new MessageRun(new MessageChunk(fetched, records), 0, records.rows))
     bytes = records.rows === 0 && !cursor.isDone ? cursor.nextValueBytes() + 1024 : CHUNK_BYTES
   }
   return runs
