@@ -52,6 +52,7 @@ export async function lookAtSource(address: MirrorAddress<SourceKind>): Promise<
 
 async function lookAtMysql(address: MirrorAddress<SourceKind>): Promise<SourceLook> {
   const { MysqlConnection } = await import('../clients/mysql/index.ts')
+  const { settingHint } = await import('../connectors/mysql-cdc/check-settings.ts')
   const { host, port, user, password, isPlain, database } = address
   const connection = await MysqlConnection.open({ host, port, user, password, ...(isPlain ? {} : { tls: {} }) })
   try {
@@ -61,7 +62,10 @@ async function lookAtMysql(address: MirrorAddress<SourceKind>): Promise<SourceLo
     const is = new Map(textRows(settings.rows).map(([name, value]) => [name, value]))
     const problems = Object.entries(MYSQL_SETTINGS)
       .filter(([name, wanted]) => is.get(name)?.toUpperCase() !== wanted)
-      .map(([name, wanted]) => `${name} has to be ${wanted}, and is ${is.get(name) ?? 'unknown'}`)
+      .map(([name, wanted]) => {
+        const hint = settingHint(connection.server.flavour === 'mariadb' ? 'mariadb' : 'mysql', name, wanted)
+        return `${name} has to be ${wanted}, and is ${is.get(name) ?? 'unknown'}: ${hint.replace(/\.$/, '')}`
+      })
     return { tables: tablesOf(textRows(rows), database), problems }
   } finally {
     await connection.close()

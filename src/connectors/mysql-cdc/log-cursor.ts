@@ -297,8 +297,9 @@ function xaRefused({ shape }: LogTable): MillraceError {
 
 function partRefused({ shape }: LogTable): MillraceError {
   return new MillraceError(
-    `reading changes of ${shape.database}.${shape.name}: the log has a part of a row's columns only. Some session sets ` +
-      'binlog_row_image to MINIMAL or NOBLOB: it has to be FULL in all of them',
+    `reading changes of ${shape.database}.${shape.name}: the log has a part of a row's columns only. Some session wrote it with ` +
+      "binlog_row_image = MINIMAL or NOBLOB: it has to be FULL in all of them (SET GLOBAL binlog_row_image = 'FULL', then let " +
+      'applications connect anew). What the log lacks cannot be had any more: read the tables again under a new `name`',
     { code: 'PREFLIGHT', detail: { table: shape.id } },
   )
 }
