@@ -6,6 +6,7 @@ import { MillraceError } from '../core/errors.ts'
 import { interpolate } from '../plan/interpolate.ts'
 import { parseFile } from '../plan/parse-file.ts'
 import { certificatePage, type Certificate } from '../testkit/verify/certificate.ts'
+import type { RowsFrom } from '../testkit/verify/inputs.ts'
 import type { Outcome } from '../testkit/verify/play.ts'
 import { titleOf } from '../testkit/verify/plays.ts'
 import { verify } from '../testkit/verify/verify.ts'
@@ -19,12 +20,19 @@ export const verb: Verb = {
   examples: [
     'millrace verify clicks.yaml',
     'millrace verify clicks.yaml --rows 500 --report proof',
+    'millrace verify clicks.yaml --rows-from source --limit 5000',
     'millrace verify clicks.yaml --scratch out=demo.clicks_scratch',
   ],
   define(command) {
     command
       .argument('<file>', 'pipeline file (.yaml, .json, .ts)')
       .option('--rows <count>', 'generated rows of each source', '300')
+      .option(
+        '--rows-from <what>',
+        'generated, source (its first records) or source-end (the last ones of a topic)',
+        'generated',
+      )
+      .option('--limit <count>', 'records of each source that is read', '1000')
       .option('--seed <number>', 'makes the same rows again', '1')
       .option('--only <step>', 'only faults at steps that hold this text, for example commit')
       .option('--on-servers', 'plays SQL sinks on their own server, a test server, in databases that are dropped again')
@@ -38,7 +46,8 @@ export const verb: Verb = {
       .option('--report <path>', 'where the certificate goes: <path>.html and <path>.json; default: <name>.verified')
   },
   async run({ args: [file = ''], options, output, signals }) {
-    const { planned, findings } = await openPipeline(file, 'leave')
+    const rowsFrom = rowsFromOf(options['rowsFrom'])
+    const { planned, findings } = await openPipeline(file, rowsFrom === 'generated' ? 'leave' : 'resolve')
     const { value } = await parseFile(file)
     if (planned === undefined || value === undefined) return { findings }
     const { plan } = planned
@@ -46,7 +55,7 @@ export const verb: Verb = {
     const began = performance.now()
     const seed = numberOf(options['seed'], '--seed', 0, 2 ** 31)
     output.print(
-      `Running ${plan.name} with generated rows and targets of its own, undisturbed and then with one fault at a time.\n\n`,
+      `Running ${plan.name} with ${rowsFrom === 'generated' ? 'generated rows' : 'rows of its sources'} and targets of its own, undisturbed and then with one fault at a time.\n\n`,
     )
     const verified = await verify({
       value: interpolate(value, process.env).value,
@@ -54,6 +63,8 @@ export const verb: Verb = {
       program: process.argv[1] ?? fileURLToPath(import.meta.url),
       rows: numberOf(options['rows'], '--rows', 10, 1_000_000),
       seed,
+      rowsFrom,
+      limit: numberOf(options['limit'], '--limit', 1, 1_000_000),
       only: typeof options['only'] === 'string' ? options['only'] : undefined,
       width: Math.max(1, Math.min(4, availableParallelism())),
       onServers: options['onServers'] === true,
@@ -106,6 +117,11 @@ function certificateText(certificate: Certificate, report: string): string {
     `. Proven: ${broken === 0 ? deliveryClass : 'nothing'}.\n`,
     `Certificate: ${report}.html, ${report}.json\n`,
   ].join('')
+}
+
+function rowsFromOf(text: unknown): RowsFrom {
+  if (text === 'generated' || text === 'source' || text === 'source-end') return text
+  throw new MillraceError(`--rows-from ${String(text)}: expected generated, source or source-end`, { code: 'CONFIG' })
 }
 
 function scratchOf(given: unknown): ReadonlyMap<string, string> {

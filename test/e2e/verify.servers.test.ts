@@ -43,6 +43,7 @@ async function recordsIn({ client, topic, partitions }: KafkaTarget): Promise<bi
 test('plays in an empty table and an empty topic of the user, and leaves nothing else behind', async () => {
   await using home = await mkdtempDisposable(path.join(tmpdir(), 'millrace-verify-test-'))
   await using broker = await useKafka()
+  await using source = await KafkaTarget.create(broker.bootstrap, 2)
   await using own = await KafkaTarget.create(broker.bootstrap, 2)
   await using scratch = await KafkaTarget.create(broker.bootstrap, 2)
   await using warehouse = await startWarehouse(home.path)
@@ -51,7 +52,7 @@ test('plays in an empty table and an empty topic of the user, and leaves nothing
   writeFileSync(
     file,
     `name: orders
-sources: {rows: {connector: kafka, brokers: ['nowhere:9092'], topics: [t], schema: {id: bigint, word: varchar}}}
+sources: {rows: {connector: kafka, brokers: ['${broker.bootstrap}'], topics: [${source.topic}], schema: {id: bigint, word: varchar}}}
 sinks:
   rocks: {from: rows, connector: starrocks, url: ${JSON.stringify(urls)}, backends: ${JSON.stringify(backends)}, database: shop, table: orders}
   topic: {from: rows, connector: kafka, brokers: ['${broker.bootstrap}'], topic: ${own.topic}, key: id}
@@ -65,12 +66,19 @@ sinks:
   assert.match(JSON.stringify(itself), /"code":"CONFIG".*it is where the pipeline itself writes/)
 
   const targets = ['--scratch', 'rocks=shop.orders_scratch', '--scratch', `topic=${scratch.topic}`]
-  const play = ['--rows', '20', '--only', 'confirm:before', '--json', ...targets, ...query]
+  for (const partition of [0, 1]) {
+    const values = Array.from({ length: 15 }, (_, n) => ({
+      value: Buffer.from(`{"id":${n * 2 + partition},"word":"w${n}"}`),
+    }))
+    await new PartitionProducer(source.client).send({ topic: source.topic, partition }, values)
+  }
+  const play = ['--rows-from', 'source', '--limit', '20', '--only', 'confirm:before', '--json', ...targets, ...query]
   const played = await millrace(home.path, 'verify', file, ...play)
   assert.equal(played.code, 0, played.out + played.err)
   const { result } = JSON.parse(played.out) as { result: Certificate }
   assert.deepEqual([result.broken, result.sinks.map(({ rows }) => rows)], [0, [20, 20]])
   assert.ok(result.held >= 2, 'undisturbed, and a kill')
+  assert.match(result.replaced.join('\n'), /source rows \(kafka\): 20 of its own rows/)
   assert.match(result.replaced.join('\n'), /its own server, in the table shop.orders_scratch/)
 
   const control = new EmulatorControl(controlUrl)

@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { assert } from '../../core/assert.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
-import type { Schema } from '../../core/schema.ts'
-import type { Plan, SinkStep, SourceStep } from '../../plan/plan.ts'
+import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { startEmulator } from '../emulators/main.ts'
 import type { Emulator } from '../emulators/options.ts'
-import { makeRows } from './make-rows.ts'
+import type { Input } from './inputs.ts'
 import type { GivenTarget, Scratch } from './scratch.ts'
 import { isSqlSink, openScratch } from './sql-scratch.ts'
 
 /** Options of the user's sinks that say where it is: the stand-in is somewhere else. */
 const PLACES = ['url', 'backends', 'allowPlaintext', 'username', 'password', 'path', 's3', 'properties']
-const SPLITS = 3
 
-/** The user's pipeline with generated rows as input and servers of our own as targets, in a directory of its own. */
+/** The user's pipeline with rows from files as input and servers of our own as targets, in a directory of its own. */
 export interface StandIn extends AsyncDisposable {
   readonly directory: string
   readonly file: string
@@ -33,21 +32,21 @@ export interface StandInOptions {
   /** The pipeline file's value, environment put in. */
   readonly value: JsonObject
   readonly plan: Plan
-  readonly rowsPerSource: number
-  readonly seed: number
+  /** What is read in place of each source. */
+  readonly inputs: Inputs
   /** SQL sinks are played on their own server. */
   readonly onServers: boolean
   /** Sinks that are played in a table or topic that the user gave. */
   readonly given: GivenTargets
 }
 
+export type Inputs = ReadonlyMap<string, Input>
 export type GivenTargets = ReadonlyMap<string, GivenTarget>
 
 /** Which parts of the pipeline are played by something else, for the certificate. */
-export function replacements(plan: Plan, given: GivenTargets): string[] {
+export function replacements(plan: Plan, inputs: Inputs, given: GivenTargets): string[] {
   return plan.steps.flatMap((step) => {
-    if (step.kind === 'source')
-      return [`source ${step.id} (${step.connector}): generated rows of its schema, from files`]
+    if (step.kind === 'source') return [inputs.get(step.id)?.told ?? '']
     if (step.kind !== 'sink') return []
     const target = given.get(step.id)
     const by =
@@ -63,8 +62,7 @@ export function replacements(plan: Plan, given: GivenTargets): string[] {
 }
 
 export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
-  const { directory, value, plan, rowsPerSource, seed, onServers, given } = options
-  const keys = keyColumns(plan)
+  const { directory, value, plan, inputs, onServers, given } = options
   await using stack = new AsyncDisposableStack()
   const emulators = new Map<string, Emulator>()
   const scratches = new Map<string, Scratch>()
@@ -72,13 +70,10 @@ export async function buildStandIn(options: StandInOptions): Promise<StandIn> {
   let rows = 0
   for (const step of plan.steps) {
     if (step.kind === 'source') {
-      refuseUnreadable(step)
-      await writeInput(
-        path.join(directory, 'input', step.id),
-        makeRows(withoutNull(step.schema, keys), rowsPerSource, seed + rows),
-      )
-      rows += rowsPerSource
-      assign(sources, step.id, sourceOf(step))
+      const input = inputs.get(step.id)
+      assert(input !== undefined, 'every source has its rows')
+      rows += input.rows
+      assign(sources, step.id, input.options)
     }
     if (step.kind === 'sink') {
       const target = given.get(step.id)
@@ -126,37 +121,12 @@ export function databaseOf(sink: string): string {
   return `./out/${sink}/verify.duckdb`
 }
 
-/** Columns that a sink takes for keys, which must have values. */
-function keyColumns({ steps }: Plan): ReadonlySet<string> {
-  const keys = steps.flatMap((step) =>
-    step.kind === 'sink' && Array.isArray(step.options['key']) ? step.options['key'] : [],
-  )
-  return new Set(keys.map(String))
-}
-
-function withoutNull(schema: Schema | undefined, columns: ReadonlySet<string>): Schema | undefined {
-  return schema?.map((column) => (columns.has(column.name) ? { ...column, nullable: false } : column))
-}
-
 function assign(to: Record<string, JsonObject> | undefined, id: string, what: JsonObject): void {
   if (to !== undefined) to[id] = what
 }
 
 function isEmulated({ connector }: SinkStep): boolean {
   return connector === 'starrocks' || connector === 'doris'
-}
-
-function refuseUnreadable({ id, format, metadata, connector }: SourceStep): void {
-  const why =
-    format === 'csv' || format === 'raw'
-      ? `it reads ${format} records, and verify generates JSON rows`
-      : metadata.length > 0
-        ? `the pipeline uses ${metadata.join(', ')}, which generated rows do not have`
-        : undefined
-  if (why === undefined) return
-  throw new MillraceError(`the source "${id}" (${connector}) cannot be played with generated rows: ${why}`, {
-    code: 'CONFIG',
-  })
 }
 
 /** Sinks that are played by an emulator, by a directory, or by nothing. */
@@ -185,21 +155,6 @@ function refuseUnplayable(step: SinkStep, onServers: boolean): void {
       'servers (docs/guarantees.md); for the rest of the pipeline write to a `files` sink',
     { code: 'CONFIG' },
   )
-}
-
-async function writeInput(directory: string, lines: readonly string[]): Promise<void> {
-  await mkdir(directory, { recursive: true })
-  const each = Math.ceil(lines.length / SPLITS)
-  for (let split = 0; split < SPLITS; split++) {
-    const part = lines.slice(split * each, (split + 1) * each)
-    await writeFile(path.join(directory, `part-${split}.ndjson`), part.map((line) => `${line}\n`).join(''))
-  }
-}
-
-function sourceOf({ id, schema }: SourceStep): JsonObject {
-  const columns =
-    schema === undefined ? {} : { schema: Object.fromEntries(schema.map(({ name, type }) => [name, type])) }
-  return { connector: 'file', path: `./input/${id}/*.ndjson`, format: 'json', ...columns }
 }
 
 function sinkOf(

@@ -4,13 +4,14 @@ import path from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { makeInputs, type RowsFrom } from './inputs.ts'
 import { playGroup, type Outcome } from './play.ts'
 import { playsFor, type Play } from './plays.ts'
 import { digestOf, type SeenRows } from './read-sinks.ts'
 import { openGivenTable } from './given-table.ts'
 import { openGivenTopic } from './given-topic.ts'
 import type { GivenTarget } from './scratch.ts'
-import { buildStandIn, replacements, type GivenTargets } from './stand-in.ts'
+import { buildStandIn, replacements, type GivenTargets, type Inputs } from './stand-in.ts'
 
 export interface VerifyOptions {
   readonly value: JsonObject
@@ -19,6 +20,10 @@ export interface VerifyOptions {
   readonly program: string
   readonly rows: number
   readonly seed: number
+  /** Where rows come from; default: `generated`. */
+  readonly rowsFrom?: RowsFrom | undefined
+  /** Records of each source that is really read. */
+  readonly limit?: number | undefined
   /** Only faults at steps that hold this text. */
   readonly only?: string | undefined
   /** Plays at the same time. */
@@ -41,6 +46,8 @@ export interface Verified {
   readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly digest: string }[]
 }
 
+const LIMIT = 1000
+
 /** Runs the pipeline once undisturbed, then once for every fault, each time from nothing, and compares. */
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const { played, signal } = options
@@ -48,13 +55,16 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   const given = await openGiven(options, stack)
   // One table or topic serves one play at a time.
   const width = given.size > 0 ? 1 : options.width
-  const playing = { ...options, given }
   const root = await mkdtemp(path.join(tmpdir(), 'millrace-verify-'))
   try {
+    const { plan, rows: generated, seed, rowsFrom = 'generated', limit = LIMIT } = options
+    const directory = path.join(root, 'inputs')
+    const inputs = await makeInputs({ plan, directory, rows: generated, seed, rowsFrom, limit })
+    const playing = { ...options, given, inputs }
     const undisturbed = await playIn(path.join(root, 'clean'), [{ kind: 'clean' }], playing)
     const { seen: expected, rows } = undisturbed
     refuseEmpty(undisturbed.outcomes, expected)
-    const groups = playsFor(options.plan, options.only, new Set(given.keys()))
+    const groups = playsFor(plan, options.only, new Set(given.keys()))
     const outcomes: Outcome[][] = []
     const waiting = [...groups.entries()]
     const all = groups.flat().length
@@ -81,12 +91,14 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       outcomes: [...undisturbed.outcomes, ...outcomes.flat()],
       rows,
       sinks,
-      replaced: replacements(options.plan, given),
+      replaced: replacements(plan, inputs, given),
     }
   } finally {
     await rm(root, { recursive: true, force: true })
   }
 }
+
+type Playing = VerifyOptions & { readonly given: GivenTargets; readonly inputs: Inputs }
 
 /** What the user named to play in, looked at before anything runs. */
 async function openGiven(
@@ -114,11 +126,11 @@ async function openGiven(
 async function playIn(
   directory: string,
   plays: readonly Play[],
-  { value, plan, program, rows, seed, onServers = false, given }: VerifyOptions & { readonly given: GivenTargets },
+  { value, plan, program, onServers = false, given, inputs }: Playing,
   expected?: SeenRows,
 ): Promise<{ outcomes: readonly Outcome[]; seen: SeenRows; rows: number }> {
   await mkdir(directory, { recursive: true })
-  await using standIn = await buildStandIn({ directory, value, plan, rowsPerSource: rows, seed, onServers, given })
+  await using standIn = await buildStandIn({ directory, value, plan, inputs, onServers, given })
   const { seen, outcomes } = await playGroup(plays, { standIn, plan, program, expected })
   await rm(directory, { recursive: true, force: true })
   return { outcomes, seen, rows: standIn.rows }
@@ -127,14 +139,14 @@ async function playIn(
 /** A pipeline that cannot even run undisturbed, or lets nothing through, proves nothing. */
 function refuseEmpty([clean]: readonly Outcome[], seen: SeenRows): void {
   if (clean?.why !== undefined) {
-    throw new MillraceError(`the pipeline does not come through undisturbed with generated rows: ${clean.why}`, {
+    throw new MillraceError(`the pipeline does not come through undisturbed: ${clean.why}`, {
       code: 'MISMATCH',
     })
   }
   const empty = [...seen].filter(([, lines]) => lines.size === 0).map(([sink]) => sink)
   if (empty.length > 0) {
     throw new MillraceError(
-      `none of the generated rows reached ${empty.join(', ')}: there is nothing to compare. More rows (--rows) or another ` +
+      `none of the rows reached ${empty.join(', ')}: there is nothing to compare. More rows (--rows) or another ` +
         'seed (--seed) may pass its filters',
       { code: 'MISMATCH' },
     )
