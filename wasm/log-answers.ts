@@ -3,7 +3,7 @@
  * or unusual is looked at again in TypeScript (src/core/lz4-block.ts, src/clients/sls/count-groups.ts), which says what is
  * wrong with it.
  *
- * All places are addresses, and behind all bytes there is room for 32 more.
+ * All places are addresses, and behind all bytes there is room for 300 more.
  */
 import { behind, varint } from './wire'
 
@@ -109,8 +109,19 @@ function isLog(from: usize, end: usize): bool {
   return hasTime
 }
 
-/** A key and behind it a value, and nothing else. */
+/** A key and behind it a value, and nothing else; nearly always both are shorter than 128 bytes. */
+// @ts-ignore: decorator
+@inline
 function isContent(from: usize, end: usize): bool {
+  const value = from + 2 + <usize>load<u8>(from, 1)
+  const isShort = ((load<u8>(from, 1) | load<u8>(value, 1)) & 0x80) == 0
+  if (isShort && load<u8>(from) == 0x0a && load<u8>(value) == 0x12 && value + 2 + <usize>load<u8>(value, 1) == end) {
+    return true
+  }
+  return isLongContent(from, end)
+}
+
+function isLongContent(from: usize, end: usize): bool {
   if (end - from < 4 || load<u8>(from) != 0x0a) return false
   const keySize = varint(from + 1)
   if (behind == 0 || behind > end || keySize > end - behind) return false

@@ -5,7 +5,19 @@
 /** Place behind the number that `varint` read, or 0 when it has more than 32 bits. */
 export let behind: usize = 0
 
+/** Most numbers have one byte: that is worth no call. */
+// @ts-ignore: decorator
+@inline
 export function varint(at: usize): usize {
+  const byte = <usize>load<u8>(at)
+  if (byte < 0x80) {
+    behind = at + 1
+    return byte
+  }
+  return longVarint(at)
+}
+
+function longVarint(at: usize): usize {
   let value: usize = 0
   let shift: usize = 0
   for (let place = at; place < at + 5; place++) {

@@ -2,7 +2,7 @@ import { webAssembly, type WasmMemory } from '../../core/web-assembly.ts'
 import { LOG_ANSWERS_MODULE } from './log-answers-module.ts'
 
 const START = 64
-const SLACK = 64
+const SLACK = 320
 const WASM_PAGE = 65_536
 /** Larger answers go the long way; the memory of a module never shrinks. */
 const BYTES_MAX = 64 * 1024 * 1024

@@ -43,11 +43,12 @@ function readAll(reader: LogReader): unknown[] {
   const at = (from: number, to: number): string => reader.bytes.toString('utf8', from, to)
   const read: unknown[] = []
   for (; reader.hasLog; reader.next()) {
+    // Asking for what belongs to the group leaves the log as it was.
+    const { group: groupIndex, log: index, time, timeNs, topic, source, tags } = reader
     const contents = Array.from({ length: reader.contents }, (_, index) => [
       at(reader.keyStarts[index] ?? 0, reader.keyEnds[index] ?? 0),
       at(reader.valueStarts[index] ?? 0, reader.valueEnds[index] ?? 0),
     ])
-    const { group: groupIndex, log: index, time, timeNs, topic, source, tags } = reader
     const texts = tags.map(({ from, to }) => at(from, to))
     read.push({
       place: [groupIndex, index],

@@ -44,11 +44,13 @@ export class LogReader {
   keyEnds: Int32Array = new Int32Array(64)
   valueStarts: Int32Array = new Int32Array(64)
   valueEnds: Int32Array = new Int32Array(64)
-  readonly topic: Span = { from: 0, to: 0 }
-  readonly source: Span = { from: 0, to: 0 }
-  /** Key and value of each tag of the current group, in turn. */
-  tags: readonly Span[] = []
+  readonly #topic: Span = { from: 0, to: 0 }
+  readonly #source: Span = { from: 0, to: 0 }
+  #tags: readonly Span[] = []
+  /** The group of which topic, source and tags were read: they stand behind all logs, and not everybody asks for them. */
+  #described = -1
   #length = 0
+  #groupStart = 0
   /** Behind the current group, and behind its current log. */
   #groupEnd = 0
   #at = 0
@@ -70,6 +72,7 @@ export class LogReader {
     this.#at = 0
     this.#groupEnd = 0
     this.group = -1
+    this.#described = -1
     this.log = 0
     this.next()
   }
@@ -104,6 +107,22 @@ export class LogReader {
     return false
   }
 
+  get topic(): Span {
+    this.#describeGroup()
+    return this.#topic
+  }
+
+  get source(): Span {
+    this.#describeGroup()
+    return this.#source
+  }
+
+  /** Key and value of each tag of the current group, in turn. */
+  get tags(): readonly Span[] {
+    this.#describeGroup()
+    return this.#tags
+  }
+
   /** The place behind the group of the current log. */
   get groupEnd(): number {
     return this.#groupEnd
@@ -130,21 +149,23 @@ export class LogReader {
       }
       const size = this.#wire.varint(this.#wire.end)
       this.#at = this.#wire.end
+      this.#groupStart = this.#at
       this.#groupEnd = this.#at + size
       this.group++
       this.log = -1
-      this.#readGroupFields()
       return true
     }
     return false
   }
 
-  /** Topic, source and tags stand behind the logs, as a rule. */
-  #readGroupFields(): void {
-    const { topic, source } = this
+  #describeGroup(): void {
+    if (this.#described === this.group) return
+    this.#described = this.group
+    const topic = this.#topic
+    const source = this.#source
     topic.from = topic.to = source.from = source.to = 0
     const tags: Span[] = []
-    for (let at = this.#at; at < this.#groupEnd;) {
+    for (let at = this.#groupStart; at < this.#groupEnd;) {
       const tag = this.#wire.varint(at)
       const start = this.#wire.end
       at = this.#wire.skip(tag, start, this.#groupEnd)
@@ -157,13 +178,16 @@ export class LogReader {
         span.to = at
       }
     }
-    this.tags = tags
+    this.#tags = tags
   }
 
+  /** Reads it as a content behind those of the current log. */
   #readPair(from: number, to: number, into: Span[]): void {
-    this.#readContent(from, to, 0)
-    into.push({ from: this.keyStarts[0] ?? 0, to: this.keyEnds[0] ?? 0 })
-    into.push({ from: this.valueStarts[0] ?? 0, to: this.valueEnds[0] ?? 0 })
+    const { contents } = this
+    if (contents === this.keyStarts.length) this.#growContents()
+    this.#readContent(from, to, contents)
+    into.push({ from: this.keyStarts[contents] ?? 0, to: this.keyEnds[contents] ?? 0 })
+    into.push({ from: this.valueStarts[contents] ?? 0, to: this.valueEnds[contents] ?? 0 })
   }
 
   #readLog(from: number, to: number): void {
