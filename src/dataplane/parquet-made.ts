@@ -88,7 +88,16 @@ function countedTexts(prefix: Buffer, first: number, rows: number): { compressed
   stream.literal(levels, 0, levels.length)
   text.writeUInt32LE(end - 4, 0)
   stream.literal(text, 0, end)
+  let nine: StreamPart | undefined
   for (let row = 1; row < rows; row++) {
+    if (text[end - 1] === ZERO && rows - row >= 9) {
+      // From 1 to 9 in the last place a stream says the same each time.
+      if (nine?.length !== 9 * end) nine = nineRows(end)
+      stream.part(nine)
+      text[end - 1] = NINE
+      row += 8
+      continue
+    }
     let changed = end - 1
     while (changed >= digitsAt && text[changed] === NINE) text[changed--] = ZERO
     if (changed < digitsAt) {
@@ -106,12 +115,29 @@ function countedTexts(prefix: Buffer, first: number, rows: number): { compressed
   return stream.finish()
 }
 
+/** The rows that follow one with a 0 in the last place of its `end` bytes. */
+function nineRows(end: number): StreamPart {
+  const digit = Buffer.alloc(1)
+  const stream = new SnappyStream(9 * (3 * Math.ceil(end / COPY_BYTES_MAX) + 2))
+  for (digit[0] = ONE; digit[0] <= NINE; digit[0]++) {
+    stream.copy(end, end - 1)
+    stream.literal(digit, 0, 1)
+  }
+  return stream.whole()
+}
+
 const ZERO = 0x30
 const ONE = 0x31
 const NINE = 0x39
 const COPY_BYTES_MAX = 64
 /** Room in front for the length, which is known at the end. */
 const PREAMBLE_BYTES = 5
+
+/** Elements of a stream, and how many bytes they stand for. */
+interface StreamPart {
+  readonly elements: Buffer
+  readonly length: number
+}
 
 class SnappyStream {
   readonly #out: Buffer
@@ -144,6 +170,16 @@ class SnappyStream {
       out[this.#at++] = offset >> 8
     }
     this.#length += length
+  }
+
+  part({ elements, length }: StreamPart): void {
+    this.#out.set(elements, this.#at)
+    this.#at += elements.length
+    this.#length += length
+  }
+
+  whole(): StreamPart {
+    return { elements: this.#out.subarray(PREAMBLE_BYTES, this.#at), length: this.#length }
   }
 
   finish(): { compressed: Buffer; length: number } {
