@@ -20,8 +20,8 @@ if (isFull) process.env['MILLRACE_FULL'] = '1'
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)))
-/** Against what hangs: two cores need less than half of it. */
-const deadline = AbortSignal.any([stop.signal, AbortSignal.timeout(isFull ? 180 * MINUTE : 45 * MINUTE)])
+/** Against what hangs: two cores that are not busy need a quarter of it. */
+const deadline = AbortSignal.any([stop.signal, AbortSignal.timeout(isFull ? 180 * MINUTE : 80 * MINUTE)])
 
 /** A full run compiles TiDB, which takes eight minutes; another one uses it where that was done. */
 const hasTidb = isFull || isTidbBuilt()
