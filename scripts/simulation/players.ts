@@ -9,7 +9,8 @@ import type { Part, Played } from './play.ts'
  * less.
  */
 export const FOR_SPEED: readonly string[] = [
-  '--max-semi-space-size=16',
+  '--min-semi-space-size=32',
+  '--max-semi-space-size=32',
   '--single-threaded-gc',
   '--stack-trace-limit=0',
 ]

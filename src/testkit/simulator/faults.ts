@@ -34,6 +34,17 @@ export interface Fault {
   readonly strike: Strike
 }
 
+export type StoreKind = 'disk' | 'bucket'
+
+/** What decides which steps a job passes. */
+export interface Passes {
+  readonly store: StoreKind
+  /** False where every sink shows its rows as they come, and nothing is left to commit. */
+  readonly hasCommits: boolean
+}
+
+const POSITIONS: readonly FailpointPosition[] = ['before', 'after', 'sent']
+
 /** Steps that a running job passes again and again; the others belong to starts and ends. */
 const STEADY: readonly Failpoint[] = [
   'chk.trigger',
@@ -61,43 +72,80 @@ const START: readonly Failpoint[] = [
   'evidence',
 ]
 
+/** Where a step is passed at all: a fault that waits for a moment which never comes only costs time. */
+function positionsOf(step: Failpoint, { store, hasCommits }: Passes): readonly FailpointPosition[] {
+  switch (step) {
+    case 'store.manifest.fsync':
+    case 'store.dirsync':
+      return store === 'disk' ? ['before', 'after'] : []
+    case 'store.manifest.publish':
+      return store === 'disk' ? ['before', 'after'] : POSITIONS
+    case 'sink.prepare':
+      return POSITIONS
+    case 'commit':
+      return hasCommits ? POSITIONS : []
+    case 'commit.nth':
+      return hasCommits ? ['after'] : []
+    case 'evidence':
+      return hasCommits ? ['before', 'after'] : []
+    default:
+      return ['before', 'after']
+  }
+}
+
 /** Steps that only a process passes that has just begun. */
 export function isOfStart(step: Failpoint): boolean {
   return step.startsWith('restore.')
 }
 
 /** Faults strike one after the other: each waits for its moment only when the one before has struck. */
-export function randomFaults(random: Random, count: number): Fault[] {
+export function randomFaults(random: Random, count: number, passes: Passes): Fault[] {
   // Some servers are worse than others.
-  const forgets = random.chance(0.2) ? 0.5 : 0.08
-  return Array.from({ length: count }, () =>
-    random.chance(forgets) ? { when: whilePrepared(random), strike: forgetful(random) } : randomFault(random),
-  )
+  const forgets = !passes.hasCommits ? 0 : random.chance(0.2) ? 0.5 : 0.08
+  const faults: Fault[] = []
+  while (faults.length < count) {
+    if (random.chance(forgets)) faults.push({ when: whilePrepared(random), strike: forgetful(random) })
+    else faults.push(...randomFault(random, passes))
+  }
+  return faults.slice(0, count)
 }
 
-function randomFault(random: Random): Fault {
+function randomFault(random: Random, passes: Passes): readonly Fault[] {
   const dice = random.next()
-  if (dice < 0.55) return { when: stepOf(random), strike: processStrike(random) }
-  return { when: { afterMs: random.between(0, 400) }, strike: dice < 0.7 ? processStrike(random) : worldStrike(random) }
+  if (dice < 0.55) {
+    const when = stepOf(random, passes)
+    const fault = { when, strike: processStrike(random) }
+    // Nobody asks for evidence unless there is a doubt.
+    return when.at === 'evidence' ? [doubt(random), fault] : [fault]
+  }
+  const strike = dice < 0.7 ? processStrike(random) : worldStrike(random)
+  return [{ when: { afterMs: random.between(0, 400) }, strike }]
 }
 
-function stepOf(random: Random): Trigger {
-  const at = random.pick(random.chance(0.75) ? STEADY : START)
-  const position = random.pick(at === 'commit' || at === 'sink.prepare' ? POSITIONS : POSITIONS.slice(0, 2))
-  return { at, position }
+type AtStep = Extract<Trigger, { readonly at: Failpoint }>
+
+function stepOf(random: Random, passes: Passes): AtStep {
+  for (;;) {
+    const at = random.pick(random.chance(0.75) ? STEADY : START)
+    const positions = positionsOf(at, passes)
+    if (positions.length > 0) return { at, position: random.pick(positions) }
+  }
+}
+
+/** A commit of which nobody hears what became of it. */
+function doubt(random: Random): Fault {
+  return { when: { at: 'commit', position: 'before' }, strike: { kind: 'lose replies', calls: random.between(1, 4) } }
 }
 
 /** Moments at which something is prepared, published or not. */
 function whilePrepared(random: Random): Trigger {
-  const at = random.pick(['chk.ack', 'store.manifest.publish', 'commit', 'commit.nth', 'restore.recommit'] as const)
+  const at = random.pick(['chk.ack', 'store.manifest.publish', 'commit', 'restore.recommit'] as const)
   return { at, position: random.pick(['before', 'after']) }
 }
 
 function forgetful(random: Random): Strike {
   return { kind: random.chance(0.6) ? 'prepared expires' : 'labels evicted' }
 }
-
-const POSITIONS: readonly FailpointPosition[] = ['before', 'after', 'sent']
 
 function processStrike(random: Random): Strike {
   const dice = random.next()

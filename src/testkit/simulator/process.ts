@@ -38,6 +38,8 @@ export class SimulatedProcess {
   readonly world: World
   #state: 'running' | 'stopped' | 'dead' = 'running'
   #waiting: (() => void)[] = []
+  /** Sleeps that a signal can end. A signal of several holds its listeners for ever, and through them the whole world. */
+  readonly #wakeable = new Map<() => void, AbortSignal>()
   /** What its clock is ahead of the world's. */
   skewMs = 0
 
@@ -67,6 +69,9 @@ export class SimulatedProcess {
   die(): void {
     this.#state = 'dead'
     this.#waiting = []
+    for (const [done, signal] of this.#wakeable) signal.removeEventListener('abort', done)
+    this.#wakeable.clear()
+    this.world.time.forget(this)
   }
 
   /** SIGSTOP. */
@@ -85,7 +90,7 @@ export class SimulatedProcess {
 
   /** An event of this process: while it is stopped, it waits. */
   after(ms: number, act: () => void): () => void {
-    return this.world.time.after(ms, () => this.#whenAwake(act))
+    return this.world.time.after(ms, () => this.#whenAwake(act), this)
   }
 
   failpoint(name: string, position: FailpointPosition): void {
@@ -134,14 +139,17 @@ export class SimulatedProcess {
 
   #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve()
+      if (signal === undefined) return void this.after(ms, resolve)
+      if (signal.aborted) return resolve()
       const done = (): void => {
         cancel()
-        signal?.removeEventListener('abort', done)
+        signal.removeEventListener('abort', done)
+        this.#wakeable.delete(done)
         resolve()
       }
       const cancel = this.after(ms, done)
-      signal?.addEventListener('abort', done, { once: true })
+      signal.addEventListener('abort', done, { once: true })
+      this.#wakeable.set(done, signal)
     })
   }
 }

@@ -1,6 +1,6 @@
 import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { watchFailpoints } from '../../core/failpoints.ts'
-import { everyCell, randomFaults, type Fault } from './faults.ts'
+import { everyCell, randomFaults, type Fault, type StoreKind } from './faults.ts'
 import type { ServerOfFamily } from './model-server.ts'
 import { anyProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -22,6 +22,9 @@ export const FAMILIES: Readonly<Record<string, ServerOfFamily>> = {
   'keyed-upsert': (audit) => new UpsertServer(audit),
 }
 
+/** Of this family nothing is left to commit when a checkpoint is published. */
+const SHOWS_AT_ONCE = 'keyed-upsert'
+
 export interface Schedule {
   readonly seed: number
   readonly family: string
@@ -33,7 +36,7 @@ export interface Schedule {
   /** A second sink, of another family, that gets the same rows. */
   readonly also?: string
   /** Where the checkpoint log is; on a disk where nothing is said. */
-  readonly store?: 'disk' | 'bucket'
+  readonly store?: StoreKind
   readonly faults: readonly Fault[]
 }
 
@@ -54,21 +57,24 @@ export interface Outcome {
 export function scheduleOf(seed: number, faultCount: number): Schedule {
   const random = new Random(seed)
   const family = random.pick(Object.keys(FAMILIES))
+  const also = random.chance(0.15) ? anotherThan(random, family) : undefined
+  const store = random.chance(0.25) ? 'bucket' : 'disk'
+  const hasCommits = family !== SHOWS_AT_ONCE || also !== undefined
   return {
     seed,
     family,
     lanes: random.between(1, 3),
     splits: random.between(1, 3),
     follow: random.chance(0.5),
-    isBusy: random.chance(0.4),
-    store: random.chance(0.25) ? 'bucket' : 'disk',
-    ...(random.chance(0.15) ? anotherThan(random, family) : {}),
-    faults: randomFaults(random, faultCount),
+    isBusy: random.chance(0.25),
+    store,
+    ...(also === undefined ? {} : { also }),
+    faults: randomFaults(random, faultCount, { store, hasCommits }),
   }
 }
 
-function anotherThan(random: Random, family: string): Pick<Schedule, 'also'> {
-  return { also: random.pick(Object.keys(FAMILIES).filter((name) => name !== family)) }
+function anotherThan(random: Random, family: string): string {
+  return random.pick(Object.keys(FAMILIES).filter((name) => name !== family))
 }
 
 /** Every protocol step, position and strike, with every family of sinks. */

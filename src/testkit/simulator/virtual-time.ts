@@ -1,8 +1,9 @@
 interface Event {
   readonly at: number
   readonly order: number
-  readonly act: () => void
-  isCancelled: boolean
+  /** Undefined when it was cancelled: what it would have held on to is free. */
+  act: (() => void) | undefined
+  readonly owner: object | undefined
 }
 
 /**
@@ -26,28 +27,48 @@ export class VirtualTime {
   }
 
   /** Calls `act` after `ms`; events of one moment run in the order in which they were planned. */
-  after(ms: number, act: () => void): () => void {
-    const event: Event = { at: this.#now + Math.max(0, ms), order: this.#orders++, act, isCancelled: false }
+  after(ms: number, act: () => void, owner?: object): () => void {
+    const event: Event = { at: this.#now + Math.max(0, ms), order: this.#orders++, act, owner }
     this.#push(event)
     return () => {
-      event.isCancelled = true
+      event.act = undefined
     }
   }
 
+  /** Cancels everything that was planned by an owner. */
+  forget(owner: object): void {
+    for (const event of this.#events) if (event.owner === owner) event.act = undefined
+  }
+
   /** Runs events until `isOver` says so, nothing is planned any more, or the clock reaches `untilMs`. */
-  async run(isOver: () => boolean, untilMs: number): Promise<'over' | 'idle' | 'late'> {
+  run(isOver: () => boolean, untilMs: number): Promise<'over' | 'idle' | 'late'> {
+    return new Promise((resolve, reject) => {
+      // All that follows from the last event happens before the next one: a tick that a promise's job asks for waits until
+      // no promise has anything left to do. A turn of the event loop would do the same and take three times as long.
+      const goOn = (): void => process.nextTick(step)
+      const step = (): void => {
+        try {
+          const end = isOver() ? 'over' : this.#next(untilMs)
+          if (end === undefined) void settled.then(goOn)
+          else resolve(end)
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)))
+        }
+      }
+      void settled.then(goOn)
+    })
+  }
+
+  #next(untilMs: number): 'idle' | 'late' | undefined {
     for (;;) {
-      // All that follows from the last event happens before the next one: ticks wait until no promise has anything left to
-      // do. A turn of the event loop would do the same and take three times as long.
-      await new Promise<void>((resolve) => process.nextTick(resolve))
-      if (isOver()) return 'over'
       const event = this.#pop()
       if (event === undefined) return 'idle'
       if (event.at > untilMs) return 'late'
-      if (event.isCancelled) continue
+      if (event.act === undefined) continue
       this.#now = event.at
       this.#before()
       event.act()
+      return undefined
     }
   }
 
@@ -85,6 +106,8 @@ export class VirtualTime {
     return first
   }
 }
+
+const settled: Promise<void> = Promise.resolve()
 
 function isEarlier(one: Event, other: Event): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order)

@@ -7,7 +7,7 @@ import { Job } from '../../runtime/job.ts'
 import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
 import { DiskLog } from './disk-log.ts'
-import { describeFault, isOfStart, type Fault } from './faults.ts'
+import { describeFault, isOfStart, type Fault, type StoreKind } from './faults.ts'
 import { openLaneIn } from './lane-in-process.ts'
 import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
@@ -30,7 +30,7 @@ export interface WorldOptions {
   readonly splits: number
   readonly isBusy: boolean
   /** Where the checkpoint log is. */
-  readonly store: 'disk' | 'bucket'
+  readonly store: StoreKind
   readonly faults: readonly Fault[]
   readonly keepStory: boolean
 }
@@ -47,6 +47,7 @@ const PATIENCE_MS = 1200
 const START_MS = 150
 /** Past the last fault everything has to be well again within this time: rewinds may be a minute apart by then. */
 const RECOVERY_MS = 180_000
+const STOP_EVERY_MS = 100
 const SPLITS_MAX = 6
 const POSITION_TEXT = { before: ':before', after: ':after', sent: ':sent' }
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
@@ -130,7 +131,7 @@ export class World {
   #askToStop(): void {
     if (this.#isOver) return
     if (this.#isAllThere()) for (const process of this.#jobs.keys()) this.#signalStop(process)
-    this.time.after(500, () => this.#askToStop())
+    this.time.after(STOP_EVERY_MS, () => this.#askToStop())
   }
 
   /** Every row has been seen, and a table of upserts that shows rows again while they are replayed has caught up. */
