@@ -1,11 +1,12 @@
 import type { Item } from '../core/batch.ts'
 import type { AcknowledgePermit } from '../core/checkpoint-types.ts'
+import type { Clock } from '../core/context.ts'
 import { assert } from '../core/assert.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Schema } from '../core/schema.ts'
 import type { Source, SplitAssignment, SplitEnumerator, SplitReader } from '../core/source.ts'
 import { recordsOf } from './read-splits.ts'
-import { testLaneContext, testSourceContext } from './lane-context.ts'
+import { realClock, testLaneContext, testSourceContext } from './lane-context.ts'
 
 interface State {
   readonly assignment: SplitAssignment
@@ -18,8 +19,9 @@ interface State {
  * goes on from what was published last.
  */
 export class FollowedSource implements AsyncDisposable {
-  readonly #source: Source
+  #source: Source
   readonly #schema: Schema | undefined
+  readonly #clock: Clock
   #published = new Map<string, State>()
   #live = new Map<string, State>()
   #enumerator: SplitEnumerator | undefined
@@ -28,9 +30,10 @@ export class FollowedSource implements AsyncDisposable {
   #unpublished: string[] = []
 
   /** `schema`: what the pipeline was planned with. */
-  constructor(source: Source, schema?: Schema) {
+  constructor(source: Source, schema?: Schema, clock: Clock = realClock) {
     this.#source = source
     this.#schema = schema
+    this.#clock = clock
   }
 
   /**
@@ -50,12 +53,13 @@ export class FollowedSource implements AsyncDisposable {
     return this.#unpublished.at(-1) ?? this.#kept.at(-1)
   }
 
-  /** Starts, or starts again after a crash: what was not published is read again. */
-  async start(): Promise<void> {
+  /** Starts, or starts again after a crash, with other options too: what was not published is read again. */
+  async start(source: Source = this.#source): Promise<void> {
     await this.#end()
+    this.#source = source
     const isFirst = this.#published.size === 0
     this.#enumerator = this.#source.enumerator(
-      testSourceContext({ times: { ...testSourceContext().times, retained: 1 } }),
+      testSourceContext({ times: { ...testSourceContext().times, retained: 1 }, clock: this.#clock }),
     )
     this.#reader = this.#source.reader(testLaneContext({ schema: this.#schema }))
     const restored = this.assignments()
@@ -73,6 +77,13 @@ export class FollowedSource implements AsyncDisposable {
       for (const item of (await this.#reader?.poll(signal)) ?? []) this.#take(item)
       if (publishes) await this.publish()
     }
+  }
+
+  /** Polls once, and returns how many items came. */
+  async poll(): Promise<number> {
+    const items = (await this.#reader?.poll(AbortSignal.timeout(180_000))) ?? []
+    for (const item of items) this.#take(item)
+    return items.length
   }
 
   /** Reads one item, publishes, and crashes with whatever else there was. */
@@ -120,6 +131,11 @@ export class FollowedSource implements AsyncDisposable {
   /** Where the splits stand, as the last checkpoint has them. */
   get positions(): ReadonlyMap<string, JsonObject> {
     return new Map([...this.#published].map(([id, { at }]) => [id, at]))
+  }
+
+  /** All that were found. */
+  get splits(): readonly string[] {
+    return [...this.#live.keys()]
   }
 
   /** What a start would go on with. */

@@ -125,3 +125,14 @@ export async function addToPublication(
     `adding ${list} to publication ${name}`,
   )
 }
+
+/** Whether this user owns a publication and a table, which adding it takes. */
+export async function mayAddToPublication(connection: PgConnection, name: string, table: number): Promise<boolean> {
+  const [row] = await connection.query(
+    `SELECT pg_catalog.pg_has_role(p.pubowner, 'USAGE') AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+     FROM pg_catalog.pg_publication p, pg_catalog.pg_class c
+     WHERE p.pubname = ${quoteText(name)} AND c.oid = ${table}`,
+    `asking for the right to change publication ${name}`,
+  )
+  return row?.[0] === 't'
+}

@@ -6,7 +6,15 @@ import { keyOrder } from './key-order.ts'
 import { chunkEndFromJson, chunkEndToJson, walAfter, walSpecFromJson, walSpecToJson, type ChunkSpec } from './split.ts'
 
 const KEY = [{ name: 'id', type: 'int8', isBinary: false }]
-const SPEC: ChunkSpec = { system: '7', schema: 'public', name: 't', oid: 1, lo: undefined, hi: undefined }
+const SPEC: ChunkSpec = {
+  system: '7',
+  schema: 'public',
+  name: 't',
+  oid: 1,
+  lo: undefined,
+  hi: undefined,
+  isJoining: false,
+}
 
 test('a change is left out when the snapshot saw it by which the row of its key was read', () => {
   // Parts from -10, 0 and 10 on; the one in the middle was interrupted behind 4.

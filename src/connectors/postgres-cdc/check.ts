@@ -12,7 +12,7 @@ import { connect } from './connect.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
 import { wantedTables } from './wanted-tables.ts'
-import { NOT_FOLLOWED_HINT, notFollowed, notPublished, publicationProblem } from './prepare.ts'
+import { isTellable, notPublished, publicationProblem, whyNotAdded } from './prepare.ts'
 
 const GIB = 1024 ** 3
 
@@ -26,8 +26,13 @@ export async function checkPostgres(
     await using connection = await connect(options, names.application)
     const tables = await wantedTables(connection, new TypeCatalog(), options)
     const findings: Finding[] = []
-    for (const table of tables) findings.push(...(await readable(connection, table)), ...identityFindings(table))
+    const later = options.end === 'snapshot' ? [] : await laterTables(connection, names, tables)
+    for (const table of tables) {
+      findings.push(...(await readable(connection, table)))
+      if (!later.includes(table)) findings.push(...identityFindings(table))
+    }
     if (options.end === 'snapshot') return findings
+    for (const table of later) findings.push(...(await laterFindings(connection, names, table)))
     return [...findings, ...(await serverFindings(connection)), ...(await slotFindings(connection, names, tables))]
   } catch (thrown) {
     const error = toMillraceError(thrown)
@@ -46,10 +51,10 @@ async function readable(connection: PgConnection, { oid, schema, name }: PgTable
   return [{ severity: 'error', code: 'AUTH', message, hint, path: ['table'] }]
 }
 
-function identityFindings({ schema, name, identity, key }: PgTable): Finding[] {
+function identityFindings(table: PgTable): Finding[] {
+  const { schema, name, key } = table
   const what = `${schema}.${name}`
-  const isTellable = identity === 'f' || identity === 'i' || (identity === 'd' && key.length > 0)
-  if (!isTellable) {
+  if (!isTellable(table)) {
     const message = `${what} has no replica identity: once it is published, its updates and deletes fail`
     const hint = `Give it a primary key, or ALTER TABLE ${what} REPLICA IDENTITY FULL.`
     return [{ severity: 'error', code: 'PREFLIGHT', message, hint, path: ['table'] }]
@@ -57,6 +62,21 @@ function identityFindings({ schema, name, identity, key }: PgTable): Finding[] {
   if (key.length > 0) return []
   const message = `${what} has no primary key: the initial read is one part, which begins anew after a crash`
   return [{ severity: 'warning', code: 'PREFLIGHT', message, path: ['table'] }]
+}
+
+/** Tables that came after the first start and are not published. */
+async function laterTables(
+  connection: PgConnection,
+  { slot, publication }: Names,
+  tables: readonly PgTable[],
+): Promise<readonly PgTable[]> {
+  if ((await readSlot(connection, slot)) === undefined) return []
+  return notPublished(await readPublication(connection, publication), tables)
+}
+
+async function laterFindings(connection: PgConnection, { publication }: Names, table: PgTable): Promise<Finding[]> {
+  const why = await whyNotAdded(connection, publication, table)
+  return why === undefined ? [] : [{ severity: 'warning', code: 'CONFIG', ...why, path: ['tables'] }]
 }
 
 async function serverFindings(connection: PgConnection): Promise<Finding[]> {
@@ -95,11 +115,6 @@ async function slotFindings(connection: PgConnection, names: Names, tables: read
     if (message !== undefined) findings.push({ severity: 'error', code: 'CONFIG', message, path: ['publication'] })
   }
   const slot = await readSlot(connection, names.slot)
-  const left = slot === undefined ? [] : notPublished(publication, tables)
-  if (left.length > 0) {
-    const message = notFollowed(names.publication, left)
-    findings.push({ severity: 'warning', code: 'CONFIG', message, hint: NOT_FOLLOWED_HINT, path: ['tables'] })
-  }
   if (slot?.walStatus === 'lost') {
     const message = `replication slot ${names.slot} is lost: the server gave up the log that it needs`
     const hint = 'Drop it, and begin anew under another `name`.'

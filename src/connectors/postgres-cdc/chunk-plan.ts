@@ -1,17 +1,20 @@
+import type { SplitAssignment } from '../../core/source.ts'
 import {
   quoteName,
   quoteText,
   type KeyColumn,
+  type Lsn,
   type PgConnection,
   type PgTable,
 } from '../../clients/postgres-replication/index.ts'
 import { hasOwnOrder, keyOrder, type CompareKeys } from './key-order.ts'
+import { chunkId, chunkPositionToJson, chunkSpecToJson, type TableSpec } from './split.ts'
 
 const CHUNKS_MAX = 256
 /** Where the index of the key does not serve, each part is a scan of the whole table, and sorted. */
 const SCANS_MAX = 8
 
-export interface ChunkBounds {
+interface ChunkBounds {
   readonly lo: string | undefined
   readonly hi: string | undefined
 }
@@ -20,7 +23,7 @@ export interface ChunkBounds {
  * Cuts a table into parts by the first column of its key: the first part has no lower bound and the last one no upper,
  * so that they hold every row there is or will be. A table without a key makes one part.
  */
-export async function planChunks(
+async function planChunks(
   connection: PgConnection,
   table: PgTable,
   rowsPerChunk: number,
@@ -34,6 +37,25 @@ export async function planChunks(
   const found = await boundsOf(connection, table, { first, count, compare })
   const bounds = found.filter((bound, index) => index === 0 || compare([found[index - 1] ?? ''], [bound]) < 0)
   return [undefined, ...bounds].map((lo, index) => ({ lo, hi: bounds[index] }))
+}
+
+/** Splits for the rows of some tables. */
+export async function planSplits(
+  connection: PgConnection,
+  tables: readonly PgTable[],
+  { system, start, round, chunkRows }: Readonly<{ system: string; start: Lsn; round: number; chunkRows: number }>,
+): Promise<readonly SplitAssignment[]> {
+  const splits: SplitAssignment[] = []
+  for (const table of tables) {
+    const spec: TableSpec = { system, schema: table.schema, name: table.name, oid: table.oid }
+    const chunks = await planChunks(connection, table, chunkRows)
+    for (const [index, bounds] of chunks.entries()) {
+      const at = chunkPositionToJson({ start, after: undefined, seen: [], high: undefined })
+      const chunk = chunkSpecToJson({ ...spec, ...bounds, isJoining: round > 0 })
+      splits.push({ split: chunkId(spec, index, round), spec: chunk, at })
+    }
+  }
+  return splits
 }
 
 /** Where the server's statistics know how values are spread, by those; whole numbers otherwise in even steps. */

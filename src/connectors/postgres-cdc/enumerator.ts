@@ -4,34 +4,18 @@ import type { AcknowledgePermit } from '../../core/checkpoint-types.ts'
 import type { SourceContext } from '../../core/context.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment, SplitEnumerator } from '../../core/source.ts'
-import {
-  PgConnection,
-  readPublication,
-  readSlot,
-  TypeCatalog,
-  type Lsn,
-  type PgTable,
-} from '../../clients/postgres-replication/index.ts'
+import { PgConnection, readSlot, TypeCatalog, type Lsn } from '../../clients/postgres-replication/index.ts'
 import { Confirmations } from './confirmations.ts'
-import { planChunks } from './chunk-plan.ts'
+import { planSplits } from './chunk-plan.ts'
 import { connect, connectionOptions } from './connect.ts'
 import { sourceTableOf } from './followed-table.ts'
 import { Headroom } from './headroom.ts'
 import { namesOf, type Names } from './names.ts'
 import type { PostgresCdcOptions } from './options.ts'
-import { ensurePublication, ensureSlot, NOT_FOLLOWED_HINT, notFollowed, notPublished, settle } from './prepare.ts'
-import {
-  chunkId,
-  chunkEndFromJson,
-  chunkPositionToJson,
-  chunkSpecToJson,
-  WAL,
-  walAfter,
-  walPositionFromJson,
-  walPositionToJson,
-  walSpecToJson,
-  type TableSpec,
-} from './split.ts'
+import { ensurePublication, ensureSlot, settle } from './prepare.ts'
+import { Rounds } from './rounds.ts'
+import { chunkEndFromJson, WAL, walAfter, walSpecToJson } from './split.ts'
+import { firstReads, walPositionFromJson, walPositionToJson } from './wal-position.ts'
 import { wantedTables } from './wanted-tables.ts'
 import { identify, verifyPositions } from './verify-position.ts'
 
@@ -45,6 +29,7 @@ export class PostgresEnumerator implements SplitEnumerator {
   readonly #names: Names
   readonly #confirmations: Confirmations
   readonly #headroom = new Headroom()
+  readonly #rounds: Rounds
   /** The log is still to be found. */
   #hasLog: boolean
 
@@ -53,17 +38,19 @@ export class PostgresEnumerator implements SplitEnumerator {
     this.#context = context
     this.#names = namesOf(options, context)
     this.#confirmations = new Confirmations(this.#names.application, context.times.retained)
+    this.#rounds = new Rounds(options, context, this.#names)
     this.#hasLog = options.end !== 'snapshot'
     this.moment = options.start === 'latest' ? 'latest' : undefined
   }
 
   /** Nothing more is looked for when the log, or all that there is, was found. */
   get discoveryIntervalMs(): number | undefined {
-    return this.#hasLog ? LOOK_MS : undefined
+    return this.#hasLog || this.#rounds.isUnderWay ? LOOK_MS : undefined
   }
 
   async verify(restored: readonly SplitAssignment[]): Promise<void> {
     if (restored.length === 0) return
+    for (const { split, spec, at } of restored) if (split === WAL) this.#rounds.published(at, spec)
     await using connection = await this.#replication()
     await verifyPositions(connection, this.#options.end === 'snapshot' ? undefined : this.#names.slot, restored)
   }
@@ -74,11 +61,13 @@ export class PostgresEnumerator implements SplitEnumerator {
     _finished?: ReadonlySet<SplitId>,
     ends: ReadonlyMap<SplitId, JsonObject> = new Map(),
   ): Promise<readonly SplitAssignment[]> {
-    if (known.has(WAL) && this.#hasLog) await this.#tellOfOthers()
     if (first) return (await this.#begin()).filter(({ split }) => !known.has(split))
-    if (known.has(WAL)) this.#hasLog = false
+    if (known.has(WAL)) {
+      this.#hasLog = false
+      return await this.#rounds.discover(known, ends, () => connect(this.#options, this.#names.application))
+    }
     const isRead = known.size > 0 && [...known].every((split) => ends.has(split))
-    if (known.has(WAL) || this.#options.end === 'snapshot' || !isRead) return []
+    if (this.#options.end === 'snapshot' || !isRead) return []
     return [await this.#wal(ends)]
   }
 
@@ -102,10 +91,13 @@ export class PostgresEnumerator implements SplitEnumerator {
 
   async acknowledge(positions: readonly SplitPosition[], _permit: AcknowledgePermit): Promise<void> {
     const wal = positions.find(({ split }) => split === WAL)
-    if (wal !== undefined) this.#confirmations.confirmed(walPositionFromJson(wal.next).lsn)
+    if (wal !== undefined) this.#rounds.published(wal.next)
+    const needed = this.#rounds.needed(positions)
+    if (needed !== undefined) this.#confirmations.confirmed(needed)
   }
 
   async close(): Promise<void> {
+    this.#rounds.close()
     this.#confirmations.close()
   }
 
@@ -122,7 +114,8 @@ export class PostgresEnumerator implements SplitEnumerator {
     await using connection = await connect(options, this.#names.application)
     const tables = await wantedTables(connection, new TypeCatalog(), options)
     const { system, timeline, end } = await this.#identify()
-    if (options.end === 'snapshot') return await this.#chunks(connection, tables, { system, start: 0n })
+    const how = { system, round: 0, chunkRows: options.chunkRows }
+    if (options.end === 'snapshot') return await planSplits(connection, tables, { ...how, start: 0n })
     await ensurePublication(connection, this.#names.publication, tables)
     const start = await ensureSlot(connection, this.#names, this.#context.log)
     if (options.start === 'latest') {
@@ -130,34 +123,7 @@ export class PostgresEnumerator implements SplitEnumerator {
       return [this.#walSplit({ start, spec: { system, tables: followed } }, { timeline, end })]
     }
     await settle(connection, this.#context)
-    return await this.#chunks(connection, tables, { system, start })
-  }
-
-  /** Whether there are tables that are asked for and do not come. */
-  async #tellOfOthers(): Promise<void> {
-    if (this.#options.tables === undefined || this.#options.end === 'snapshot') return
-    const { application, publication } = this.#names
-    await using connection = await connect(this.#options, application)
-    const wanted = await wantedTables(connection, new TypeCatalog(), this.#options)
-    const left = notPublished(await readPublication(connection, publication), wanted)
-    if (left.length > 0) this.#context.log.warn(`${notFollowed(publication, left)}. ${NOT_FOLLOWED_HINT}`)
-  }
-
-  async #chunks(
-    connection: PgConnection,
-    tables: readonly PgTable[],
-    { system, start }: { readonly system: string; readonly start: Lsn },
-  ): Promise<readonly SplitAssignment[]> {
-    const splits: SplitAssignment[] = []
-    for (const table of tables) {
-      const spec: TableSpec = { system, schema: table.schema, name: table.name, oid: table.oid }
-      const chunks = await planChunks(connection, table, this.#options.chunkRows)
-      for (const [index, bounds] of chunks.entries()) {
-        const at = chunkPositionToJson({ start, after: undefined, seen: [], high: undefined })
-        splits.push({ split: chunkId(spec, index), spec: chunkSpecToJson({ ...spec, ...bounds }), at })
-      }
-    }
-    return splits
+    return await planSplits(connection, tables, { ...how, start })
   }
 
   /** The log behind the chunks, from where the slot began. */
@@ -170,9 +136,11 @@ export class PostgresEnumerator implements SplitEnumerator {
     { start, spec }: ReturnType<typeof walAfter>,
     { timeline, end }: { readonly timeline: number; readonly end: Lsn },
   ): SplitAssignment {
-    const place = { row: 0, timeline, ahead: new Map() }
+    const place = { row: 0, timeline, ahead: new Map(), reads: firstReads(this.#options) }
     const until = this.#options.end === 'latest' ? { until: walPositionToJson({ lsn: end, ...place }) } : {}
-    return { split: WAL, spec: walSpecToJson(spec), at: walPositionToJson({ lsn: start, ...place }), ...until }
+    const split = { spec: walSpecToJson(spec), at: walPositionToJson({ lsn: start, ...place }) }
+    this.#rounds.published(split.at, split.spec)
+    return { split: WAL, ...split, ...until }
   }
 
   async #identify(): ReturnType<typeof identify> {

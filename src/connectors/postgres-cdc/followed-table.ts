@@ -12,7 +12,8 @@ import {
 import { AlreadyRead } from './already-read.ts'
 import { keyOrder } from './key-order.ts'
 import type { ChangeColumn } from './options.ts'
-import { tableKey, type WalPlace, type WalTable } from './split.ts'
+import { tableKey, type WalTable } from './split.ts'
+import type { WalPlace } from './wal-position.ts'
 
 /** A table of the log in the shape that its next rows have, as Relation messages tell it. */
 export class FollowedTable {

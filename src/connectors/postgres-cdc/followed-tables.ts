@@ -13,7 +13,8 @@ import {
 import { FollowedTable, sourceTableOf } from './followed-table.ts'
 import { plannedColumns } from './known-shape.ts'
 import type { ChangeColumn } from './options.ts'
-import { tableKey, type WalPlace, type WalTable } from './split.ts'
+import { tableKey, type WalTable } from './split.ts'
+import type { WalPlace } from './wal-position.ts'
 
 type ShapeChange = Pick<SchemaChange, 'table' | 'events'>
 
@@ -24,9 +25,10 @@ export interface FollowOptions {
   readonly schema: Schema | undefined
   /** Rows of several tables: batches name theirs, and changes of shape are told. */
   readonly isSeveral: boolean
-  readonly isWanted: (schema: string, name: string) => boolean
   readonly changeColumns: readonly ChangeColumn[]
   readonly truncate: 'fail' | 'ignore'
+  /** How sinks know each table, by its key: what was told before reading went on elsewhere counts. */
+  readonly told: Map<string, SourceTable>
 }
 
 /** The tables whose changes are read from the log. */
@@ -34,13 +36,15 @@ export class FollowedTables {
   readonly #options: FollowOptions
   readonly #byKey = new Map<string, FollowedTable>()
   readonly #byOid = new Map<number, FollowedTable>()
-  /** How sinks know each table. */
-  readonly #told = new Map<string, SourceTable>()
+  readonly #told: Map<string, SourceTable>
+  readonly #read: ReadonlyMap<string, WalTable>
   /** The relation of each table that was compared with the catalog last. */
   readonly #compared = new Map<string, string>()
 
   constructor(tables: readonly PgTable[], read: readonly WalTable[], options: FollowOptions) {
     this.#options = options
+    this.#told = options.told
+    this.#read = new Map(read.map((one) => [tableKey(one), one]))
     const byKey = new Map(tables.map((table) => [tableKey(table), table]))
     for (const one of read) {
       const table = byKey.get(tableKey(one))
@@ -69,9 +73,10 @@ export class FollowedTables {
    * follow. A shape that the table does not have any more is fitted into the one that it has.
    */
   take(relation: Relation, lookup: PgConnection): 'taken' | (() => Promise<ShapeChange | undefined>) {
-    const { catalog, isSeveral, isWanted } = this.#options
+    const { catalog, isSeveral } = this.#options
     const followed = this.#byKey.get(tableKey(relation))
-    if (followed === undefined && !(isSeveral && isWanted(relation.schema, relation.name))) return 'taken'
+    // Others have to join first: their earlier rows come before their changes.
+    if (!this.#read.has(tableKey(relation))) return 'taken'
     const unknown = relation.columns.map(({ type }) => type).filter((type) => !catalog.types.has(type))
     if (unknown.length > 0) return () => this.#learn(unknown, lookup)
     const fingerprint = JSON.stringify(relation)
@@ -103,7 +108,7 @@ export class FollowedTables {
   #add(table: PgTable, read: Pick<WalTable, 'chunks' | 'high'>): FollowedTable {
     const followed = new FollowedTable(table, read, this.#options.isSeveral)
     this.#byKey.set(followed.key, followed)
-    this.#told.set(followed.key, sourceTableOf(table, this.#options.changeColumns))
+    if (!this.#told.has(followed.key)) this.#told.set(followed.key, sourceTableOf(table, this.#options.changeColumns))
     return followed
   }
 
@@ -124,7 +129,7 @@ export class FollowedTables {
 
   /** Looks at the table as it is now. */
   async #compare(relation: Relation, lookup: PgConnection): Promise<ShapeChange | undefined> {
-    const { catalog, changeColumns, log } = this.#options
+    const { catalog, changeColumns } = this.#options
     const key = tableKey(relation)
     const [now] = await readTables(
       lookup,
@@ -136,13 +141,11 @@ export class FollowedTables {
     const before = this.#told.get(key)
     const table = sourceTableOf(now, changeColumns)
     const events = compareTables(before, table)
-    if (before === undefined) {
-      log.info(`a new table is followed: ${relation.schema}.${relation.name}`)
-      this.#add(now, { chunks: [], high: 0n })
-    } else {
-      this.#byKey.get(key)?.renew(now)
-      this.#told.set(key, table)
-    }
+    const followed = this.#byKey.get(key)
+    // It was not there when we looked, and was made again since.
+    if (followed === undefined) this.#add(now, this.#read.get(key) ?? { chunks: [], high: 0n })
+    followed?.renew(now)
+    this.#told.set(key, table)
     return events.length === 0 ? undefined : { table, events }
   }
 }

@@ -10,6 +10,7 @@ import {
   type PgConnectionOptions,
 } from '../../clients/postgres-replication/index.ts'
 import type { Names } from './names.ts'
+import { verifyKept } from './verify-position.ts'
 
 /** object_in_use: another process of the server streams from the slot. */
 const IN_USE = '55006'
@@ -26,6 +27,7 @@ export async function openStream(
   { names, from, clock }: { readonly names: Names; readonly from: Lsn; readonly clock: Clock },
 ): Promise<ReplicationStream> {
   const { slot, publication, application } = names
+  verifyKept(`replication slot ${slot}`, (await readSlot(lookup, slot))?.confirmed, from)
   for (let left = TRIES; ; left--) {
     try {
       return await ReplicationStream.open(options, { slot, publication, from })

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { integer, identifier, secret, url } from '../../core/options.ts'
 import type { Secret } from '../../core/secret.ts'
-import { parsePgAddress } from '../../clients/postgres-replication/index.ts'
+import { parsePgAddress, tableNameOf } from '../../clients/postgres-replication/index.ts'
+import { isWantedBy } from './wanted-tables.ts'
 
 const slotName = z.string().regex(/^[a-z0-9_]{1,63}$/, 'expected at most 63 lower-case letters, digits and underscores')
 
@@ -27,6 +28,20 @@ const options = z.strictObject({
       'Tables to read into a sink with `routes`: regular expressions that have to match `schema.table` as a whole.',
     )
     .meta({ examples: ['public\\.(orders|items)'] }),
+  paused: z
+    .array(z.string().min(1).refine(isPattern, 'expected a regular expression'))
+    .default([])
+    .describe(
+      'Regular expressions for `schema.table` names of `tables` whose changes wait in the log: they go on where they were when the name is taken out again. Meanwhile the slot keeps the server’s log.',
+    )
+    .meta({ examples: [['public\\.orders']] }),
+  resync: z
+    .record(z.string().regex(/^[^.]+\..+$/, 'expected schema.table'), z.string().min(1))
+    .default({})
+    .describe(
+      'Tables (`schema.table`) to read again from their first row on, while the others go on: each with a text that names the occasion, since each occasion counts once.',
+    )
+    .meta({ examples: [{ 'public.orders': '2026-11-22' }] }),
   slot: slotName
     .optional()
     .describe('Replication slot, made at the first start. Default: `millrace_`, the pipeline and the source.'),
@@ -72,10 +87,19 @@ const options = z.strictObject({
 })
 
 /** The options of the source `postgres-cdc`. */
-export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = options.refine(
-  ({ table, tables }) => (table === undefined) !== (tables === undefined),
-  { error: 'expected either `table` or `tables`', path: ['table'] },
-)
+export const postgresCdcOptions: z.ZodType<PostgresCdcOptions> = options.superRefine((given, context) => {
+  const complain = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
+  const { table, tables, paused, resync, end } = given
+  if ((table === undefined) === (tables === undefined)) return complain('table', 'expected either `table` or `tables`')
+  if (tables === undefined && paused.length > 0) complain('paused', 'belongs to `tables`')
+  if (end !== 'never' && paused.length + Object.keys(resync).length > 0) {
+    complain(paused.length > 0 ? 'paused' : 'resync', 'belongs to a source without `end`')
+  }
+  if (tables?.every(isPattern) === false) return
+  const isRead = isWantedBy(given)
+  const other = Object.keys(resync).find((name) => !isRead(tableNameOf(name).schema, tableNameOf(name).name))
+  if (other !== undefined) complain('resync', `${other} is not one of the tables that are read`)
+})
 
 export interface PostgresCdcOptions {
   readonly url: string
@@ -84,6 +108,8 @@ export interface PostgresCdcOptions {
   readonly ca?: string | undefined
   readonly table?: string | undefined
   readonly tables?: readonly string[] | undefined
+  readonly paused: readonly string[]
+  readonly resync: Readonly<Record<string, string>>
   readonly slot?: string | undefined
   readonly publication?: string | undefined
   readonly start: 'initial' | 'latest'

@@ -136,7 +136,11 @@ suite('places in the log of a Postgres server', () => {
     const options = postgresCdcOptions.parse({ ...database.options, table: 't' })
     const clock = testSourceContext().clock
     await assert.rejects(
-      openStream({ ...connectionOptions(options, names.application) }, session, { names, from: 0n, clock }),
+      openStream({ ...connectionOptions(options, names.application) }, session, {
+        names,
+        from: parseLsn('FFFF/0'),
+        clock,
+      }),
       { code: 'UNAVAILABLE', message: /somebody else streams from/ },
     )
   })

@@ -4,9 +4,10 @@ import {
   addToPublication,
   createPublication,
   createSlot,
+  mayAddToPublication,
+  quoteName,
   readPublication,
   readSlot,
-  Snapshot,
   type Lsn,
   type PgConnection,
   type PgTable,
@@ -14,6 +15,7 @@ import {
 } from '../../clients/postgres-replication/index.ts'
 import { lost } from './lost.ts'
 import type { Names } from './names.ts'
+import { Settling } from './settling.ts'
 
 const SETTLE_MS = 50
 
@@ -44,14 +46,28 @@ export function notPublished(publication: Publication | undefined, tables: reado
   return tables.filter((table) => !publishes(publication, table))
 }
 
-/** Tables came after the first start: they are not taken in by themselves, since nobody has read their rows. */
-export function notFollowed(publication: string, tables: readonly PgTable[]): string {
-  const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(', ')
-  return `nothing is read of ${names}: publication ${publication} was made before, and does not contain them`
+/** Whether updates and deletes of a table can be told: where they cannot, publishing it makes them fail. */
+export function isTellable({ identity, key }: PgTable): boolean {
+  return identity === 'f' || identity === 'i' || (identity === 'd' && key.length > 0)
 }
 
-export const NOT_FOLLOWED_HINT =
-  'ALTER PUBLICATION … ADD TABLE lets their changes in from then on, without the rows that are there; a pipeline of their own reads those, too.'
+/** Why a table that came after the first start is not read, and what helps; undefined where it may be added. */
+export async function whyNotAdded(
+  connection: PgConnection,
+  publication: string,
+  table: PgTable,
+): Promise<{ readonly message: string; readonly hint: string } | undefined> {
+  const name = `${table.schema}.${table.name}`
+  const message = `nothing is read of ${name}, which publication ${publication} does not contain`
+  const quoted = `${quoteName(table.schema)}.${quoteName(table.name)}`
+  if (!isTellable(table)) {
+    const hint = `Give it a primary key, or ALTER TABLE ${quoted} REPLICA IDENTITY FULL: as it is, its updates and deletes would fail.`
+    return { message: `${message}: it has no replica identity`, hint }
+  }
+  if (await mayAddToPublication(connection, publication, table.oid)) return undefined
+  const hint = `ALTER PUBLICATION ${quoteName(publication)} ADD TABLE ${quoted}; its rows and changes are read then.`
+  return { message: `${message}: this user does not own both`, hint }
+}
 
 /** Why a publication does not give what a table holds; undefined when it does. */
 export function publicationProblem(name: string, publication: Publication, table: PgTable): string | undefined {
@@ -90,20 +106,13 @@ export async function ensureSlot(connection: PgConnection, names: Names, log: Lo
   return there.confirmed
 }
 
-/**
- * Waits until every transaction has ended that ran when the slot began. One of them may have written its commit before
- * that, and not be seen by others yet: it would be missing in the slot and in a snapshot that is taken now.
- */
+/** Waits until a snapshot sees everything that the slot does not have. */
 export async function settle(
   connection: PgConnection,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): Promise<void> {
-  const current = async (): Promise<Snapshot> => {
-    const [row] = await connection.query('SELECT pg_catalog.pg_current_snapshot()', 'taking a snapshot')
-    return new Snapshot(row?.[0] ?? '')
-  }
-  const { xmax } = await current()
-  for (let looks = 0; (await current()).xmin < xmax; looks++) {
+  const settling = new Settling()
+  for (let looks = 0; !(await settling.isOver(connection)); looks++) {
     if (looks === 20) log.info('waiting for transactions to end that were open when the slot was made')
     await clock.sleep(SETTLE_MS)
   }

@@ -19,6 +19,8 @@ export interface TableSpec {
 export interface ChunkSpec extends TableSpec {
   readonly lo: string | undefined
   readonly hi: string | undefined
+  /** Of a table that is read beside the log, which it joins afterwards. */
+  readonly isJoining: boolean
 }
 
 /** From some key on, rows were read as this snapshot saw them. */
@@ -29,7 +31,7 @@ export interface SeenFrom {
 }
 
 export interface ChunkPosition {
-  /** Where the slot begins: before every snapshot. */
+  /** Where the slot begins, or a table joins the log: before every snapshot. */
   readonly start: Lsn
   /** The last row that was read; undefined at the beginning, and where keys have no order. */
   readonly after: KeyText | undefined
@@ -60,26 +62,15 @@ export interface WalSpec {
   readonly tables: readonly WalTable[]
 }
 
-/**
- * A place between two changes: in the transaction whose commit record begins at `lsn` behind the first `row` ones, or
- * between two transactions.
- */
-export interface WalPlace {
-  readonly lsn: Lsn
-  readonly row: number
-}
-
-export interface WalPosition extends WalPlace {
-  /** Places are those of one history of the server. */
-  readonly timeline: number
-  /** Tables whose changes were given out up to a later place, by `schema.name`. */
-  readonly ahead: ReadonlyMap<string, WalPlace>
-}
-
 export const WAL = 'wal'
 
-export function chunkId(table: TableSpec, chunk: number): string {
-  return `${tableKey(table)}/${chunk}`
+export function chunkId(table: TableSpec, chunk: number, round: number): string {
+  return `${tableKey(table)}/${chunk}${round === 0 ? '' : `@${round}`}`
+}
+
+/** In which round of joining tables a chunk is read; 0: at the first start. */
+export function roundOf(split: string): number {
+  return Number(/\/\d+@(\d+)$/.exec(split)?.[1] ?? 0)
 }
 
 export function tableSpecFromJson({ system, schema, name, oid }: JsonObject): TableSpec {
@@ -88,13 +79,13 @@ export function tableSpecFromJson({ system, schema, name, oid }: JsonObject): Ta
   return { system, schema, name, oid }
 }
 
-export function chunkSpecToJson({ system, schema, name, oid, lo, hi }: ChunkSpec): JsonObject {
-  return { system, schema, name, oid, lo: lo ?? null, hi: hi ?? null }
+export function chunkSpecToJson({ system, schema, name, oid, lo, hi, isJoining }: ChunkSpec): JsonObject {
+  return { system, schema, name, oid, lo: lo ?? null, hi: hi ?? null, ...(isJoining ? { isJoining } : {}) }
 }
 
 export function chunkSpecFromJson(json: JsonObject): ChunkSpec {
-  const { lo, hi } = json
-  return { ...tableSpecFromJson(json), lo: textOf(lo), hi: textOf(hi) }
+  const { lo, hi, isJoining } = json
+  return { ...tableSpecFromJson(json), lo: textOf(lo), hi: textOf(hi), isJoining: isJoining === true }
 }
 
 export function chunkPositionToJson({ start, after, seen, high }: ChunkPosition): JsonObject {
@@ -131,7 +122,7 @@ export function chunkEndToJson(spec: ChunkSpec, position: ChunkPosition): JsonOb
 export function chunkEndFromJson(split: string, json: JsonObject): ChunkEnd {
   const { chunk } = json
   if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) throw unreadable(json)
-  const index = Number(split.slice(split.lastIndexOf('/') + 1))
+  const index = Number.parseInt(split.slice(split.lastIndexOf('/') + 1), 10)
   return { index, spec: chunkSpecFromJson(chunk as JsonObject), position: chunkPositionFromJson(json) }
 }
 
@@ -163,12 +154,16 @@ export function tableKey({ schema, name }: { readonly schema: string; readonly n
 export function walSpecToJson({ system, tables }: WalSpec): JsonObject {
   return {
     system,
-    tables: tables.map(({ schema, name, chunks, high }) => ({
-      schema,
-      name,
-      chunks: chunks.map((chunk) => ({ lo: chunk.lo ?? null, seen: chunk.seen.map(seenToJson) })),
-      high: formatLsn(high),
-    })),
+    tables: tables.map(walTableToJson),
+  }
+}
+
+export function walTableToJson({ schema, name, chunks, high }: WalTable): JsonObject {
+  return {
+    schema,
+    name,
+    chunks: chunks.map((chunk) => ({ lo: chunk.lo ?? null, seen: chunk.seen.map(seenToJson) })),
+    high: formatLsn(high),
   }
 }
 
@@ -178,7 +173,7 @@ export function walSpecFromJson(json: JsonObject): WalSpec {
   return { system, tables: tables.map((table: JsonObject) => walTableFromJson(table)) }
 }
 
-function walTableFromJson(json: JsonObject): WalTable {
+export function walTableFromJson(json: JsonObject): WalTable {
   const { schema, name, chunks, high } = json
   if (typeof schema !== 'string' || typeof name !== 'string' || !Array.isArray(chunks) || typeof high !== 'string')
     throw unreadable(json)
@@ -191,35 +186,6 @@ function walTableFromJson(json: JsonObject): WalTable {
     })),
     high: parseLsn(high),
   }
-}
-
-/** Less than 0 when the first place comes before the second one. */
-export function comparePlaces(one: WalPlace, other: WalPlace): number {
-  if (one.lsn !== other.lsn) return one.lsn < other.lsn ? -1 : 1
-  return one.row - other.row
-}
-
-export function walPositionToJson({ lsn, row, timeline, ahead }: WalPosition): JsonObject {
-  const places = [...ahead].map(([table, place]) => [table, { lsn: formatLsn(place.lsn), row: place.row }])
-  const plain = { lsn: formatLsn(lsn), row, timeline }
-  return places.length === 0 ? plain : { ...plain, ahead: Object.fromEntries(places) as JsonObject }
-}
-
-export function walPositionFromJson(json: JsonObject): WalPosition {
-  const { timeline, ahead } = json
-  if (typeof timeline !== 'number') throw unreadable(json)
-  const places = typeof ahead === 'object' && ahead !== null ? Object.entries(ahead as JsonObject) : []
-  return {
-    ...placeFromJson(json),
-    timeline,
-    ahead: new Map(places.map(([table, place]) => [table, placeFromJson(place as JsonObject)])),
-  }
-}
-
-function placeFromJson(json: JsonObject): WalPlace {
-  const { lsn, row } = json
-  if (typeof lsn !== 'string' || typeof row !== 'number') throw unreadable(json)
-  return { lsn: parseLsn(lsn), row }
 }
 
 function seenToJson({ after, snapshot }: SeenFrom): JsonObject {
@@ -240,6 +206,6 @@ function textOf(json: JsonObject[string] | undefined): string | undefined {
   return typeof json === 'string' ? json : undefined
 }
 
-function unreadable(json: JsonObject): MillraceError {
+export function unreadable(json: JsonObject): MillraceError {
   return new MillraceError(`a Postgres position cannot be read: ${JSON.stringify(json)}`, { code: 'STORE_CORRUPT' })
 }

@@ -1,7 +1,8 @@
 import type { SplitAssignment } from '../../core/source.ts'
 import { formatLsn, parseLsn, readSlot, type Lsn, type PgConnection } from '../../clients/postgres-replication/index.ts'
 import { ahead, lost } from './lost.ts'
-import { tableSpecFromJson, WAL, walPositionFromJson, type TableSpec, type WalPosition } from './split.ts'
+import { chunkSpecFromJson, tableSpecFromJson, WAL, type TableSpec } from './split.ts'
+import { neededFrom, walPositionFromJson, type WalPosition } from './wal-position.ts'
 
 /** Which server this is, and how far its log goes. */
 export interface ServerIdentity {
@@ -33,7 +34,8 @@ export async function verifyPositions(
       const why = `this is another server (system identifier ${server.system}, and it was ${String(system)})`
       throw lost(`split ${split}`, why)
     }
-    if (split !== WAL) await verifyTable(connection, tableSpecFromJson(spec))
+    // One that joins later may be gone again: nobody has followed it yet.
+    if (split !== WAL && !chunkSpecFromJson(spec).isJoining) await verifyTable(connection, tableSpecFromJson(spec))
   }
   if (slotName === undefined) return
   const slot = await readSlot(connection, slotName)
@@ -61,12 +63,16 @@ async function verifyWal(
   { at }: SplitAssignment,
 ): Promise<void> {
   const position = walPositionFromJson(at)
-  if (confirmed !== undefined && confirmed > position.lsn) {
-    const gap = `${formatLsn(position.lsn)} to ${formatLsn(confirmed)}`
-    throw lost(what, `somebody else confirmed it: transactions from ${gap} will not be sent again`, { lost: gap })
-  }
+  verifyKept(what, confirmed, neededFrom(position))
   const end = await endOfHistory(connection, server, position)
   if (position.lsn > end) throw ahead(what, position.lsn, end)
+}
+
+/** Throws POSITION_LOST where the slot does not give everything from `needed` on: it would begin later without a word. */
+export function verifyKept(what: string, confirmed: Lsn | undefined, needed: Lsn): void {
+  if (confirmed === undefined || confirmed <= needed) return
+  const gap = `${formatLsn(needed)} to ${formatLsn(confirmed)}`
+  throw lost(what, `somebody else confirmed it: transactions from ${gap} will not be sent again`, { lost: gap })
 }
 
 /** Where the history ends that a position belongs to: on an older timeline, where the server left it. */

@@ -20,7 +20,16 @@ import type { FollowedTable } from './followed-table.ts'
 import type { FollowedTables } from './followed-tables.ts'
 import { hasRoom } from './line-pool.ts'
 import { RowChanges, type ChangeOptions } from './row-changes.ts'
-import { comparePlaces, walPositionFromJson, walPositionToJson, type WalPlace, type WalPosition } from './split.ts'
+import { tableKey } from './split.ts'
+import type { Turn } from './turns.ts'
+import {
+  comparePlaces,
+  walPositionFromJson,
+  walPositionToJson,
+  type WalPlace,
+  type WalPosition,
+  type WalReads,
+} from './wal-position.ts'
 
 /** An idle log is passed over at least so often, so that the server can forget it. */
 const PASS_OVER_MS = 5000
@@ -34,6 +43,9 @@ export interface WalSources {
   readonly tables: FollowedTables
   /** For looking up types and rows. */
   readonly lookup: PgConnection
+  readonly reads: WalReads
+  /** Where reading is to go on, if not here. */
+  readonly turn: (position: WalPosition & { readonly reads: WalReads }) => Turn | undefined
 }
 
 /** What has to be waited for before the same message can be read again. */
@@ -54,6 +66,8 @@ export class WalFeed {
   /** What was given out. */
   #given: WalPosition
   #emitted: JsonObject
+  #reads: WalReads
+  #isTurned = false
   /** What was taken from the stream; rows of it may still be gathered. */
   #place: { lsn: Lsn; row: number }
   #begin: Begin | undefined
@@ -73,7 +87,8 @@ export class WalFeed {
     this.#sources = sources
     this.#options = options
     this.#changes = new RowChanges(options, sources.lookup)
-    this.#given = { ...walPositionFromJson(assignment.at), timeline: sources.stream.timeline }
+    this.#reads = sources.reads
+    this.#given = { ...walPositionFromJson(assignment.at), timeline: sources.stream.timeline, reads: this.#reads }
     this.#emitted = assignment.at
     this.#place = { lsn: this.#given.lsn, row: this.#given.row }
     this.#until = assignment.until === undefined ? undefined : walPositionFromJson(assignment.until)
@@ -83,6 +98,8 @@ export class WalFeed {
   async poll(signal: AbortSignal, waitMs: number): Promise<readonly Item[]> {
     const shape = this.#shapes.shift()
     if (shape !== undefined) return [{ kind: 'schema-change', split: this.split, next: this.#emitted, ...shape }]
+    const turned = this.#turn()
+    if (turned.length > 0) return turned
     if ((await this.#fill()) && this.#gathered.length === 0) await this.#sources.stream.more(waitMs, signal)
     await this.#gatherMore(signal)
     const batches = this.#batches()
@@ -94,6 +111,11 @@ export class WalFeed {
     return this.#isDone
   }
 
+  /** Where a feed of its own has to go on, for other tables; undefined as long as this one does. */
+  get turnedTo(): JsonObject | undefined {
+    return this.#isTurned ? this.#emitted : undefined
+  }
+
   confirm(lsn: bigint): void {
     this.#sources.stream.confirm(lsn)
   }
@@ -101,6 +123,16 @@ export class WalFeed {
   close(): void {
     this.#sources.stream.close()
     this.#sources.lookup.close()
+  }
+
+  /** Everything that was taken was handed on: other tables may be read from here on. */
+  #turn(): Item[] {
+    if (this.#until !== undefined) return []
+    const turn = this.#sources.turn({ ...this.#given, ...this.#place, reads: this.#reads })
+    if (turn === undefined) return []
+    const { place, ahead, reads } = turn
+    this.#isTurned = true
+    return [this.#movedTo({ ...this.#given, lsn: place.lsn, row: place.row, ahead, reads })]
   }
 
   /** The server sends in small pieces: what comes a little later goes into the same batch. */
@@ -257,7 +289,7 @@ export class WalFeed {
       ahead.set(followed.key, { ...this.#place })
       const isLast = index === gathered.length - 1
       if (isLast) for (const [key, place] of ahead) if (comparePlaces(place, this.#place) <= 0) ahead.delete(key)
-      this.#given = { ...this.#given, ...(isLast ? this.#place : {}), ahead: new Map(ahead) }
+      this.#given = { ...this.#given, ...(isLast ? this.#place : {}), ahead: new Map(ahead), reads: this.#thinned() }
       return this.#batch(followed)
     })
   }
@@ -316,8 +348,24 @@ export class WalFeed {
     this.#passedOverAt = now
     if (comparePlaces(this.#place, this.#given) <= 0) return []
     const ahead = [...this.#given.ahead].filter(([, place]) => comparePlaces(place, this.#place) > 0)
-    this.#given = { ...this.#given, ...this.#place, ahead: new Map(ahead) }
-    this.#emitted = walPositionToJson(this.#given)
-    return [{ kind: 'idle', split: this.split, next: this.#emitted }]
+    return [this.#movedTo({ ...this.#given, ...this.#place, ahead: new Map(ahead), reads: this.#thinned() })]
+  }
+
+  #movedTo(position: WalPosition): Item {
+    this.#given = position
+    this.#emitted = walPositionToJson(position)
+    return { kind: 'idle', split: this.split, next: this.#emitted }
+  }
+
+  /** Without what chunks of joined tables hold, once the log has passed it. */
+  #thinned(): WalReads {
+    const { joined, held } = this.#reads
+    const isOver = (table: WalReads['joined'][number]): boolean =>
+      table.chunks.length > 0 && this.#given.lsn > table.high && held[tableKey(table)] === undefined
+    if (joined.some(isOver)) {
+      const thin = joined.map((table) => (isOver(table) ? { ...table, chunks: [] } : table))
+      this.#reads = { ...this.#reads, joined: thin }
+    }
+    return this.#reads
   }
 }

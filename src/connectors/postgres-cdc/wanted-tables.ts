@@ -6,17 +6,26 @@ import {
   type PgTable,
   type TypeCatalog,
 } from '../../clients/postgres-replication/index.ts'
-import type { PostgresCdcOptions } from './options.ts'
 
 type Wanted = (schema: string, name: string) => boolean
 
+interface TableOptions {
+  readonly table?: string | undefined
+  readonly tables?: readonly string[] | undefined
+}
+
 /** Which tables the options name: one, or all whose `schema.table` is matched by a pattern as a whole. */
-export function isWantedBy({ table, tables }: Pick<PostgresCdcOptions, 'table' | 'tables'>): Wanted {
+export function isWantedBy({ table, tables }: TableOptions): Wanted {
   if (table !== undefined) {
     const wanted = tableNameOf(table)
     return (schema, name) => schema === wanted.schema && name === wanted.name
   }
-  const patterns = (tables ?? []).map((pattern) => new RegExp(`^(?:${pattern})$`, 'u'))
+  return isMatchedBy(tables ?? [])
+}
+
+/** Whether a pattern matches `schema.table` as a whole. */
+export function isMatchedBy(list: readonly string[]): Wanted {
+  const patterns = list.map((pattern) => new RegExp(`^(?:${pattern})$`, 'u'))
   return (schema, name) => patterns.some((pattern) => pattern.test(`${schema}.${name}`))
 }
 
@@ -24,7 +33,7 @@ export function isWantedBy({ table, tables }: Pick<PostgresCdcOptions, 'table' |
 export async function wantedTables(
   connection: PgConnection,
   catalog: TypeCatalog,
-  options: Pick<PostgresCdcOptions, 'table' | 'tables'>,
+  options: TableOptions,
 ): Promise<readonly PgTable[]> {
   const found = await readTables(connection, catalog, isWantedBy(options))
   if (found.length > 0) return found
