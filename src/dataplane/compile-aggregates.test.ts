@@ -29,6 +29,7 @@ const EXACT: readonly (readonly [ours: string, plain?: string])[] = [
   ['bit_xor(i)'],
   ['median(i)'],
   ['quantile_disc(m, 0.9)'],
+  ['approx_quantile(m, 0.9)', 'quantile_disc(m, 0.9)'],
   ['arg_min(v, o)', 'arg_min(v, o)'],
   ['last(v)', 'arg_max(v, o)'],
   ['first(v)', 'arg_min(v, o)'],
@@ -77,6 +78,31 @@ test('merged pieces give what all rows give together', async () => {
     }),
     { numRuns: 40, endOnFailure: true },
   )
+})
+
+test('a quantile of a sample is near that of all values, however unlike and unequal the pieces are, and stays small', async () => {
+  const aggregates = {
+    low: 'approx_quantile(i, 0.1)',
+    middle: 'approx_quantile(i, 0.5)',
+    high: 'approx_quantile(i, 0.9)',
+  }
+  const made = await compileAggregates(database, { columns: COLUMNS, groupBy: [], time: undefined, aggregates })
+  assert.ok('parts' in made)
+  const parts = made.parts.map(({ name, partial }) => `${partial} AS "${name}"`).join(', ')
+  const merged = made.parts.map(({ name, merge }) => `${merge} AS "${name}"`).join(', ')
+  const calls = made.calls.map(({ name, sql }) => `${sql} AS "${name}"`).join(', ')
+  // The first piece has half of the rows and the least values, the next one half of the rest, and so on.
+  const rows = 'SELECT i, floor(log2(40000 / (40000 - i)))::INTEGER AS piece FROM range(40000) t(i)'
+  await database.run(
+    `CREATE OR REPLACE TEMP TABLE sampled AS SELECT ${merged} FROM (SELECT ${parts} FROM (${rows}) GROUP BY piece)`,
+  )
+  const results = made.results.map(({ sql }) => sql).join(', ')
+  const [found = []] = await database.run(`SELECT ${results} FROM (SELECT ${calls} FROM sampled)`)
+  // Further off than a tenth of all rows: once in a billion.
+  for (const [at, q] of [0.1, 0.5, 0.9].entries())
+    assert.ok(Math.abs(Number(found[at]) / 40_000 - q) < 0.1, `${String(found[at])} is not near ${q * 40_000}`)
+  const [[size] = []] = await database.run(`SELECT len("${made.parts[0]?.name ?? ''}") FROM sampled`)
+  assert.equal(size, 1024n)
 })
 
 test('a sum that does not fit is an error, never another number', async () => {
