@@ -4,7 +4,13 @@ import type { Clock } from '../../core/context.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { SplitAssignment } from '../../core/source.ts'
-import { BinlogStream, hasReached, type LogItem, type RowsEvent } from '../../clients/mysql-replication/index.ts'
+import {
+  BinlogStream,
+  hasReached,
+  ReadBefore,
+  type LogItem,
+  type RowsEvent,
+} from '../../clients/mysql-replication/index.ts'
 import { ChangeExtras } from './change-extras.ts'
 import { openConnection, readCharsets } from './connect.ts'
 import { LogSpan } from './log-span.ts'
@@ -240,6 +246,8 @@ export class LogCursor {
     if (this.#isInside || this.#span.bytes > 0 || this.#until !== undefined) return []
     const turn = nextTurn(this.#settings.options, this.#joined.reads, this.#settings.join())
     if (turn === undefined) return []
+    // A log that is behind comes there by itself: to go there now would leave out what the other tables have in between.
+    if (turn.kind === 'back' && !new ReadBefore(turn.place).isReachedBy(stream.place)) return []
     this.#span.cut(this.#at(stream, tables))
     const here = this.#span.from
     // The rest of a transaction is on its way.
