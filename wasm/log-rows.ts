@@ -110,6 +110,8 @@ function takeLog(from: usize, end: usize, fields: usize, fieldsEnd: usize, order
 }
 
 /** `expected` is where the field of the same content in the log before stands. */
+// @ts-ignore: decorator
+@inline
 function takeContent(from: usize, end: usize, fields: usize, fieldsEnd: usize, expected: usize): bool {
   const keySize = <usize>load<u8>(from, 1)
   const key = from + 2
@@ -135,6 +137,8 @@ function takeContent(from: usize, end: usize, fields: usize, fieldsEnd: usize, e
   return takeValue(value, end, field, <usize>load<u32>(field, 12))
 }
 
+// @ts-ignore: decorator
+@inline
 function takeValue(from: usize, end: usize, field: usize, column: usize): bool {
   const kind = load<i32>(field, 8)
   if (kind == TEXT) {

@@ -30,6 +30,8 @@ export function addNull(column: usize, row: i32): void {
   store<u32>(column, nulls + 1, 8)
 }
 
+// @ts-ignore: decorator
+@inline
 export function isSame(at: usize, literal: usize, length: usize): bool {
   let left = length
   let place = at
@@ -44,12 +46,16 @@ export function isSame(at: usize, literal: usize, length: usize): bool {
   return (~same & ((1 << (<i32>left)) - 1)) == 0
 }
 
+// @ts-ignore: decorator
+@inline
 export function addFound(column: usize): void {
   const to = <usize>load<u32>(column)
   store<i64>(to, found)
   store<u32>(column, <u32>to + 8)
 }
 
+// @ts-ignore: decorator
+@inline
 export function addText(column: usize, start: usize, end: usize): void {
   const value = <usize>load<u32>(column)
   const length = end - start
