@@ -45,9 +45,21 @@ function launchEnvironment(root) {
     ...process.env,
     UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE || String(Math.max(16, 2 * lanes + 8)),
     MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX || '2',
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || path.join(root, 'node_modules', '.cache', 'millrace-compile'),
+    ...compileCache(root),
     NODE_NO_WARNINGS: '1',
   }
+}
+
+/**
+ * Compiled code, which halves a start: beside a checkout's packages; of an installed package in the user's cache, as its
+ * own place may be read-only. Nobody else may write there, so that without a home there is none.
+ */
+function compileCache(root) {
+  if (process.env.NODE_COMPILE_CACHE) return {}
+  const isCheckout = existsSync(path.join(root, 'src'))
+  if (isCheckout) return { NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'millrace-compile') }
+  const caches = process.env.XDG_CACHE_HOME || (process.env.HOME && path.join(process.env.HOME, '.cache'))
+  return caches ? { NODE_COMPILE_CACHE: path.join(caches, 'millrace', 'compile') } : {}
 }
 
 module.exports = { findNode, launchEnvironment, isUsable }

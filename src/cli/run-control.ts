@@ -4,7 +4,8 @@ import type { Job } from '../runtime/job.ts'
 import type { JobEvent, JobObserver } from '../runtime/observer.ts'
 import { openControlServer, type ControlServer, type ControlTarget } from '../server/control-server.ts'
 import type { JobMetrics } from '../server/metrics.ts'
-import { openMetricsServer, type MetricsAddress, type MetricsServer } from '../server/metrics-server.ts'
+import type { MetricsAddress } from '../server/metrics-address.ts'
+import type { MetricsServer } from '../server/metrics-server.ts'
 import type { RunProgress } from './run-progress.ts'
 import { RunTap } from './run-tap.ts'
 
@@ -56,6 +57,8 @@ export class RunControl implements ControlTarget {
   /** Opens the listener that the user asked for. Rejects when the address is taken. */
   async serveMetrics(address: MetricsAddress): Promise<void> {
     const metrics = await this.#loadMetrics()
+    // HTTP brings a good part of Node with it: only for those who want it.
+    const { openMetricsServer } = await import('../server/metrics-server.ts')
     this.#listener = await openMetricsServer(address, {
       metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
       trouble: () => {

@@ -2,16 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { isIP, type AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { MillraceError } from '../index.ts'
+import type { MetricsAddress } from './metrics-address.ts'
 
 export interface MetricsPages {
   metrics(): Promise<{ readonly type: string; readonly text: string }>
   /** Why the job is not well, `undefined` when it is. */
   trouble(): string | undefined
-}
-
-export interface MetricsAddress {
-  readonly host: string
-  readonly port: number
 }
 
 export interface MetricsServer {
@@ -21,18 +17,6 @@ export interface MetricsServer {
 
 const CONNECTIONS_MAX = 64
 const REQUEST_MS = 5000
-
-/** `9464`, `10.0.0.5:9464` or `[::1]:9464`. Without a host only this machine can look. */
-export function parseMetricsAddress(text: string): MetricsAddress {
-  const match = /^(?:(\[[0-9a-fA-F:.]+\]|[^[\]:/@\s]+):)?(\d{1,5})$/.exec(text)
-  const port = Number(match?.[2])
-  if (match === null || port > 65_535) {
-    throw new MillraceError(`${JSON.stringify(text)} is not an address to listen on: use [host:]port`, {
-      code: 'CONFIG',
-    })
-  }
-  return { host: match[1]?.replace(/^\[|\]$/g, '') ?? '127.0.0.1', port }
-}
 
 /** Serves `/metrics` and `/healthz` and nothing else, for reading only. */
 export async function openMetricsServer(address: MetricsAddress, pages: MetricsPages): Promise<MetricsServer> {

@@ -3,7 +3,8 @@ import { request } from 'node:http'
 import { test } from 'node:test'
 import { MillraceError, type JobEvent } from '../index.ts'
 import { JobMetrics } from './metrics.ts'
-import { openMetricsServer, parseMetricsAddress } from './metrics-server.ts'
+import { parseMetricsAddress } from './metrics-address.ts'
+import { openMetricsServer } from './metrics-server.ts'
 
 const STEPS = [
   { id: 'rows', kind: 'source' },
