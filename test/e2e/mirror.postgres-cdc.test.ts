@@ -42,9 +42,7 @@ test('a schema is mirrored exactly, through kills, a new column and a TRUNCATE',
   await world.database.sql('TRUNCATE shop.users')
   await world.topic.append(40)
   await world.caughtUp(run)
-  const paid = world.warehouse
-    .rows('demo', 'm_orders')
-    .filter((row) => row['paid'] !== null && row['paid'] !== undefined)
+  const paid = (await world.target.rows('m_orders', ['paid'])).filter(([cell]) => cell !== 'NULL')
   const [wanted] = await world.database.sql('SELECT count(*) FROM shop.orders WHERE paid')
   assert.equal(paid.length, Number(wanted?.[0]))
   assert.deepEqual(missed, [])

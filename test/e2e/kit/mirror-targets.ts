@@ -1,4 +1,5 @@
 import { useDatabase } from '../../../scripts/services/databases.ts'
+import type { EmulatorOptions } from '../../../src/testkit/emulators/options.ts'
 import { openSqlTarget } from '../../../src/testkit/sql-target.ts'
 import { CANARY } from '../faults-kit/canary.ts'
 import { openTransactions, startWarehouse } from '../faults-kit/warehouse.ts'
@@ -15,14 +16,13 @@ export interface MirrorTarget extends AsyncDisposable {
   residue(): string[]
 }
 
-/** The emulated StarRocks. */
-export async function warehouseMirror(): Promise<MirrorTarget> {
-  const warehouse = await startWarehouse('starrocks', { tables: [], queryPort: 0 })
+/** The emulated StarRocks, which is asked for its tables when it has a port for queries. */
+export async function warehouseMirror(options: EmulatorOptions = { tables: [], queryPort: 0 }): Promise<MirrorTarget> {
+  const warehouse = await startWarehouse('starrocks', options)
   const urls = warehouse.urls.map((address) => `'${address}'`).join(', ')
+  const queryUrl = options.queryPort === undefined ? '' : `queryUrl: ['mysql://127.0.0.1:${warehouse.queryPort}'], `
   return {
-    options:
-      `connector: starrocks, url: [${urls}], queryUrl: ['mysql://127.0.0.1:${warehouse.queryPort}'], ` +
-      `password: '${CANARY}', database: demo`,
+    options: `connector: starrocks, url: [${urls}], ${queryUrl}password: '${CANARY}', database: demo`,
     rows: async (table, columns) =>
       warehouse.rows('demo', table).map((row) => columns.map((name) => String(row[name] ?? 'NULL'))),
     residue: () => openTransactions(warehouse),

@@ -1,39 +1,35 @@
-import assert from 'node:assert/strict'
-import { setTimeout as pause } from 'node:timers/promises'
 import { MysqlWorld } from '../../../src/testkit/mysql-cdc/mysql-world.ts'
-import type { CommandLine } from '../command-line.ts'
 import type { Chance } from '../kit/chance.ts'
-import { endedWell, type Killable } from '../kit/kills.ts'
 import { warehouseMirror, type MirrorTarget } from '../kit/mirror-targets.ts'
-import { assertBalanced, PipelineHome } from '../kit/pipeline-home.ts'
+import { MirrorWorld } from '../kit/mirror-world.ts'
+import { PipelineHome } from '../kit/pipeline-home.ts'
 
 /** One job that mirrors all tables of a MySQL database, whose tables are made in the target by the job. */
-export class DatabaseWorld implements Killable, AsyncDisposable {
-  readonly home: PipelineHome
+export class DatabaseWorld extends MirrorWorld {
   readonly server: MysqlWorld
-  readonly target: MirrorTarget
-  readonly topic: { append(rows: number): Promise<void> }
-  /** Tables, with the columns that are compared. */
-  readonly tables: Map<string, string[]> = new Map([
-    ['users', ['id', 'name', 'balance', 'level']],
-    ['orders', ['id', 'line', 'item', 'big']],
-  ])
-  readonly #stack: AsyncDisposableStack
 
   private constructor(
-    { home, server, target }: Pick<DatabaseWorld, 'home' | 'server' | 'target'>,
+    { home, server, target }: { home: PipelineHome; server: MysqlWorld; target: MirrorTarget },
     chance: Chance,
     stack: AsyncDisposableStack,
   ) {
-    this.home = home
-    this.server = server
-    this.target = target
-    this.#stack = stack
-    this.topic = {
-      append: async (rows) => {
+    const tables = new Map([
+      ['users', ['id', 'name', 'balance', 'level']],
+      ['orders', ['id', 'line', 'item', 'big']],
+    ])
+    const parts = {
+      home,
+      target,
+      log: 'log',
+      nameInTarget: (table: string) => `m_${table}`,
+      rowsOfSource: (table: string, columns: readonly string[]) =>
+        server.connection.query(`SELECT ${columns.join(', ')} FROM ${table}`),
+      change: async (rows: number) => {
         for (let done = 0; done < rows; done += 4) await server.sql(...changes(chance))
       },
     }
+    super(parts, tables, stack)
+    this.server = server
   }
 
   /** `tables`: the pattern of those that the first start reads. */
@@ -72,57 +68,6 @@ export class DatabaseWorld implements Killable, AsyncDisposable {
         'schemaChange: evolve}',
       ...(target.delivery === undefined ? {} : { delivery: target.delivery }),
     })
-  }
-
-  /** Waits until all tables are equal and all of it is confirmed. */
-  async caughtUp(run: CommandLine): Promise<void> {
-    while (!(await this.isCaughtUp())) {
-      assert.ok(!run.hasEnded, `it ended before the tables were equal:\n${run.out}${run.err}`)
-      await pause(50)
-    }
-  }
-
-  async settle(): Promise<void> {
-    await using run = this.home.start()
-    await this.caughtUp(run)
-    run.signal('SIGTERM')
-    await endedWell(run)
-    await this.auditEnd()
-  }
-
-  async isCaughtUp(): Promise<boolean> {
-    const { newest, confirmedUpTo } = await this.home.lineage()
-    if (newest === undefined || newest.checkpoint > confirmedUpTo) return false
-    if (!newest.sources['rows']?.some(({ split }) => split === 'log')) return false
-    return JSON.stringify(await this.#source()) === JSON.stringify(await this.#mirror())
-  }
-
-  async auditEnd(): Promise<void> {
-    assert.deepEqual(await this.#mirror(), await this.#source(), 'all tables have the same rows')
-    assert.deepEqual(this.target.residue(), [], 'nothing is left open in the sink')
-    assertBalanced(await this.home.entries())
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync()
-  }
-
-  async #source(): Promise<Record<string, string[]>> {
-    const found: Record<string, string[]> = {}
-    for (const [table, columns] of this.tables) {
-      const rows = await this.server.connection.query(`SELECT ${columns.join(', ')} FROM ${table}`)
-      found[table] = rows.map((row) => row.map((value) => value ?? 'NULL').join(' | ')).toSorted()
-    }
-    return found
-  }
-
-  async #mirror(): Promise<Record<string, string[]>> {
-    const found: Record<string, string[]> = {}
-    for (const [table, columns] of this.tables) {
-      const rows = await this.target.rows(`m_${table}`, columns)
-      found[table] = rows.map((row) => row.map((value) => value ?? 'NULL').join(' | ')).toSorted()
-    }
-    return found
   }
 }
 

@@ -1,55 +1,38 @@
 import assert from 'node:assert/strict'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseLsn, type PgConnection } from '../../../src/clients/postgres-replication/index.ts'
 import { PostgresDatabase } from '../../../src/testkit/postgres-database.ts'
-import type { Emulator } from '../../../src/testkit/emulators/options.ts'
-import type { CommandLine } from '../command-line.ts'
-import { openTransactions, sinkOf, startWarehouse } from '../faults-kit/warehouse.ts'
 import type { Chance } from '../kit/chance.ts'
-import { endedWell, type Killable } from '../kit/kills.ts'
-import { assertBalanced, PipelineHome } from '../kit/pipeline-home.ts'
-
-const COLUMNS = [
-  { name: 'id', type: 'BIGINT' },
-  { name: 'seq', type: 'INT' },
-  { name: 'price', type: 'DECIMAL(30,10)' },
-  { name: 'at', type: 'DATETIME' },
-  { name: 'word', type: 'VARCHAR(200)' },
-] as const
+import { eventsMirror, eventsTable } from '../kit/events-mirror.ts'
+import type { MirrorTarget } from '../kit/mirror-targets.ts'
+import { MirrorWorld } from '../kit/mirror-world.ts'
+import { PipelineHome } from '../kit/pipeline-home.ts'
 
 const TABLE =
   'CREATE TABLE events (id bigint PRIMARY KEY, seq int, price numeric(30,10), at timestamp DEFAULT clock_timestamp(), word text)'
 
-/** One job that mirrors a Postgres table, with sessions that change it and an audit that compares both tables. */
-export class TableWorld implements Killable, AsyncDisposable {
+interface TableParts {
   readonly home: PipelineHome
   readonly database: PostgresDatabase
-  readonly warehouse: Emulator
-  readonly topic: { append(rows: number): Promise<void> }
-  #session: PgConnection
-  readonly #stack: AsyncDisposableStack
+  readonly target: MirrorTarget
+  readonly session: PgConnection
+  readonly chance: Chance
+}
 
-  private constructor(
-    {
-      home,
-      database,
-      warehouse,
-      session,
-      chance,
-    }: Pick<TableWorld, 'home' | 'database' | 'warehouse'> & {
-      readonly session: PgConnection
-      readonly chance: Chance
-    },
-    stack: AsyncDisposableStack,
-  ) {
-    this.home = home
-    this.database = database
-    this.warehouse = warehouse
-    this.#session = session
-    this.#stack = stack
+/** One job that mirrors a Postgres table. */
+export class TableWorld extends MirrorWorld {
+  readonly database: PostgresDatabase
+  #session: PgConnection
+
+  private constructor({ home, database, target, session, chance }: TableParts, stack: AsyncDisposableStack) {
     let top = 1_000_000
-    this.topic = {
-      append: async (rows) => {
+    const parts = {
+      home,
+      target,
+      log: 'wal',
+      nameInTarget: (table: string) => table,
+      rowsOfSource: (table: string, columns: readonly string[]) =>
+        database.sql(`SELECT ${columns.join(', ')} FROM ${table}`),
+      change: async (rows: number) => {
         for (let done = 0; done < rows; done += 10)
           await this.#session.query(
             changes(chance, () => top++),
@@ -57,6 +40,9 @@ export class TableWorld implements Killable, AsyncDisposable {
           )
       },
     }
+    super(parts, eventsTable(), stack)
+    this.database = database
+    this.#session = session
   }
 
   static async create(
@@ -67,8 +53,7 @@ export class TableWorld implements Killable, AsyncDisposable {
     await using stack = new AsyncDisposableStack()
     const database = stack.use(await PostgresDatabase.create(url))
     const home = stack.use(await PipelineHome.create())
-    const table = { database: 'demo', table: 'events', model: 'primary', keys: ['id'], columns: COLUMNS } as const
-    const warehouse = stack.use(await startWarehouse('starrocks', { tables: [table] }))
+    const target = stack.use(await eventsMirror())
     await database.sql(TABLE)
     await database.sql(
       `INSERT INTO events SELECT n, 0, n / 7.0, now(), 'word ' || n FROM generate_series(1, ${rows}) n`,
@@ -79,10 +64,10 @@ export class TableWorld implements Killable, AsyncDisposable {
       sources:
         `rows: {connector: postgres-cdc, url: '${database.options.url}', username: ${username}, password: '${password}', ` +
         `table: events, slot: ${database.name}_slot, chunkRows: ${Math.ceil(rows / parts)}}`,
-      sinks: `out: {from: rows, ${sinkOf('starrocks', warehouse)}, key: [id]}`,
+      sinks: `out: {from: rows, ${target.options}, table: events, key: [id]}`,
     })
     const session = await database.session()
-    return new TableWorld({ home, database, warehouse, session, chance }, stack.move())
+    return new TableWorld({ home, database, target, session, chance }, stack.move())
   }
 
   /** After a restart of the server. */
@@ -91,40 +76,9 @@ export class TableWorld implements Killable, AsyncDisposable {
     this.#session = await this.database.session()
   }
 
-  /** Waits until both tables are equal and all of it is confirmed. A table in which nothing happens makes no checkpoints. */
-  async caughtUp(run: CommandLine): Promise<void> {
-    while (!(await this.isCaughtUp())) {
-      assert.ok(!run.hasEnded, `it ended before the tables were equal:\n${run.out}${run.err}`)
-      await pause(50)
-    }
-  }
-
-  /** Lets the job catch up, stops it, and audits everything. */
-  async settle(): Promise<void> {
-    await using run = this.home.start()
-    await this.caughtUp(run)
-    await this.stop(run)
-  }
-
-  async stop(run: CommandLine): Promise<void> {
-    run.signal('SIGTERM')
-    await endedWell(run)
-    await this.auditEnd()
-  }
-
-  async isCaughtUp(): Promise<boolean> {
-    const { newest, confirmedUpTo } = await this.home.lineage()
-    if (newest === undefined || newest.checkpoint > confirmedUpTo) return false
-    if (!newest.sources['rows']?.some(({ split }) => split === 'wal')) return false
-    return JSON.stringify(await this.#source()) === JSON.stringify(this.#mirror())
-  }
-
-  async auditEnd(): Promise<void> {
-    assert.deepEqual(this.#mirror(), await this.#source(), 'both tables have the same rows')
-    assert.deepEqual(openTransactions(this.warehouse), [], 'nothing is left open in the sink')
-    assertBalanced(await this.home.entries())
-    const { newest, pending, ended } = await this.home.lineage()
-    assert.deepEqual([pending.length, ended === undefined], [0, false])
+  override async auditEnd(): Promise<void> {
+    await super.auditEnd()
+    const { newest } = await this.home.lineage()
     const wal = newest?.sources['rows']?.find(({ split }) => split === 'wal')
     assert.ok(wal !== undefined, 'the log is read')
     const [slot] = await this.database.sql(
@@ -134,27 +88,10 @@ export class TableWorld implements Killable, AsyncDisposable {
     assert.ok(confirmed <= parseLsn(String(wal.at['lsn'])), 'the server keeps what the checkpoint goes on with')
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.#session.close()
-    await this.#stack.disposeAsync()
+    await super[Symbol.asyncDispose]()
   }
-
-  async #source(): Promise<string[]> {
-    const rows = await this.database.sql('SELECT id, seq, price, at, word FROM events ORDER BY id')
-    return rows.map((row) => row.map((value) => value ?? 'NULL').join(' | '))
-  }
-
-  #mirror(): string[] {
-    const rows = this.warehouse.rows('demo', 'events')
-    return rows
-      .toSorted((one, other) => Number(one['id']) - Number(other['id']))
-      .map((row) => COLUMNS.map(({ name }) => shortest(name, String(row[name] ?? 'NULL'))).join(' | '))
-  }
-}
-
-/** The warehouse writes six digits of a second where there is one, Postgres as few as it can. */
-function shortest(name: string, text: string): string {
-  return name === 'at' ? text.replace(/(\.\d*?)0+$/, '$1') : text
 }
 
 /** One transaction with ten changes, or one that is rolled back. */
