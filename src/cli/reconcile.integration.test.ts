@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { useDatabase } from '../../scripts/services/databases.ts'
 import { useKafka } from '../../scripts/services/kafka.ts'
 import { PartitionProducer } from '../clients/kafka/index.ts'
+import { startDorisEmulator } from '../testkit/emulators/doris/index.ts'
 import { startStarRocksEmulator } from '../testkit/emulators/starrocks/index.ts'
 import { KafkaTarget } from '../testkit/kafka-target.ts'
+import { openSqlTarget, type SqlTarget } from '../testkit/sql-target.ts'
 import { answerOf } from './testing/answer.ts'
 
 const broker = await useKafka()
@@ -16,7 +19,6 @@ const { bootstrap } = broker
 after(() => broker[Symbol.asyncDispose]())
 
 interface Envelope {
-  readonly code: number
   readonly result: {
     readonly verifiedThrough: { readonly checkpoint: number; readonly positions: readonly object[] } | null
     readonly sinks: readonly Record<string, unknown>[]
@@ -77,7 +79,7 @@ sinks:
   // Behind what the job has read.
   await send(0, [4])
 
-  const reconcile = (...more: string[]): Promise<Envelope> =>
+  const reconcile = (...more: string[]): ReturnType<typeof millrace> =>
     millrace('reconcile', file, '--query-url', `mysql://127.0.0.1:${emulator.queryPort}`, ...more)
   const equal = await reconcile()
   assert.deepEqual(
@@ -110,4 +112,87 @@ sinks:
     { partition: '0', from: '1', to: '1', missing: 1, extra: 1 },
     { partition: '1', from: '0', to: '2', missing: 3, extra: 0 },
   ])
+})
+
+test('rows of a lake, of Doris and of SQL servers are compared by value, whatever each of them makes of a type', async () => {
+  await using topic = await KafkaTarget.create(bootstrap, 1)
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-reconcile-test-'))
+  const columns = [
+    { name: 'id', type: 'BIGINT' },
+    { name: 'name', type: 'VARCHAR(50)' },
+    { name: 'amount', type: 'DECIMAL(20,4)' },
+    { name: 'ts', type: 'DATETIME(6)' },
+  ]
+  await using emulator = await startDorisEmulator({
+    queryPort: 0,
+    tables: [{ database: 'shop', table: 'clicks', model: 'duplicate', columns }],
+  })
+  await using mariadb = await useDatabase('mariadb')
+  await using postgres = await useDatabase('postgres')
+  await using mysqlTable = await openSqlTarget(mariadb.url)
+  await using postgresTable = await openSqlTarget(postgres.url)
+  const types = (time: string): string => `id BIGINT, name VARCHAR(50), amount DECIMAL(20,4), ts ${time}`
+  await mysqlTable.query(`CREATE TABLE clicks (${types('DATETIME(6)')})`)
+  await postgresTable.query(`CREATE TABLE clicks (${types('TIMESTAMP(6)')})`)
+  const values = [0, 1, 2].map((id) => ({
+    value: Buffer.from(
+      `{"id":${id},"name":${id === 2 ? 'null' : '"ü \\\\ \'"'},"amount":-0.${1000 + id},"ts":"2024-05-06 07:08:09.12000${id}"}`,
+    ),
+  }))
+  await new PartitionProducer(topic.client).send({ topic: topic.topic, partition: 0 }, values)
+  const sql = ({ url, username, password }: SqlTarget): string =>
+    `url: '${url}', username: ${username}, password: ${password}, table: clicks`
+  const file = path.join(directory.path, 'p.yaml')
+  await writeFile(
+    file,
+    `name: clicks
+parallelism: 1
+checkpoint: {storage: ./state, maxDowntime: 10m}
+sources:
+  clicks:
+    connector: kafka
+    brokers: ['${bootstrap}']
+    topics: [${topic.topic}]
+    end: latest
+    schema: {id: bigint, name: varchar, amount: 'decimal(20,4)', ts: timestamp(6)}
+sinks:
+  lake: {from: clicks, connector: hudi, path: ./lake, table: clicks, partitionBy: ['CAST(ts AS DATE) AS dt']}
+  doris: {from: clicks, connector: doris, url: '${emulator.urls[0]}', database: shop, table: clicks, backends: [${emulator.backends.map((one) => `'${one}'`).join(', ')}]}
+  maria: {from: clicks, connector: mysql, ${sql(mysqlTable)}}
+  pg: {from: clicks, connector: postgres, ${sql(postgresTable)}}
+`,
+  )
+  const run = await millrace('run', file)
+  assert.equal(run.code, 0, JSON.stringify(run.findings))
+  const reconcile = (...more: string[]): Promise<Envelope & { readonly code: number }> =>
+    millrace('reconcile', file, '--query-url', `mysql://127.0.0.1:${emulator.queryPort}`, ...more)
+  const equal = await reconcile()
+  assert.deepEqual(
+    equal.result?.sinks.map(({ sink, found, missing, extra }) => [
+      sink,
+      (found as { rows: number }).rows,
+      missing,
+      extra,
+    ]),
+    [
+      ['lake', 3, 0, 0],
+      ['doris', 3, 0, 0],
+      ['maria', 3, 0, 0],
+      ['pg', 3, 0, 0],
+    ],
+    JSON.stringify(equal.findings),
+  )
+  await mysqlTable.query("UPDATE clicks SET ts = '2024-05-06 07:08:09.120009' WHERE id = 2")
+  await postgresTable.query('DELETE FROM clicks WHERE name IS NULL')
+  const different = await reconcile()
+  assert.equal(different.code, 77)
+  assert.deepEqual(
+    different.result?.sinks.map(({ sink, missing, extra }) => [sink, missing, extra]),
+    [
+      ['lake', 0, 0],
+      ['doris', 0, 0],
+      ['maria', 1, 1],
+      ['pg', 1, 0],
+    ],
+  )
 })
