@@ -6,6 +6,8 @@ import { varintSize, writeVarint, writeVarlong } from './varint.ts'
 
 /** Length, attributes, timestamp, offset, key and value lengths and the number of headers, at their longest. */
 const OVERHEAD_MAX = 36
+/** Up to here a loop copies faster than a call. */
+const SMALL_BYTES = 24
 const NO_HEADERS = Buffer.from([0])
 
 /**
@@ -173,8 +175,14 @@ export function encodeHeaders(headers: readonly (readonly [name: string, value: 
 
 function writeField(target: Buffer, start: number, source: Uint8Array, from: number, to: number): number {
   if (to < 0) return writeVarint(target, start, -1)
-  const at = writeVarint(target, start, to - from)
-  target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at)
+  let at = writeVarint(target, start, to - from)
+  if (to - from <= SMALL_BYTES) {
+    for (let index = from; index < to; index++) target[at++] = source[index] ?? 0
+    return at
+  }
+  // Without a view, which takes as long as the copy of such a field.
+  if (Buffer.isBuffer(source)) source.copy(target, at, from, to)
+  else target.set(source.subarray(from, to), at)
   return at + to - from
 }
 

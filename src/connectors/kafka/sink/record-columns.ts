@@ -17,20 +17,20 @@ export function readsColumns(options: KafkaSinkOptions): boolean {
   return isMade || [value, key, partition, headers, timestamp].some((option) => option !== undefined)
 }
 
-/** The parts of a record as SQL over the rows; NULL where a record has none. */
+/** The parts of a record as SQL over the rows; NULL where a record has none, and `undefined` where none has. */
 interface RecordSql {
   readonly value: string
   /** What the value is made of. */
   readonly valueColumns: readonly Column[]
-  readonly key: string
+  readonly key: string | undefined
   readonly isValueHex: boolean
   readonly isKeyHex: boolean
   /** A number. */
-  readonly partition: string
+  readonly partition: string | undefined
   /** Text. */
-  readonly headers: string
+  readonly headers: string | undefined
   /** Milliseconds since 1970. */
-  readonly timestamp: string
+  readonly timestamp: string | undefined
 }
 
 /**
@@ -70,25 +70,29 @@ export function recordSql(
     value: isChange ? `CASE WHEN ${quoteName(CHANGE)} = 1 THEN NULL ELSE ${value} END` : value,
     valueColumns,
     isValueHex: isRaw && only.type.kind === 'blob',
-    key: onlyKey === undefined ? 'NULL' : isPlainKey ? textSql(onlyKey) : jsonRowSql(keyColumns),
+    key: onlyKey === undefined ? undefined : isPlainKey ? textSql(onlyKey) : jsonRowSql(keyColumns),
     isKeyHex: isPlainKey && onlyKey?.type.kind === 'blob',
-    partition: partition === undefined ? 'NULL' : quoteName(partition),
-    headers: headers === undefined ? 'NULL' : `CAST(${quoteName(headers)} AS VARCHAR)`,
-    timestamp: timestamp === undefined ? 'NULL' : `epoch_ms(${quoteName(timestamp)})`,
+    partition: partition === undefined ? undefined : quoteName(partition),
+    headers: headers === undefined ? undefined : `CAST(${quoteName(headers)} AS VARCHAR)`,
+    timestamp: timestamp === undefined ? undefined : `epoch_ms(${quoteName(timestamp)})`,
   }
 }
 
 /**
- * One line for each row: `partition timestamp keyBytes headerBytes valueBytes `, then key, headers and value without
- * anything between. A number is -1 where there is nothing, so that every value may hold every byte.
+ * One line for each row: `partition timestamp keyBytes headerBytes valueBytes `, those of them that records have, then key,
+ * headers and value without anything between. A number is `-` where there is nothing, so that every value may hold every byte.
  */
 export function linesSql(sql: RecordSql, relation: string): string {
-  const { key, headers, value, partition, timestamp } = sql
-  const number = (text: string): string => `coalesce(CAST(${text} AS VARCHAR), '-')`
-  const size = (text: string): string => `coalesce(CAST(strlen(${text}) AS VARCHAR), '-')`
-  const head = [number('p'), number('t'), size('k'), size('h'), size('v')].join(`, ' ', `)
-  const parts = `${partition} AS p, ${timestamp} AS t, ${key} AS k, ${headers} AS h, ${value} AS v`
-  return `SELECT concat(${head}, ' ', k, h, v) AS line FROM (SELECT ${parts} FROM ${quoteName(relation)})`
+  const { partition, timestamp, key, headers, value } = sql
+  const numbers = { p: partition, t: timestamp }
+  const texts = { k: key, h: headers, v: value }
+  const given = (parts: Readonly<Record<string, string | undefined>>): string[] =>
+    Object.keys(parts).filter((name) => parts[name] !== undefined)
+  const head = [...given(numbers), ...given(texts).map((name) => `strlen(${name})`)]
+  const line = [...head.map((number) => `coalesce(CAST(${number} AS VARCHAR), '-'), ' '`), ...given(texts)]
+  const all: Readonly<Record<string, string | undefined>> = { ...numbers, ...texts }
+  const parts = given(all).map((name) => `${all[name]} AS ${name}`)
+  return `SELECT concat(${line.join(', ')}) AS line FROM (SELECT ${parts.join(', ')} FROM ${quoteName(relation)})`
 }
 
 function findingsOf(options: KafkaSinkOptions, columns: ReadonlyMap<string, Column>): Finding[] {

@@ -77,11 +77,12 @@ export class TableEncoder implements RecordEncoder {
 
   #addLine(buffer: Buffer, router: PartitionRouter, nowMs: number): void {
     const parts = this.#parts
-    const given = this.#number(buffer)
-    const timestampMs = this.#number(buffer) ?? nowMs
+    const { partition, timestamp, key, headers } = this.#sql
+    const given = partition === undefined ? undefined : this.#number(buffer)
+    const timestampMs = (timestamp === undefined ? undefined : this.#number(buffer)) ?? nowMs
     if (timestampMs < EARLIEST_MS) throw poison('a time before 1970, which Kafka has no number for')
-    const keyBytes = this.#number(buffer)
-    const headerBytes = this.#number(buffer)
+    const keyBytes = key === undefined ? undefined : this.#number(buffer)
+    const headerBytes = headers === undefined ? undefined : this.#number(buffer)
     const valueBytes = this.#number(buffer)
     const keyAt = this.#at
     const headersAt = keyAt + (keyBytes ?? 0)
