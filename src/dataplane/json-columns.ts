@@ -39,20 +39,27 @@ export class JsonColumns {
     )
   }
 
-  /** The parts of the file; they share memory that the next call uses again. */
+  /**
+   * The parts of the file; they share memory that the next call uses again. `leftOut` are rows that are at fault, where
+   * `leavesOut` says that all others may go on without them.
+   */
   decode(
     buffer: Buffer,
     length: number,
     rows: number,
+    leavesOut = false,
   ):
-    | { readonly ok: true; readonly parts: readonly Uint8Array[] }
+    | { readonly ok: true; readonly parts: readonly Uint8Array[]; readonly leftOut: readonly RowError[] }
     | { readonly ok: false; readonly errors: readonly RowError[] } {
     const short = this.#rows?.decode(buffer, length, rows)
-    if (short !== undefined && 'pages' in short) return { ok: true, parts: plainParquet(this.#columns, short.pages) }
-    if (short !== undefined) return { ok: false, errors: this.#errorsOf(buffer, short.faults) }
+    if (short !== undefined) {
+      const leftOut = this.#errorsOf(buffer, short.faults)
+      if (leftOut.length > 0 && (!leavesOut || leftOut.length === rows)) return { ok: false, errors: leftOut }
+      return { ok: true, parts: plainParquet(this.#columns, short.pages), leftOut }
+    }
     const errors = this.#decode(buffer, length, rows)
     if (errors !== undefined) return { ok: false, errors }
-    return { ok: true, parts: plainParquet(this.#columns, this.#pages) }
+    return { ok: true, parts: plainParquet(this.#columns, this.#pages), leftOut: [] }
   }
 
   /** What is wrong with rows that the short way found. */

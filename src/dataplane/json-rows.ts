@@ -81,14 +81,14 @@ export class JsonRows {
   }
 
   /**
-   * The pages of the columns; they share memory that the next call uses again. Where rows are at fault: which. Undefined
-   * when the piece has to go the long way as a whole: too many rows are at fault, or have forms of their own.
+   * The pages of the columns; they share memory that the next call uses again. Rows that are at fault are not in them.
+   * Undefined when the piece has to go the long way as a whole: too many rows are at fault, or have forms of their own.
    */
   decode(
     buffer: Buffer,
     length: number,
     rows: number,
-  ): { readonly pages: readonly PlainPage[] } | { readonly faults: readonly FaultyRow[] } | undefined {
+  ): { readonly pages: readonly PlainPage[]; readonly faults: readonly FaultyRow[] } | undefined {
     if (this.#resting > 0) {
       this.#resting--
       return undefined
@@ -106,7 +106,7 @@ export class JsonRows {
     const pages = this.#columns.map((_, column) => this.#memory.pageOf(column, this.#rows()))
     // Some values are looked at only here.
     if (!pages.every((page) => page !== undefined)) return undefined
-    return this.#faults.length > 0 ? { faults: this.#faults } : { pages }
+    return { pages, faults: this.#faults }
   }
 
   #rows(): number {

@@ -22,10 +22,16 @@ export interface QueryDefinition {
 
 /**
  * What a run gives. `rowsIn - rows` were filtered out. When rows are at fault nothing was written: take them out
- * (`withoutRows`) and run again.
+ * (`withoutRows`) and run again, except for those that were left out because the caller said so.
  */
 export type QueryResult =
-  | { readonly ok: true; readonly buffer: Buffer; readonly length: number; readonly rows: number }
+  | {
+      readonly ok: true
+      readonly buffer: Buffer
+      readonly length: number
+      readonly rows: number
+      readonly leftOut?: readonly RowError[]
+    }
   | { readonly ok: false; readonly errors: readonly RowError[] }
 
 const EMPTY = Buffer.alloc(0)
@@ -116,15 +122,16 @@ export class Query {
 
   /**
    * Runs the query over one piece of rows (nothing to hand in for `parquet` and `table` inputs). The result is written
-   * into `target`, or into a new buffer when that is too small.
+   * into `target`, or into a new buffer when that is too small. With `leavesOut`, rows that cannot be decoded may be left
+   * out of it in the same pass.
    *
    * @throws MillraceError `POISON` when the query fails and no single row can be named, `INTERRUPTED` when closed.
    */
-  run(piece?: BytesPiece, target?: Buffer): Promise<QueryResult> {
+  run(piece?: BytesPiece, target?: Buffer, leavesOut = false): Promise<QueryResult> {
     return this.#database.exclusive(async () => {
       if (piece === undefined) return this.#executeStored(target)
-      const errors = this.#handOver(piece)
-      return errors === undefined ? this.#executeOn(piece, target) : { ok: false, errors }
+      const handed = this.#handOver(piece, leavesOut)
+      return handed.ok ? this.#executeOn(piece, target, handed.leftOut) : handed
     })
   }
 
@@ -143,29 +150,31 @@ export class Query {
   }
 
   /** Checks the rows and puts them where DuckDB reads them. */
-  #handOver({ buffer, length, rows }: BytesPiece): readonly RowError[] | undefined {
+  #handOver({ buffer, length, rows }: BytesPiece, leavesOut: boolean): HandedOver {
     const { input } = this.#database
     if (this.#json === undefined) {
       const scanned = this.#csv?.scan(buffer, length, rows)
-      if (scanned?.ok === false) return scanned.errors
+      if (scanned?.ok === false) return scanned
       input.write(buffer, length)
-      return undefined
+      return NOTHING_LEFT_OUT
     }
-    const decoded = this.#json.decode(buffer, length, rows)
-    if (!decoded.ok) return decoded.errors
-    input.writeParts(decoded.parts)
-    return undefined
+    const decoded = this.#json.decode(buffer, length, rows, leavesOut)
+    if (decoded.ok) input.writeParts(decoded.parts)
+    return decoded
   }
 
-  async #executeOn(piece: BytesPiece, target: Buffer | undefined): Promise<QueryResult> {
+  async #executeOn(piece: BytesPiece, target: Buffer | undefined, leftOut: readonly RowError[]): Promise<QueryResult> {
     if (piece.rows === 0) return { ok: true, buffer: target ?? EMPTY, length: 0, rows: 0 }
     try {
-      return await this.#execute(target)
+      const made = await this.#execute(target)
+      return leftOut.length === 0 ? made : { ...made, leftOut }
     } catch (error) {
       if (!isDataError(error)) throw queryFailed(error, this.#definition.input.name)
+      // Rows are looked for among those that can be decoded.
+      if (leftOut.length > 0) return { ok: false, errors: leftOut }
       const errors = await findFailingRows(piece, async (part) => {
         try {
-          assert(this.#handOver(part) === undefined, 'rows that passed the scanner pass it again')
+          assert(this.#handOver(part, false).ok, 'rows that passed the scanner pass it again')
           await this.#execute(undefined)
           return undefined
         } catch (inner) {
@@ -203,6 +212,12 @@ export class Query {
     return this.#database.output.read(target)
   }
 }
+
+type HandedOver =
+  | { readonly ok: true; readonly leftOut: readonly RowError[] }
+  | { readonly ok: false; readonly errors: readonly RowError[] }
+
+const NOTHING_LEFT_OUT: HandedOver = { ok: true, leftOut: [] }
 
 class UncarriableError extends Error {
   override readonly message = 'a value holds the separator, a line end or is equal to the NULL text'

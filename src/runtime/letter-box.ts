@@ -15,6 +15,8 @@ export interface Letter {
   readonly code: string
   readonly column: string
   readonly reason: string
+  /** Where the record begins in the body of its batch, if that is known. */
+  readonly byte?: number
 }
 
 /** Dead letters on their way to a sink: the step at which they enter the flow, and the lines. */
@@ -67,9 +69,10 @@ export class LetterBox {
       return lettersOf(route.to)
     })
     return [...bySink].map(([step, own]) => {
-      const lines = own.map(({ row, part, ...why }) =>
-        this.#line({ source, split: batch.split, position: positionOf(batch, row), step: part, ...why, raw: raw(row) }),
-      )
+      const lines = own.map(({ row, part, byte, ...why }) => {
+        const position = positionOf(batch, row, byte)
+        return this.#line({ source, split: batch.split, position, step: part, ...why, raw: raw(row) })
+      })
       return this.#posted(step, batch, lines)
     })
   }
@@ -136,8 +139,8 @@ export function letterOf(fault: RecordFault, row: number, parts: { source: strin
 }
 
 /** Where a record stands, in the fewest words: the split is a column of its own. */
-function positionOf(batch: Batch, row: number): JsonObject {
-  const { split: _split, recordInBatch, from, next: _next, ...exact } = placeOf(batch, row)
+function positionOf(batch: Batch, row: number, byte: number | undefined): JsonObject {
+  const { split: _split, recordInBatch, from, next: _next, ...exact } = placeOf(batch, row, byte)
   return Object.keys(exact).length > 0 ? exact : { from: from ?? null, recordInBatch: recordInBatch ?? row }
 }
 

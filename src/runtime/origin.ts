@@ -7,7 +7,10 @@ import { letterOf, rawRecords, type LetterBox, type Posted } from './letter-box.
 export class Origin {
   readonly #source: string
   readonly #batch: Batch
+  readonly #body: BytesBody
   readonly #raw: (row: number) => Uint8Array
+  /** Records whose bytes the decoder came by: nobody has to count up to them. */
+  readonly #found = new Map<number, Uint8Array>()
   /** Numbers of the records that each step has taken out of its way, in their order. */
   readonly #gone = new Map<string, readonly number[]>()
   readonly #dead = new Set<number>()
@@ -15,7 +18,8 @@ export class Origin {
   constructor(source: string, batch: Batch, body: BytesBody) {
     this.#source = source
     this.#batch = batch
-    this.#raw = batch.rawOf ?? rawRecords(body)
+    this.#body = body
+    this.#raw = rawRecords(body)
   }
 
   /**
@@ -30,17 +34,25 @@ export class Origin {
     box: LetterBox,
   ): { readonly posted: readonly Posted[]; readonly again: number } {
     const before = step.behind === undefined ? [] : (this.#gone.get(step.behind) ?? [])
-    const letters = faults.map((fault) =>
-      letterOf(fault, rowBefore(fault.row, before), { source: this.#source, step: step.part }),
-    )
+    const letters = faults.map((fault) => {
+      const letter = letterOf(fault, rowBefore(fault.row, before), { source: this.#source, step: step.part })
+      const { bytes } = fault
+      if (bytes?.buffer !== this.#body.buffer) return letter
+      this.#found.set(letter.row, bytes.buffer.subarray(bytes.from, bytes.to))
+      return { ...letter, byte: bytes.from }
+    })
     const lost = letters.findIndex(({ part }) => !box.takes(part))
     if (lost >= 0) throw poisonError(step.id, this.#batch, at(faults, lost))
     const fresh = letters.filter(({ row }) => !this.#dead.has(row))
     for (const { row } of fresh) this.#dead.add(row)
     const gone = [...before, ...letters.map(({ row }) => row)].sort((left, right) => left - right)
     this.#gone.set(step.id, gone)
-    const posted = box.post(this.#source, this.#batch, fresh, this.#raw)
+    const posted = box.post(this.#source, this.#batch, fresh, (row) => this.#rawOf(row))
     return { posted, again: letters.length - fresh.length }
+  }
+
+  #rawOf(row: number): Uint8Array {
+    return this.#batch.rawOf?.(row) ?? this.#found.get(row) ?? this.#raw(row)
   }
 }
 

@@ -80,19 +80,25 @@ export class QueryInput {
   }
 
   /**
-   * Makes a batch, or what is left of its records, readable. Returns the bytes to hand to direct queries.
+   * Makes a batch, or what is left of its records, readable. Returns the bytes to hand to direct queries. Records that
+   * cannot be decoded are left out where `leaveOut` takes them.
    *
-   * @throws RowsAtFault for records that cannot be decoded.
+   * @throws RowsAtFault for others.
    */
-  async stage({ body }: Batch, piece: BytesPiece | undefined): Promise<BytesPiece | undefined> {
+  async stage(
+    { body }: Batch,
+    piece: BytesPiece | undefined,
+    leaveOut: LeaveOut | undefined,
+  ): Promise<BytesPiece | undefined> {
     if (body.kind === 'table') {
       assert(!this.isDirect, 'the plan said that this step reads tables')
       await this.#pointAt(body.relation)
       return undefined
     }
     if (this.#decoder === undefined) return piece
-    const result = await this.#decoder.run(piece)
+    const result = await this.#decoder.run(piece, undefined, leaveOut !== undefined)
     if (!result.ok) throw new RowsAtFault(faultsOf(result.errors))
+    if (result.leftOut !== undefined) leaveOut?.(result.leftOut)
     await this.#pointAt(this.#decoded)
     return undefined
   }
@@ -152,9 +158,15 @@ export class QueryInput {
   }
 }
 
-/** What the data plane says of rows, in the words of records. */
-export function faultsOf(errors: readonly RowError[]): RecordFault[] {
-  return errors.map(({ row, column, reason, isOfSql = false }) => ({ row, column, reason, isOfStep: isOfSql }))
+/** Takes rows that could not be decoded, by their numbers and places in the piece; all others went on. */
+export type LeaveOut = (rows: readonly RowError[]) => void
+
+/** What the data plane says of rows, in the words of records. `piece` is what they were decoded from. */
+export function faultsOf(errors: readonly RowError[], piece?: BytesPiece): RecordFault[] {
+  return errors.map(({ row, column, reason, isOfSql = false, byteStart, byteEnd }) => {
+    const bytes = piece && { bytes: { buffer: piece.buffer, from: byteStart, to: byteEnd } }
+    return { row, column, reason, isOfStep: isOfSql, ...bytes }
+  })
 }
 
 function whole(buffer: Buffer, rows: number): BytesPiece {

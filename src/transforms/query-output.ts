@@ -14,7 +14,7 @@ import { readableSelect, readRows } from './row-lines.ts'
 import type { QueryWork, QueryWorkOutput } from './step.ts'
 import { columnsOf } from './columns.ts'
 import { HOUSE_CSV } from './house-csv.ts'
-import { faultsOf, STAGED, type QueryInput } from './query-input.ts'
+import { faultsOf, STAGED, type LeaveOut, type QueryInput } from './query-input.ts'
 import { RowsAtFault, type RecordFault } from './record-place.ts'
 
 /** Buffers of one output that wait for the next batch. */
@@ -76,11 +76,14 @@ export class QueryBranch {
    *
    * @throws RowsAtFault for rows on which the SQL fails.
    */
-  async run(batch: Batch, piece: BytesPiece | undefined, rows: number): Promise<Batch> {
+  async run(batch: Batch, piece: BytesPiece | undefined, rows: number, leaveOut: LeaveOut | undefined): Promise<Batch> {
     const target = this.#free.pop()
     const result =
-      piece === undefined ? await this.#runOnTable(batch, rows, target) : await this.#query.run(piece, target)
+      piece === undefined
+        ? await this.#runOnTable(batch, rows, target)
+        : await this.#query.run(piece, target, leaveOut !== undefined)
     if (!result.ok) throw new RowsAtFault(faultsOf(result.errors))
+    if (result.leftOut !== undefined) leaveOut?.(result.leftOut)
     const { format, schema } = this.#output
     const base = { kind: 'batch', split: batch.split, from: batch.from, next: batch.next, rows: result.rows } as const
     if (format.kind === 'table') {

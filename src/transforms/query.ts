@@ -3,7 +3,7 @@ import type { Batch } from '../core/batch.ts'
 import { withoutRows, type BytesPiece, type RowError } from '../dataplane/index.ts'
 import type { QueryWork } from './step.ts'
 import type { LaneOperator, OperatorContext, OperatorOutput } from './operator.ts'
-import { QueryInput } from './query-input.ts'
+import { faultsOf, QueryInput, type LeaveOut } from './query-input.ts'
 import { QueryBranch } from './query-output.ts'
 import { poisonError, rowBefore, RowsAtFault, type RecordFault } from './record-place.ts'
 
@@ -54,19 +54,25 @@ class QueryOperator implements LaneOperator {
 
   /** Everything that comes of the batch: nothing is emitted before the last output has succeeded. */
   async #run(batch: Batch, out: OperatorOutput): Promise<Batch[]> {
+    const { setAside } = out
     const aside: RecordFault[] = []
     let piece: BytesPiece | undefined
     try {
       for (;;) {
+        // By their numbers in the piece.
+        const leftOut: RowError[] = []
         try {
           piece ??= this.#input?.piece(batch)
-          const made = piece?.rows === 0 ? [] : await this.#runOn(batch, piece)
-          if (aside.length > 0) await out.setAside?.(aside.toSorted((left, right) => left.row - right.row))
+          const leaveOut = setAside && ((rows: readonly RowError[]) => void leftOut.push(...rows))
+          const made = piece?.rows === 0 ? [] : await this.#runOn(batch, piece, leaveOut)
+          const isWhole = aside.length === 0
+          aside.push(...inBatch(faultsOf(leftOut, isWhole ? piece : undefined), aside))
+          if (aside.length > 0) await setAside?.(aside.toSorted((left, right) => left.row - right.row))
           return made
         } catch (thrown) {
           if (!(thrown instanceof RowsAtFault)) throw thrown
-          if (out.setAside === undefined || piece === undefined) throw poisonError(this.#step.id, batch, thrown.faults)
-          const faults = thrown.faults.toSorted((left, right) => left.row - right.row)
+          if (setAside === undefined || piece === undefined) throw poisonError(this.#step.id, batch, thrown.faults)
+          const faults = withLeftOut(thrown.faults, leftOut)
           aside.push(...inBatch(faults, aside))
           piece = withoutRows(piece, linesOf(piece, faults)).rest
         }
@@ -76,18 +82,27 @@ class QueryOperator implements LaneOperator {
     }
   }
 
-  async #runOn(batch: Batch, piece: BytesPiece | undefined): Promise<Batch[]> {
+  async #runOn(batch: Batch, piece: BytesPiece | undefined, leaveOut: LeaveOut | undefined): Promise<Batch[]> {
     const made: Batch[] = []
+    let left = 0
+    const count = leaveOut && ((rows: readonly RowError[]): void => void ((left += rows.length), leaveOut(rows)))
     try {
-      const staged = await this.#input?.stage(batch, piece)
-      const rows = piece?.rows ?? batch.rows
-      for (const branch of this.#branches) made.push(await branch.run(batch, staged, rows))
+      const staged = await this.#input?.stage(batch, piece, count)
+      const rows = (piece?.rows ?? batch.rows) - left
+      for (const branch of this.#branches) made.push(await branch.run(batch, staged, rows, leaveOut))
       return made
     } catch (thrown) {
       for (const result of made) result.release()
       throw thrown
     }
   }
+}
+
+/** Rows on which the SQL failed, in a table without those that could not be decoded, and these, in their order. */
+function withLeftOut(faults: readonly RecordFault[], leftOut: readonly RowError[]): RecordFault[] {
+  const gone = leftOut.map(({ row }) => row)
+  const ofTable = faults.map((fault) => ({ ...fault, row: rowBefore(fault.row, gone) }))
+  return [...ofTable, ...faultsOf(leftOut)].sort((left, right) => left.row - right.row)
 }
 
 /** Numbers of rows in what was left of a batch, as numbers in the whole batch. */

@@ -13,6 +13,8 @@ export interface RecordFault {
   readonly reason: string
   /** The record could be decoded; the step fails on its values. */
   readonly isOfStep?: boolean
+  /** Where it stands in the bytes that were decoded, if that is known without counting. */
+  readonly bytes?: { readonly buffer: Buffer; readonly from: number; readonly to: number }
 }
 
 /** Rows of a piece that cannot be carried, and where they stand in it. Nothing of the piece was handed on. */
@@ -73,9 +75,9 @@ function withoutPlace(step: string, faults: readonly RecordFault[]): MillraceErr
 /**
  * Where a record stands, as exactly as the batch can tell. Sources that count records in `row` or `offset` are followed
  * from the batch's position; a source that counts bytes is followed through the body; what a source filled into the
- * metadata is always exact.
+ * metadata is always exact. `byte` is where the record begins in the body, for who knows it.
  */
-export function placeOf(batch: Batch, row: number): { readonly [key: string]: Json } {
+export function placeOf(batch: Batch, row: number, byte?: number): { readonly [key: string]: Json } {
   const { split, from, next, body } = batch
   const place: { [key: string]: Json } = { split, recordInBatch: row, from, next }
   const metadata = body.kind === 'bytes' || body.kind === 'table' ? body.metadata : undefined
@@ -83,7 +85,7 @@ export function placeOf(batch: Batch, row: number): { readonly [key: string]: Js
   if (file !== undefined) place['file'] = file
   const record = rowOf(batch, row)
   if (record !== undefined) place['row'] = record
-  const offset = metadata?.offset?.[row] ?? offsetOf(batch, row)
+  const offset = metadata?.offset?.[row] ?? offsetOf(batch, row, byte)
   if (offset !== undefined) place['offset'] = String(offset)
   return place
 }
@@ -104,7 +106,7 @@ function rowOf({ from, next, rows }: Batch, row: number): number | undefined {
   return typeof start === 'number' && typeof end === 'number' && end - start === rows ? start + row : undefined
 }
 
-function offsetOf({ from, next, body, rows }: Batch, row: number): bigint | undefined {
+function offsetOf({ from, next, body, rows }: Batch, row: number, byte: number | undefined): bigint | undefined {
   const start = wholeNumber(from['offset'])
   const end = wholeNumber(next['offset'])
   if (start === undefined || end === undefined) return undefined
@@ -113,7 +115,7 @@ function offsetOf({ from, next, body, rows }: Batch, row: number): bigint | unde
   if (body.kind !== 'bytes') return undefined
   // Offsets that count bytes, with every byte in the body (its last separator may have been added).
   const added = BigInt(body.length) - (end - start)
-  return added === 0n || added === 1n ? start + BigInt(recordStart(body, row)) : undefined
+  return added === 0n || added === 1n ? start + BigInt(byte ?? recordStart(body, row)) : undefined
 }
 
 const lastStart = new WeakMap<object, { readonly at: number; readonly start: number }>()
