@@ -22,7 +22,7 @@ before(async () => {
 
 after(() => server[Symbol.asyncDispose]())
 
-test('a schema is mirrored exactly, through kills, a new column and a TRUNCATE', async (t) => {
+test('a schema is mirrored exactly, through kills, a new column, a TRUNCATE and a new table', async (t) => {
   const chance = Chance.ofThisRun()
   t.diagnostic(`MILLRACE_SEED=${chance.seed}`)
   await using world = await DatabaseWorld.create(server.url, chance)
@@ -40,7 +40,13 @@ test('a schema is mirrored exactly, through kills, a new column and a TRUNCATE',
     `ALTER TABLE shop.orders ADD paid boolean; UPDATE shop.orders SET paid = true WHERE id < 100`,
   )
   await world.database.sql('TRUNCATE shop.users')
+  await world.database.sql(
+    `CREATE TABLE shop.later (id int PRIMARY KEY, word text); INSERT INTO shop.later VALUES (1, 'x')`,
+  )
+  world.tables.set('later', ['id', 'word'])
   await world.topic.append(40)
+  await world.caughtUp(run)
+  await world.database.sql(`UPDATE shop.later SET word = 'y'; INSERT INTO shop.later VALUES (2, 'z')`)
   await world.caughtUp(run)
   const paid = (await world.target.rows('m_orders', ['paid'])).filter(([cell]) => cell !== 'NULL')
   const [wanted] = await world.database.sql('SELECT count(*) FROM shop.orders WHERE paid')
