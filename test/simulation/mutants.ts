@@ -24,6 +24,7 @@ const LANE = 'runtime/lane.ts'
 const CYCLE = 'checkpoint/cycle.ts'
 const OUTCOME = 'checkpoint/outcome.ts'
 const BOOK = 'runtime/split-book.ts'
+const ROLL_BACK = 'runtime/roll-back.ts'
 
 /** Every mutant has to be found by the simulator (a violation, or a job that does not come back), or by the test that it names. */
 export const MUTANTS: readonly Mutant[] = [
@@ -253,6 +254,19 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (lineage.newest?.checkpoint !== item.checkpoint) {\n    return { kind',
     replace: 'if (lineage.newest === undefined) {\n    return { kind',
   },
+  // Going back to an older checkpoint.
+  {
+    name: 'gone-back-with-work-still-prepared',
+    file: ROLL_BACK,
+    find: '  await abortPending(ledger, sinks)\n',
+    replace: '',
+  },
+  {
+    name: 'gone-back-to-where-it-was',
+    file: ROLL_BACK,
+    find: 'const { sources, checkpoint: to } = target\n',
+    replace: 'const { checkpoint: to } = target\n  const { sources } = newest ?? target\n',
+  },
   // Rows that are kept and loaded again.
   {
     name: 'reload-is-committed-before-the-log-knows',
@@ -351,6 +365,18 @@ export const MUTANTS: readonly Mutant[] = [
       'if (splits.length > 0) found(id, book.add(splits.map((split) => ({ ...split, at: { seq: 3 }, finished: false }))))',
   },
   // Attempts and barriers.
+  {
+    name: 'shared-writer-takes-rows-that-come-after-the-cut',
+    file: 'runtime/shared-writer.ts',
+    find: 'if (isAhead || remote.hasCut) {',
+    replace: 'if (isAhead) {',
+  },
+  {
+    name: 'shared-writer-cuts-before-every-lane-has',
+    file: 'runtime/shared-writer.ts',
+    find: 'await cut.aligned.promise\n',
+    replace: '',
+  },
   {
     name: 'stale-acks-heard',
     file: RUN,

@@ -19,6 +19,9 @@ export interface Origin {
 export class Audit {
   readonly violations: string[] = []
   readonly #next = new Map<string, number>()
+  /** How far a split had been visible before an operator went back. */
+  readonly #before = new Map<string, number>()
+  #showsAtOnce = false
   readonly #isPublished: (origin: Origin) => boolean
 
   constructor(isPublished: (origin: Origin) => boolean) {
@@ -43,6 +46,7 @@ export class Audit {
 
   /** Rows of a sink that shows them as they come, and again after a restart: none may be left out. */
   arrived(rows: readonly Row[]): void {
+    this.#showsAtOnce = true
     for (const { split, seq } of rows) {
       const next = this.#next.get(split) ?? 0
       if (seq > next) this.violation(`rows ${next} to ${seq - 1} of ${split} are missing before ${seq}`)
@@ -55,6 +59,23 @@ export class Audit {
     for (const { split, seq } of rows) this.#next.set(split, Math.max(this.#next.get(split) ?? 0, seq + 1))
   }
 
+  /**
+   * An operator went back: rows from these on come once more; fewer of them where he had gone back further before. A table
+   * that shows rows as they come keeps what it has. Returns what takes this back.
+   */
+  wentBack(to: (split: string) => number): () => void {
+    if (this.#showsAtOnce) return () => undefined
+    const was = new Map(this.#next)
+    for (const split of was.keys()) {
+      const furthest = this.furthest(split)
+      this.#before.set(split, furthest)
+      this.#next.set(split, Math.min(furthest, to(split)))
+    }
+    return () => {
+      for (const [split, next] of was) this.#next.set(split, next)
+    }
+  }
+
   /** At the end: everything that the source holds is there. */
   complete(rowsOf: ReadonlyMap<string, number>): void {
     for (const [split, rows] of rowsOf) {
@@ -65,6 +86,11 @@ export class Audit {
 
   visible(split: string): number {
     return this.#next.get(split) ?? 0
+  }
+
+  /** What was visible once, also if it has to come again. */
+  furthest(split: string): number {
+    return Math.max(this.visible(split), this.#before.get(split) ?? 0)
   }
 
   violation(what: string): void {

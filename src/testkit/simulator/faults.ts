@@ -25,6 +25,8 @@ export type Strike =
   | { readonly kind: 'power cut' }
   | { readonly kind: 'disk full'; readonly ms: number }
   | { readonly kind: 'stop signal' }
+  /** An operator goes back by so many checkpoints. */
+  | { readonly kind: 'roll back'; readonly by: number }
 
 /** When: at the next pass of a protocol step, or after a while. */
 export type Trigger = { readonly at: Failpoint; readonly position: FailpointPosition } | { readonly afterMs: number }
@@ -114,9 +116,9 @@ function randomFault(random: Random, passes: Passes): readonly Fault[] {
   const dice = random.next()
   if (dice < 0.55) {
     const when = stepOf(random, passes)
-    const fault = { when, strike: processStrike(random) }
-    // Nobody asks for evidence unless there is a doubt.
-    return when.at === 'evidence' ? [doubt(random), fault] : [fault]
+    if (when.at !== 'evidence') return [{ when, strike: processStrike(random) }]
+    // Nobody asks for evidence unless there is a doubt; and what is asked for may be gone.
+    return [doubt(random), { when, strike: random.chance(0.3) ? forgetful(random) : processStrike(random) }]
   }
   const strike = dice < 0.7 ? processStrike(random) : worldStrike(random)
   return [{ when: { afterMs: random.between(0, 400) }, strike }]
@@ -155,7 +157,7 @@ function processStrike(random: Random): Strike {
 }
 
 function worldStrike(random: Random): Strike {
-  switch (random.between(0, 11)) {
+  switch (random.between(0, 12)) {
     case 0:
     case 1:
       return { kind: 'lose requests', calls: random.between(1, 6) }
@@ -175,6 +177,8 @@ function worldStrike(random: Random): Strike {
     case 9:
       return { kind: 'power cut' }
     case 10:
+      return { kind: 'roll back', by: random.between(1, 2) }
+    case 11:
       return random.chance(0.5)
         ? { kind: 'disk full', ms: random.between(50, 1500) }
         : { kind: 'slow network', ms: 500 }

@@ -3,11 +3,15 @@ import { LaneServices } from '../../runtime/lane-context.ts'
 import { LaneDesk } from '../../runtime/lane-desk.ts'
 import type { LanePort, OpenLane } from '../../runtime/lane-group.ts'
 import type { FromLane, ToLane } from '../../runtime/messages.ts'
+import { channelOf } from './channel.ts'
+import { LanePorts } from './lane-ports.ts'
 import type { SimulatedProcess } from './process.ts'
 
 /** Lanes without threads: messages arrive in the order in which they were sent, each after a while. */
 export function openLaneIn(process: SimulatedProcess, onOpen: (die: () => void) => void): OpenLane {
-  return (data, receive, died): LanePort => {
+  const ports = new LanePorts(process)
+  return (linked, receive, died): LanePort => {
+    const data = ports.replaceIn(linked)
     const [toLane, toCoordinator] = [channelOf(process), channelOf(process)]
     let isDead = false
     const tell = (message: FromLane): void => {
@@ -28,14 +32,5 @@ export function openLaneIn(process: SimulatedProcess, onOpen: (die: () => void) 
         await desk.hear({ kind: 'close' })
       },
     }
-  }
-}
-
-function channelOf(process: SimulatedProcess): (act: () => void) => void {
-  const { time, random } = process.world
-  let last = 0
-  return (act) => {
-    last = Math.max(last, time.now + random.next())
-    process.after(last - time.now, act)
   }
 }

@@ -1,4 +1,4 @@
-import type { Decision, DecisionEntry } from '../../checkpoint/entries.ts'
+import type { CheckpointEntry, Decision, DecisionEntry } from '../../checkpoint/entries.ts'
 import type { SplitPosition } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import { Audit, type Origin } from './audit.ts'
@@ -13,8 +13,12 @@ export class LogWatch {
   /** Something was lost of which no rows are kept, or of which nobody can tell. */
   mayRewind = false
   whenLossIsAccepted: () => void = () => undefined
-  /** Up to which row a split is visible in every sink. */
+  /** Up to which row a split has been visible in every sink. */
   visible: (split: string) => number = () => 0
+  /** Told when an operator went back, and from which row on each split is read again; returns what takes that back. */
+  whenWentBack: (to: (split: string) => number) => () => void = () => () => undefined
+  /** The entry by which an operator went back, while nothing follows it. */
+  #wentBack: { readonly isThere: () => boolean; readonly takeBack: () => void } | undefined
 
   /** An audit of one sink. */
   newAudit(): Audit {
@@ -25,12 +29,36 @@ export class LogWatch {
     this.violations.push(what)
   }
 
-  /** An append was tried, and these bytes stand in the slot: from now on every process can see the entry. */
-  stands(bytes: Uint8Array): void {
+  /**
+   * An append was tried, and these bytes stand in the slot: from now on every process can see the entry. `isThere` tells
+   * whether they still do.
+   */
+  stands(bytes: Uint8Array, isThere: () => boolean): void {
     const { kind, epoch, checkpoint } = headOf(bytes)
-    if (kind === 'checkpoint') this.#published.add(keyOf({ epoch, checkpoint }))
-    if (kind === 'confirm') this.#confirmed = Math.max(this.#confirmed, checkpoint)
-    if (kind === 'decision') this.#decided(decisionIn(bytes))
+    if (kind === 'checkpoint') this.#stands(bytes, isThere, keyOf({ epoch, checkpoint }))
+    if (kind === 'confirm') {
+      this.#confirmed = Math.max(this.#confirmed, checkpoint)
+      this.#wentBack = undefined
+    }
+    if (kind === 'decision') this.#decided(entryIn<DecisionEntry>(bytes).decision)
+  }
+
+  #stands(bytes: Uint8Array, isThere: () => boolean, key: string): void {
+    const isKnown = this.#published.has(key)
+    this.#published.add(key)
+    if (isKnown || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"rollback":')) return
+    const positions = new Map<string, number>()
+    for (const { split, at } of Object.values(entryIn<CheckpointEntry>(bytes).sources).flat()) {
+      positions.set(split, Number(at['seq']))
+    }
+    const takeBack = this.whenWentBack((split) => positions.get(split) ?? 0)
+    this.#wentBack = { isThere, takeBack }
+  }
+
+  /** What was not synced may be gone: an operator whose entry is lost has not gone back. */
+  powerWasCut(): void {
+    if (this.#wentBack?.isThere() === false) this.#wentBack.takeBack()
+    this.#wentBack = undefined
   }
 
   #decided(decision: Decision): void {
@@ -78,7 +106,7 @@ function headOf(bytes: Uint8Array): Head {
 
 const HEAD_BYTES = 600
 
-function decisionIn(bytes: Uint8Array): Decision {
+function entryIn<T>(bytes: Uint8Array): T {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
-  return (JSON.parse(text.slice(0, text.indexOf('\n'))) as DecisionEntry).decision
+  return JSON.parse(text.slice(0, text.indexOf('\n'))) as T
 }

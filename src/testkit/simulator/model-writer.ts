@@ -1,4 +1,4 @@
-import type { Batch } from '../../core/batch.ts'
+import type { Batch, Body } from '../../core/batch.ts'
 import type { CheckpointId } from '../../core/checkpoint-types.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { failpoint } from '../../core/failpoints.ts'
@@ -54,8 +54,7 @@ export class ModelWriter implements SinkWriter {
   }
 
   async write(batch: Batch): Promise<void> {
-    if (batch.body.kind !== 'rows') throw new MillraceError('a model sink takes rows', { code: 'INTERNAL' })
-    const rows = batch.body.rows as unknown as readonly Row[]
+    const rows = rowsIn(batch.body)
     batch.release()
     const isFirst = this.#open === undefined
     const work = (this.#open ??= {
@@ -99,4 +98,11 @@ export class ModelWriter implements SinkWriter {
   }
 
   async close(): Promise<void> {}
+}
+
+function rowsIn(body: Body): readonly Row[] {
+  if (body.kind === 'rows') return body.rows as unknown as readonly Row[]
+  if (body.kind !== 'bytes') throw new MillraceError('a model sink takes rows or lines', { code: 'INTERNAL' })
+  const lines = body.buffer.toString('utf8', 0, body.length).split('\n')
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Row)
 }

@@ -1,7 +1,9 @@
 import type { Examined } from '../../checkpoint/decision-case.ts'
+import { foldLineage } from '../../checkpoint/lineage.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { silentLog } from '../lane-context.ts'
 import { DecisionDesk } from '../../runtime/decision-desk.ts'
+import { Ledger } from '../../storage/ledger.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { JobParts } from './world.ts'
 
@@ -31,5 +33,24 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
     // Somebody else was quicker, or a server is away: whoever runs next halts again if there still is something to decide.
     if (!(error instanceof MillraceError)) throw error
     world.story.tell(process.name, `not decided: ${error.code}`)
+  }
+}
+
+/** A person who takes the job back by some confirmed checkpoints, whatever is running meanwhile. */
+export async function goBack(process: SimulatedProcess, parts: JobParts, by: number): Promise<void> {
+  const { story } = process.world
+  const { signal } = new AbortController()
+  try {
+    const { checkpoints, confirmedUpTo } = foldLineage(await Ledger.read(parts.log))
+    const target = checkpoints.filter(({ checkpoint }) => checkpoint <= confirmedUpTo).at(-1 - by)
+    if (target === undefined) return
+    await using desk = await DecisionDesk.open({ ...parts, logger: silentLog, clock: process.clock, signal })
+    const seen = await desk.lookBack(target)
+    const as = await desk.rollBack(target, seen, { by: 'operator', reason: 'asked for' })
+    story.tell(process.name, `went back to ${target.checkpoint} as checkpoint ${as}`)
+  } catch (error) {
+    // Somebody else was quicker, or it cannot be done now: the job goes on from wherever the log says.
+    if (!(error instanceof MillraceError)) throw error
+    story.tell(process.name, `did not go back: ${error.code}`)
   }
 }

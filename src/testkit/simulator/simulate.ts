@@ -35,6 +35,8 @@ export interface Schedule {
   readonly isBusy?: boolean
   /** A second sink, of another family, that gets the same rows. */
   readonly also?: string
+  /** All lanes feed one writer of each sink. */
+  readonly isShared?: boolean
   /** Where the checkpoint log is; on a disk where nothing is said. */
   readonly store?: StoreKind
   readonly faults: readonly Fault[]
@@ -67,6 +69,8 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     splits: random.between(1, 3),
     follow: random.chance(0.5),
     isBusy: random.chance(0.25),
+    // A table that shows rows as they come shows some early when the writer fails between two lanes, and again later.
+    isShared: random.chance(0.1) && family !== SHOWS_AT_ONCE && also !== SHOWS_AT_ONCE,
     store,
     ...(also === undefined ? {} : { also }),
     faults: randomFaults(random, faultCount, { store, hasCommits }),
@@ -94,10 +98,10 @@ export function everyCellSchedule(index: number): Schedule {
 
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */
 export async function simulate(schedule: Schedule, keepStory = false): Promise<Outcome> {
-  const { seed, family, lanes, splits, follow, isBusy = false, store = 'disk', faults } = schedule
+  const { seed, family, lanes, splits, follow, isBusy = false, isShared = false, store = 'disk', faults } = schedule
   const families = [family, ...(schedule.also === undefined ? [] : [schedule.also])]
   const servers = Object.fromEntries(families.map((name) => [name, serverOf(name)]))
-  const plan = simulatedPlan(families, lanes, follow)
+  const plan = simulatedPlan(families, lanes, follow, isShared)
   const world = new World({
     seed,
     plan,
@@ -138,9 +142,9 @@ function modules(families: readonly string[]): Readonly<Record<string, string>> 
   return { numbered: new URL('./source.ts', import.meta.url).href, ...Object.fromEntries(sinks) }
 }
 
-function simulatedPlan(families: readonly string[], lanes: number, follow: boolean): Plan {
+function simulatedPlan(families: readonly string[], lanes: number, follow: boolean, isShared: boolean): Plan {
   const delivery = { class: 'atomic', reason: 'a model', assumptions: [] } as const
-  const rows = { kind: 'rows' } as const
+  const body = isShared ? ({ kind: 'bytes', format: 'json', separator: 0x0a } as const) : ({ kind: 'rows' } as const)
   return {
     name: 'job',
     was: [],
@@ -157,10 +161,10 @@ function simulatedPlan(families: readonly string[], lanes: number, follow: boole
         kind: 'source',
         id: 'numbers',
         connector: 'numbered',
-        options: { follow },
+        options: { follow, lines: isShared },
         bounded: !follow,
         schema: undefined,
-        gives: rows,
+        gives: body,
         format: 'json',
         metadata: [],
         delivery,
@@ -171,9 +175,9 @@ function simulatedPlan(families: readonly string[], lanes: number, follow: boole
         id: family,
         connector: family,
         options: {},
-        takes: rows,
+        takes: body,
         schema: undefined,
-        writers: 'lanes',
+        writers: isShared ? 1 : 'lanes',
         delivery,
       })),
     ],

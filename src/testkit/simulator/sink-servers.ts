@@ -44,6 +44,17 @@ export class SinkServers {
     return Math.min(...this.#all.map(({ audit }) => audit.visible(split)))
   }
 
+  /** Up to which row a split has been visible in every sink. */
+  furthest(split: string): number {
+    return Math.min(...this.#all.map(({ audit }) => audit.furthest(split)))
+  }
+
+  /** Of every sink. */
+  wentBack(to: (split: string) => number): () => void {
+    const takeBack = this.#all.map(({ audit }) => audit.wentBack(to))
+    return () => takeBack.forEach((act) => act())
+  }
+
   get violations(): readonly string[] {
     return this.#all.flatMap(({ audit }) => audit.violations)
   }

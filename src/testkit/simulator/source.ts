@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Batch, Item } from '../../core/batch.ts'
+import type { Batch, Body, Item } from '../../core/batch.ts'
 import type { Connector } from '../../core/connector.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Clock } from '../../core/context.ts'
@@ -60,8 +60,11 @@ export class NumberedLog {
   }
 }
 
-/** `follow`: the source has no end and finds new splits; otherwise it ends when its log is closed. */
-const options = z.strictObject({ follow: z.boolean() })
+/**
+ * `follow`: the source has no end and finds new splits; otherwise it ends when its log is closed. `lines`: rows come as bytes,
+ * which can travel between lanes.
+ */
+const options = z.strictObject({ follow: z.boolean(), lines: z.boolean() })
 
 export const connector: Connector = {
   name: 'numbered',
@@ -77,7 +80,7 @@ export const connector: Connector = {
       findings: [],
     }),
     create: async (raw) => {
-      const { follow } = options.parse(raw)
+      const { follow, lines } = options.parse(raw)
       return {
         check: async () => [],
         enumerator: ({ clock }) => ({
@@ -93,7 +96,7 @@ export const connector: Connector = {
             thisProcess().world.watch.acknowledged(positions, permit.checkpoint),
           close: async () => undefined,
         }),
-        reader: ({ clock }) => new NumberedReader(clock, follow),
+        reader: ({ clock }) => new NumberedReader(clock, follow, lines ? linesOf : rowsOf),
       }
     },
   },
@@ -112,11 +115,13 @@ async function verify(restored: readonly SplitAssignment[]): Promise<void> {
 class NumberedReader implements SplitReader {
   readonly #clock: Clock
   readonly #follow: boolean
+  readonly #bodyOf: (rows: readonly Row[]) => Body
   #open: { readonly split: string; seq: number }[] = []
 
-  constructor(clock: Clock, follow: boolean) {
+  constructor(clock: Clock, follow: boolean, bodyOf: (rows: readonly Row[]) => Body) {
     this.#clock = clock
     this.#follow = follow
+    this.#bodyOf = bodyOf
   }
 
   assign(splits: readonly SplitAssignment[]): void {
@@ -137,7 +142,7 @@ class NumberedReader implements SplitReader {
     for (const reading of open) {
       const rows = log.rows(reading.split)
       const to = Math.min(rows, reading.seq + BATCH_ROWS)
-      if (to > reading.seq) items.push(batchOf(reading.split, reading.seq, to))
+      if (to > reading.seq) items.push(batchOf(reading.split, reading.seq, to, this.#bodyOf))
       reading.seq = to
       const isAtEnd = !this.#follow && log.hasEnded(reading.split) && to === rows
       if (isAtEnd) items.push({ kind: 'split-end', split: reading.split, at: { seq: to } })
@@ -149,14 +154,23 @@ class NumberedReader implements SplitReader {
   async close(): Promise<void> {}
 }
 
-function batchOf(split: string, from: number, to: number): Batch {
+function rowsOf(rows: readonly Row[]): Body {
+  return { kind: 'rows', rows: rows as unknown as Readonly<Record<string, unknown>>[], schema: [] }
+}
+
+function linesOf(rows: readonly Row[]): Body {
+  const buffer = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  return { kind: 'bytes', buffer, length: buffer.length, separator: 0x0a }
+}
+
+function batchOf(split: string, from: number, to: number, bodyOf: (rows: readonly Row[]) => Body): Batch {
   const rows = Array.from({ length: to - from }, (_, at): Row => ({ split, seq: from + at }))
   return {
     kind: 'batch',
     split,
     from: { seq: from },
     next: { seq: to },
-    body: { kind: 'rows', rows: rows as unknown as Readonly<Record<string, unknown>>[], schema: [] },
+    body: bodyOf(rows),
     rows: rows.length,
     bytes: rows.length,
     release: () => undefined,

@@ -13,7 +13,7 @@ import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
 import { Network } from './network.ts'
 import { bucketLog, isLogKey, ObjectStore } from './object-store.ts'
-import { decideByLooking } from './operator.ts'
+import { decideByLooking, goBack } from './operator.ts'
 import { leaveProcess, SimulatedProcess } from './process.ts'
 import { SinkServers } from './sink-servers.ts'
 import { Random } from './random.ts'
@@ -65,7 +65,7 @@ export class World {
   readonly log: NumberedLog
   disk: CrashFs = new CrashFs()
   readonly objects: ObjectStore = new ObjectStore((key, body) => {
-    if (isLogKey(key)) this.watch.stands(body)
+    if (isLogKey(key)) this.watch.stands(body, () => true)
   })
   /** The disk takes nothing; object storage refuses most requests. */
   isDiskFull = false
@@ -89,7 +89,8 @@ export class World {
     this.network = new Network(this.time, this.random)
     this.watch = new LogWatch()
     this.servers = new SinkServers(options.servers, () => this.watch.newAudit())
-    this.watch.visible = (split) => this.servers.visible(split)
+    this.watch.visible = (split) => this.servers.furthest(split)
+    this.watch.whenWentBack = (to) => this.servers.wentBack(to)
     this.log = new NumberedLog(this.time, options.splits, options.isBusy, !this.#isFollowing)
     this.#faults = [...options.faults]
   }
@@ -189,6 +190,8 @@ export class World {
   #finish(as: 'finished' | 'stopped'): void {
     this.#end ??= as
     this.#isOver = true
+    // An operator who comes late finds nobody who would read anything again.
+    this.watch.whenWentBack = () => () => undefined
     this.#disarm()
     this.#armed = undefined
     this.#faults = []
@@ -313,9 +316,27 @@ export class World {
         this.isDiskFull = true
         this.time.after(strike.ms, () => (this.isDiskFull = false))
         return
+      case 'roll back':
+        return this.#operate((operator, parts) => goBack(operator, parts, strike.by))
       case 'stop signal':
         if (process !== undefined) this.#signalStop(process)
     }
+  }
+
+  /** Somebody works on the pipeline in a process of his own. */
+  #operate(act: (process: SimulatedProcess, parts: JobParts) => Promise<void>): void {
+    const { plan, connectors } = this.#options
+    const process = new SimulatedProcess(this, `op${++this.#names}`)
+    this.#processes.push(process)
+    const work = async (): Promise<void> => {
+      try {
+        await act(process, { plan, connectors, log: this.#logOf(process) })
+      } catch (error) {
+        await this.#failed(process, error)
+      }
+      if (!process.isDead) this.#kill(process)
+    }
+    process.after(0, () => void work())
   }
 
   /** SIGTERM. What its handler throws ends the process. */
@@ -347,18 +368,22 @@ export class World {
   #cutPower(): void {
     for (const process of this.#processes) this.#gone(process)
     this.disk = this.random.pick(this.disk.waysToCrash(this.disk.changes.length, 3))()
+    this.watch.powerWasCut()
     this.#startSoon()
   }
 
   /** An append was tried: what stands in the slot now can be seen by all. */
   entryMayStand(seq: number, bytes: Uint8Array): void {
-    let found: Uint8Array
+    if (this.#holds(seq, bytes)) this.watch.stands(bytes, () => this.#holds(seq, bytes))
+  }
+
+  #holds(seq: number, bytes: Uint8Array): boolean {
     try {
-      found = this.disk.fs.readFileSync(`/state/job/log/${String(seq).padStart(12, '0')}`)
+      const found = this.disk.fs.readFileSync(`/state/job/log/${String(seq).padStart(12, '0')}`)
+      return Buffer.compare(found, bytes) === 0
     } catch {
-      return
+      return false
     }
-    if (Buffer.compare(found, bytes) === 0) this.watch.stands(found)
   }
 }
 
