@@ -40,8 +40,10 @@ test('records are diverted by their number, whatever batches they come in, and a
         const records = Array.from({ length: size }, (_, index) => `{"id":${at + index}}`)
         const start = at
         const rawOf = (row: number): Uint8Array => Buffer.from(`raw ${start + row}`)
-        const batch = { ...bytesBatch(records, { from: { offset: at }, next: { offset: at + size } }), rawOf }
+        const made = bytesBatch(records, { from: { offset: at }, next: { offset: at + size } })
+        const batch = { ...made, rawOf, release: () => made.release() }
         const { rest, posted } = await diverter.take('ev', batch)
+        if (rest !== batch) assert.equal(made.releases, 1)
         const left = rest.rows > 0 ? recordsOf(rest) : []
         passed.push(...left)
         left.forEach((record, row) => assert.equal(`${rest.rawOf?.(row)}`, `raw ${/\d+/.exec(record)?.[0]}`))
