@@ -44,7 +44,7 @@ const MORE: readonly Cell[] = [
   ),
   ...upTo(20).map((nth): Cell => ({ call: 'write', nth, fault: 'signal=KILL', isCertain: false })),
 ]
-const CELLS = isFull ? [...CERTAIN, ...MORE] : chance.sample(CERTAIN, 3)
+const CELLS = isFull ? [...CERTAIN, ...MORE] : chance.sample(CERTAIN, 2)
 
 function makeJob(directory: string): void {
   mkdirSync(path.join(directory, 'in'))

@@ -23,10 +23,11 @@ const PAUSE_MS = 200
 
 /** Servers may show what was committed a moment later: looks until two looks see the same. */
 export async function settled(look: () => Promise<string[]>): Promise<string[]> {
-  for (let seen = await look(); ;) {
+  const sorted = async (): Promise<string[]> => (await look()).toSorted((a, b) => (a < b ? -1 : 1))
+  for (let seen = await sorted(); ;) {
     await setTimeout(PAUSE_MS)
-    const again = await look()
-    if (again.length === seen.length) return again
+    const again = await sorted()
+    if (again.join('\n') === seen.join('\n')) return again
     seen = again
   }
 }
