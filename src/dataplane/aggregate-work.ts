@@ -18,6 +18,11 @@ export interface AggregateWork {
   readonly output: Schema
   /** With windows: results come before the window has closed, too. Without: not with every checkpoint. Milliseconds. */
   readonly emitEveryMs?: number
+  /**
+   * Sessions whose results may be given before they are final: one that grows has another key then, so the result of before is
+   * deleted. The output has a column `__op`.
+   */
+  readonly retracts?: boolean
   /** Hash over everything that kept state depends on. */
   readonly definition: string
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { OP_COLUMN } from '../core/changes.ts'
 import type { Finding } from '../core/checkpoint-types.ts'
 import type { Schema } from '../core/schema.ts'
 import type { AggregateWork, EventTimeWork, Window } from '../dataplane/aggregate-work.ts'
@@ -42,6 +43,9 @@ export async function planAggregate(
   const window = options.window === undefined ? undefined : windowOf(options.window)
   const { parts, calls, results } = compiled
   const names = groupBy.map(({ name }) => name)
+  const retracts = window?.kind === 'session' && (options.emit !== undefined || (options.lateness ?? 0) > 0)
+  const op = { name: OP_COLUMN, type: 'tinyint', nullable: false }
+  const resultColumns = results.map(({ name, type }) => ({ name, type, nullable: true }))
   return {
     id,
     input,
@@ -52,9 +56,17 @@ export async function planAggregate(
     parts,
     calls,
     results: results.map(({ name, sql }) => ({ name, sql })),
-    output: [...groupBy, ...bounds, ...results.map(({ name, type }) => ({ name, type, nullable: true }))],
+    output: [...groupBy, ...bounds, ...resultColumns, ...(retracts ? [op] : [])],
     ...(options.emit && { emitEveryMs: options.emit.every }),
-    definition: hashOf({ version: 1, groupBy, window, time: window && time?.column, parts }),
+    ...(retracts && { retracts }),
+    definition: hashOf({
+      version: 1,
+      groupBy,
+      window,
+      time: window && time?.column,
+      parts,
+      ...(retracts && { retracts }),
+    }),
   }
 }
 
@@ -105,7 +117,7 @@ function columnOf(name: string, input: Schema, at: Path, findings: Finding[]): S
   return column
 }
 
-function combinationFindings({ window, watermark, lateness, emit }: AggregateOptions, at: Path): Finding[] {
+function combinationFindings({ window, watermark, lateness }: AggregateOptions, at: Path): Finding[] {
   const findings: Finding[] = []
   if (window !== undefined && watermark === undefined) {
     const hint = 'for example watermark: {column: ts, delay: 10s}'
@@ -113,14 +125,6 @@ function combinationFindings({ window, watermark, lateness, emit }: AggregateOpt
   }
   if (window === undefined && lateness !== undefined) {
     findings.push(configError('nothing is late without windows', [...at, 'lateness'], 'remove it'))
-  }
-  if (window?.session !== undefined && emit !== undefined) {
-    const hint = 'a session that grows together with another one would leave its early result behind'
-    findings.push(configError('sessions give a result only when they have ended', [...at, 'emit'], hint))
-  }
-  if (window?.session !== undefined && (lateness ?? 0) > 0) {
-    const hint = 'a longer `watermark.delay` waits for late rows'
-    findings.push(configError('sessions have no lateness', [...at, 'lateness'], hint))
   }
   return findings
 }

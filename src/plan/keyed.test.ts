@@ -59,6 +59,26 @@ test('an aggregate gathers where rows are read, exchanges by key, and keeps wher
   )
 })
 
+test('sessions that may be given before they are final say which of their results are deleted', async () => {
+  for (const [more, hasOp] of [
+    ['', false],
+    ['lateness: 0s,', false],
+    ['lateness: 1m,', true],
+    ['emit: {every: 1m},', true],
+  ] as const) {
+    const definition = `{groupBy: id, window: {session: 1m}, watermark: {column: ts}, ${more} aggregates: {n: count(*)}}`
+    const late = `${OUT}, late: {from: agg.late, connector: lines, table: l}`
+    const { planned, findings } = await build(`agg: {from: log, aggregate: ${definition}}`, late)
+    const step = planned?.plan.steps.find(({ kind }) => kind === 'aggregate')
+    assert.ok(step?.kind === 'aggregate', JSON.stringify(findings))
+    assert.equal(
+      step.work.output.some(({ name }) => name === '__op'),
+      hasOp,
+      more,
+    )
+  }
+})
+
 test('mistakes in an aggregate are named where they stand', async () => {
   const time = 'watermark: {column: ts}'
   const cases: readonly (readonly [definition: string, finding: RegExp])[] = [
@@ -85,7 +105,6 @@ test('mistakes in an aggregate are named where they stand', async () => {
       /watermark\.column: "v" is varchar, no moment/,
     ],
     ['{groupBy: id, lateness: 1m, aggregates: {n: count(*)}}', /lateness: nothing is late without windows/],
-    [`{groupBy: id, window: {session: 1m}, ${time}, emit: {every: 1s}, aggregates: {n: count(*)}}`, /emit: sessions/],
   ]
   for (const [definition, finding] of cases) assert.match(await aggregate(definition), finding, definition)
 })

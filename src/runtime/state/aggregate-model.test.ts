@@ -5,18 +5,23 @@ import fc from 'fast-check'
 import type { StateByStep } from '../../checkpoint/kept-state.ts'
 import { openLaneDatabase, type LaneDatabase } from '../../dataplane/lane-database.ts'
 import type { Window } from '../../dataplane/index.ts'
-import { outcomeOf, type Happening, type Row } from '../../testkit/keyed/aggregate-model.ts'
+import { outcomeOf, type Happening, type Row, type Windows } from '../../testkit/keyed/aggregate-model.ts'
 import { AggregateWorld } from '../../testkit/keyed/aggregate-world.ts'
 import { MemoryFileStore } from '../../testkit/memory-file-store.ts'
 
 const MINUTE = 60_000_000
-const WINDOWS: readonly (readonly [name: string, window: Window | undefined, lateness: number])[] = [
-  ['no windows', undefined, 0],
-  ['tumbling windows', { kind: 'tumbling', size: 10 * MINUTE, offset: 3 * MINUTE }, 0],
-  ['tumbling windows that take late rows', { kind: 'tumbling', size: 10 * MINUTE, offset: 0 }, 5 * MINUTE],
-  ['hopping windows', { kind: 'hopping', size: 10 * MINUTE, every: 4 * MINUTE, offset: 0 }, 0],
-  ['cumulative windows', { kind: 'cumulative', size: 12 * MINUTE, every: 4 * MINUTE, offset: 0 }, 0],
-  ['sessions', { kind: 'session', gap: 2 * MINUTE }, 0],
+const TEN: Window = { kind: 'tumbling', size: 10 * MINUTE, offset: 3 * MINUTE }
+const SESSIONS: Window = { kind: 'session', gap: 2 * MINUTE }
+const final = (window: Window | undefined, lateness = 0): Windows => ({ window, lateness, isEarly: false })
+const WINDOWS: readonly (readonly [name: string, windows: Windows])[] = [
+  ['no windows', final(undefined)],
+  ['tumbling windows', final(TEN)],
+  ['tumbling windows that take late rows', final(TEN, 5 * MINUTE)],
+  ['hopping windows', final({ kind: 'hopping', size: 10 * MINUTE, every: 4 * MINUTE, offset: 0 })],
+  ['cumulative windows', final({ kind: 'cumulative', size: 12 * MINUTE, every: 4 * MINUTE, offset: 0 })],
+  ['sessions', final(SESSIONS)],
+  ['sessions that take late rows', final(SESSIONS, 10 * MINUTE)],
+  ['sessions that are given early and take late rows', { window: SESSIONS, lateness: 5 * MINUTE, isEarly: true }],
 ]
 
 type Act =
@@ -54,27 +59,27 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash'), lanes: fc.integer({ min: 1, max: 3 }) }) },
 )
 
-for (const [name, window, lateness] of WINDOWS) {
+const rowsAt = (...seconds: readonly number[]): Act => {
+  return { kind: 'rows', lane: 0, rows: seconds.map((second) => ({ key: 0, at: second * 1_000_000, amount: 1 })) }
+}
+const pass: Act = { kind: 'barrier', by: undefined }
+/** A session that is given early, gets a row inside when nothing is given, and then grows. */
+const GROWING: Act[] = [rowsAt(0, 60), pass, pass, pass, rowsAt(30), pass, rowsAt(100), pass]
+
+for (const [name, windows] of WINDOWS) {
   test(`${name}: what stands in the end is what a plain model says, over crashes and other numbers of lanes`, async () => {
     await using database = await openLaneDatabase({ memoryLimitBytes: 256 * 1024 * 1024 })
     await fc.assert(
-      fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 14 }), (acts) =>
-        play(database, acts, window, lateness),
-      ),
-      { numRuns: RUNS },
+      fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 14 }), (acts) => play(database, acts, windows)),
+      { numRuns: RUNS, examples: [[GROWING]] },
     )
   })
 }
 
 const RUNS = process.env['MILLRACE_FULL'] === '1' ? 300 : 10
 
-async function play(
-  database: LaneDatabase,
-  acts: readonly Act[],
-  window: Window | undefined,
-  lateness: number,
-): Promise<void> {
-  const plan = await AggregateWorld.plan(database, window, lateness)
+async function play(database: LaneDatabase, acts: readonly Act[], windows: Windows): Promise<void> {
+  const plan = await AggregateWorld.plan(database, windows)
   const store = new MemoryFileStore()
   const visible = new Map<string, string>()
   const happened: Happening[] = []
@@ -89,7 +94,10 @@ async function play(
     const parts = await world.barrier(checkpoint++, eventTime, isEnd)
     const time = eventTime === undefined ? {} : { eventTime: String(eventTime) }
     published = { state: { agg: { definition: 'd', ...time, parts } }, happened: happened.length }
-    for (const [key, result] of world.results) visible.set(key, result)
+    for (const [key, result] of world.results) {
+      if (result === undefined) assert.ok(visible.delete(key), 'what is deleted was given')
+      else visible.set(key, result)
+    }
     late += world.late
     world.results = []
     world.late = 0
@@ -113,7 +121,7 @@ async function play(
     }
   }
   await publish(true)
-  const expected = outcomeOf(happened, window, lateness)
+  const expected = outcomeOf(happened, windows)
   assert.deepEqual([...visible.values()].sort(), expected.results)
   assert.equal(late, expected.late)
 }

@@ -20,6 +20,15 @@ interface Kept {
   sum: number
   least: number
   readonly different: Set<number>
+  /** Keys that results were given by which it has become. */
+  readonly told: Set<string>
+}
+
+export interface Windows {
+  readonly window: Window | undefined
+  readonly lateness: number
+  /** Results are given before their window has closed, too. When does not matter to what stands in the end. */
+  readonly isEarly: boolean
 }
 
 /** The results that have to stand in the end, as `key start end count sum least different`, and the rows that came too late. */
@@ -29,7 +38,7 @@ interface Outcome {
 }
 
 /** Aggregates row by row, as one would on paper. */
-export function outcomeOf(happenings: readonly Happening[], window: Window | undefined, lateness: number): Outcome {
+export function outcomeOf(happenings: readonly Happening[], { window, lateness, isEarly }: Windows): Outcome {
   const open: Kept[] = []
   const given = new Map<string, string>()
   let closed: number | undefined
@@ -41,8 +50,15 @@ export function outcomeOf(happenings: readonly Happening[], window: Window | und
     }
     closed = happening.eventTime
     for (const kept of [...open]) {
-      const isDone = window === undefined || happening.isEnd || kept.end <= (closed ?? -Infinity)
-      if (isDone) given.set(`${kept.key} ${kept.start} ${kept.end}`, textOf(kept))
+      const isDone = window === undefined || isEarly || happening.isEnd || kept.end <= (closed ?? -Infinity)
+      const key = `${kept.key} ${kept.start} ${kept.end}`
+      const isGiven = kept.told.size > 0
+      for (const before of kept.told) if (before !== key) given.delete(before)
+      kept.told.clear()
+      if (isDone || isGiven) {
+        given.set(key, textOf(kept))
+        kept.told.add(key)
+      }
       const isOver = window !== undefined && (happening.isEnd || kept.end <= (closed ?? -Infinity) - lateness)
       if (isOver) open.splice(open.indexOf(kept), 1)
     }
@@ -71,7 +87,16 @@ function take(
     const same = open.filter((kept) => kept.key === key && isSame(kept, start, end, window))
     const [first] = same
     if (first === undefined) {
-      open.push({ key, start, end, count: 1, sum: amount, least: amount, different: new Set([amount]) })
+      open.push({
+        key,
+        start,
+        end,
+        count: 1,
+        sum: amount,
+        least: amount,
+        different: new Set([amount]),
+        told: new Set(),
+      })
       continue
     }
     // Sessions that a row brings together become one.
@@ -79,7 +104,7 @@ function take(
       open.splice(open.indexOf(other), 1)
       add(first, other)
     }
-    add(first, { key, start, end, count: 1, sum: amount, least: amount, different: new Set([amount]) })
+    add(first, { key, start, end, count: 1, sum: amount, least: amount, different: new Set([amount]), told: new Set() })
   }
   return windows.length > 0
 }
@@ -91,6 +116,7 @@ function add(to: Kept, other: Kept): void {
   to.sum += other.sum
   to.least = Math.min(to.least, other.least)
   for (const value of other.different) to.different.add(value)
+  for (const key of other.told) to.told.add(key)
 }
 
 function isSame(kept: Kept, start: number, end: number, window: Window | undefined): boolean {

@@ -25,6 +25,9 @@ const INPUT: Schema = [
 ]
 const AGGREGATES = { n: 'count(*)', total: 'sum(amount)', least: 'min(amount)', different: 'count(DISTINCT amount)' }
 
+/** Looks at the clock between early results. */
+const EMIT_EVERY = 3
+
 interface Lane {
   readonly partial: LaneOperator
   readonly aggregate: LaneOperator
@@ -38,8 +41,8 @@ export class AggregateWorld {
   readonly #lanes: readonly Lane[]
   readonly #epoch: number
   #read = 0
-  /** Results by key and window, and late rows: what came since the last look. */
-  results: [key: string, result: string][] = []
+  /** Results by key and window (undefined: it is deleted), and late rows: what came since the last look. */
+  results: [key: string, result: string | undefined][] = []
   late = 0
 
   private constructor(database: LaneDatabase, work: AggregateWork, lanes: readonly Lane[], epoch: number) {
@@ -49,21 +52,33 @@ export class AggregateWorld {
     this.#lanes = lanes
   }
 
-  static async plan(database: LaneDatabase, window: Window | undefined, lateness: number): Promise<AggregateWork> {
+  /** `isEarly`: results of open windows come with some of the barriers. */
+  static async plan(
+    database: LaneDatabase,
+    { window, lateness, isEarly }: { window: Window | undefined; lateness: number; isEarly: boolean },
+  ): Promise<AggregateWork> {
     const columns = INPUT.map((column) => ({ ...column, type: parseColumnType(column.type) }))
     const groupBy = columns.slice(0, 1)
     const made = await compileAggregates(database, { columns, groupBy, time: '#us', aggregates: AGGREGATES })
     if ('findings' in made) throw new Error(JSON.stringify(made.findings))
     const bounds = window === undefined ? [] : ['window_start', 'window_end']
+    const retracts = window?.kind === 'session' && (isEarly || lateness > 0)
     const output: Schema = [
       ...INPUT.slice(0, 1),
       ...bounds.map((name) => ({ name, type: 'timestamp(6)', nullable: false })),
       ...made.results.map(({ name, type }) => ({ name, type, nullable: true })),
+      ...(retracts ? [{ name: '__op', type: 'tinyint', nullable: false }] : []),
     ]
     const { parts, calls, results } = made
     const time = { column: 'at', delay: 0 }
     const base = { id: 'agg', input: INPUT, groupBy: ['k'], time, lateness, parts, calls, results, output }
-    return { ...base, ...(window && { window }), definition: 'd' }
+    return {
+      ...base,
+      retracts,
+      ...(window && { window }),
+      ...(isEarly && { emitEveryMs: EMIT_EVERY }),
+      definition: 'd',
+    }
   }
 
   /** A start of `lanes` lanes from what a checkpoint holds. */
@@ -76,7 +91,10 @@ export class AggregateWorld {
     from: StateByStep | undefined,
   ): Promise<AggregateWorld> {
     const made: Lane[] = []
-    const context = { baseDirectory: '', database: async () => database, now: () => 0, sawEventTime: () => undefined }
+    // Every look at the clock is a barrier of a lane.
+    let looks = 0
+    const now = (): number => looks++
+    const context = { baseDirectory: '', database: async () => database, now, sawEventTime: () => undefined }
     const eventTime = from?.['agg']?.eventTime
     for (let lane = 0; lane < lanes; lane++) {
       // The lanes of a job have a database each; here their tables lie side by side.
@@ -150,8 +168,13 @@ export class AggregateWorld {
   async #take(batch: Batch): Promise<void> {
     const bounds = this.#work.window === undefined ? '0, 0' : 'epoch_us(window_start), epoch_us(window_end)'
     const cents = 'CAST(total * 100 AS BIGINT), CAST(least * 100 AS BIGINT)'
-    const rows = await this.#database.run(`SELECT k, ${bounds}, n, ${cents}, different FROM ${relationOf(batch)}`)
-    for (const row of rows) this.results.push([row.slice(0, 3).join(' '), row.map((value) => String(value)).join(' ')])
+    const op = this.#work.retracts === true ? '__op' : '0'
+    const columns = `k, ${bounds}, n, ${cents}, different`
+    const deleted = await this.#database.run(`SELECT ${columns} FROM ${relationOf(batch)} WHERE ${op} = 1`)
+    const put = await this.#database.run(`SELECT ${columns} FROM ${relationOf(batch)} WHERE ${op} = 0`)
+    const keyOf = (row: readonly unknown[]): string => row.slice(0, 3).join(' ')
+    for (const row of deleted) this.results.push([keyOf(row), undefined])
+    for (const row of put) this.results.push([keyOf(row), row.map((value) => String(value)).join(' ')])
     batch.release()
   }
 

@@ -1,3 +1,4 @@
+import { OP_COLUMN } from '../../core/changes.ts'
 import type { Schema } from '../../core/schema.ts'
 import {
   duckType,
@@ -78,9 +79,9 @@ export class AggregateSql {
     return this.merge(`SELECT * FROM (${spread}) WHERE ${open}`)
   }
 
-  /** Partial results of the same group and window as one. */
-  merge(partials: string): string {
-    const items = this.#work.parts.map(({ name, merge }) => `${merge} AS ${quoteName(name)}`)
+  /** Partial results of the same group and window as one; `more` are further aggregates over them. */
+  merge(partials: string, more: readonly string[] = []): string {
+    const items = [...this.#work.parts.map(({ name, merge }) => `${merge} AS ${quoteName(name)}`), ...more]
     if (this.#work.window?.kind !== 'session') {
       const key = [...this.#group, ...this.#bounds]
       return grouped(key, key, items, partials)
@@ -94,15 +95,23 @@ export class AggregateSql {
   /** Results of merged rows as the step gives them. */
   results(merged: string): string {
     const calls = this.#work.calls.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`)
-    const bounds = this.#bounds.map((name, index) => {
-      return `${this.#moment(name)} AS ${quoteName(index === 0 ? 'window_start' : 'window_end')}`
-    })
     const types = new Map(this.#work.output.map(({ name, type }) => [name, duckType(parseColumnType(type))]))
     const results = this.#work.results.map(
       ({ name, sql }) => `CAST(${sql} AS ${types.get(name)}) AS ${quoteName(name)}`,
     )
-    const items = [...this.#group, ...bounds, ...results].join(', ')
+    const op = this.#work.retracts === true ? [`CAST(0 AS TINYINT) AS ${quoteName(OP_COLUMN)}`] : []
+    const items = [...this.#group, ...this.#moments, ...results, ...op].join(', ')
     return `SELECT ${items} FROM (SELECT ${['*', ...calls].join(', ')} FROM (${merged}))`
+  }
+
+  /** Deletes of results that were given, told by the keys of their rows. */
+  retractions(given: string): string {
+    const key = new Set([...this.#work.groupBy, 'window_start', 'window_end'])
+    const nothing = this.#work.output
+      .filter(({ name }) => !key.has(name) && name !== OP_COLUMN)
+      .map(({ name, type }) => `CAST(NULL AS ${duckType(parseColumnType(type))}) AS ${quoteName(name)}`)
+    const op = `CAST(1 AS TINYINT) AS ${quoteName(OP_COLUMN)}`
+    return `SELECT ${[...this.#group, ...this.#moments, ...nothing, op].join(', ')} FROM (${given})`
   }
 
   /** Rows within `gap` of each other. */
@@ -130,6 +139,13 @@ export class AggregateSql {
   #over(...order: readonly string[]): string {
     const partition = this.#group.length === 0 ? '' : `PARTITION BY ${this.#group.join(', ')} `
     return `${partition}ORDER BY ${order.join(', ')}`
+  }
+
+  /** Both bounds of a window as results show them. */
+  get #moments(): string[] {
+    return this.#bounds.map((name, index) => {
+      return `${this.#moment(name)} AS ${quoteName(index === 0 ? 'window_start' : 'window_end')}`
+    })
   }
 
   #moment(name: string): string {

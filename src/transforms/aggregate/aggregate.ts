@@ -1,6 +1,6 @@
 import { assert } from '../../core/assert.ts'
 import type { Batch } from '../../core/batch.ts'
-import { END, quoteName, type AggregateWork, type LaneDatabase } from '../../dataplane/index.ts'
+import { END, quoteName, START, type AggregateWork, type LaneDatabase } from '../../dataplane/index.ts'
 import { KeyedTable } from '../keyed-table.ts'
 import type {
   KeyedContext,
@@ -22,6 +22,9 @@ const FRESH = quoteName('#fresh')
 const DUE = quoteName('#due')
 const OVER = quoteName('#over')
 const ROW = quoteName('#row')
+/** Of sessions that may be given early: it differs from what was given, and something of it was given. */
+const CHANGED = quoteName('#changed')
+const GIVEN = quoteName('#given')
 
 /**
  * The second half of an `aggregate`, in the lane that keeps the key: gathers partial results, and merges them with what it
@@ -122,14 +125,15 @@ class AggregateOperator implements LaneOperator, KeyedState {
     if (this.#recentRows > 0 || due !== 'false') await this.#mergeTouched(due, this.#isOverAt(barrier))
     if (hasWindow && (isEnd || eventTime !== undefined)) await this.#table.delete(this.#isOverAt(barrier))
     if (!this.#isChanged) return
-    const select = this.#sql.results(`SELECT * FROM ${this.#merged} WHERE ${DUE}`)
+    const results = this.#sql.results(`SELECT * FROM ${this.#merged} WHERE ${DUE}`)
+    const select = this.#work.retracts === true ? `${results} UNION ALL ${this.#retractions()}` : results
     await giveResults(this.#work.id, this.#lane, out, { to: 0, select, schema: this.#work.output })
   }
 
   async save(all: boolean): Promise<SavedState | undefined> {
     if (all) return this.#table.saveAll()
     if (!this.#isChanged) return undefined
-    const columns = [...this.#sql.columns.map(({ name }) => quoteName(name)), `NOT ${DUE} AS ${FRESH}`]
+    const columns = [...this.#sql.columns.map(({ name }) => quoteName(name)), FRESH]
     const rows = `SELECT ${columns.join(', ')} FROM ${this.#merged} WHERE NOT ${OVER}`
     // Other rows keep their key when they change; sessions that became one do not.
     const gone = this.#work.window?.kind === 'session' ? `SELECT * FROM ${this.#touched}` : undefined
@@ -192,17 +196,38 @@ class AggregateOperator implements LaneOperator, KeyedState {
       `${kept} WHERE ${waits} UNION ALL ${kept} SEMI JOIN ${this.#recent} r ON ${same} WHERE NOT (${waits})`,
     )
     const columns = this.#sql.columns.map(({ name }) => quoteName(name)).join(', ')
-    const all = `SELECT ${columns} FROM ${this.#recent} UNION ALL SELECT ${columns} FROM ${this.#touched}`
-    await makeTable(
-      id,
-      this.#lane,
-      unquoted(this.#merged),
-      `SELECT *, ${due} AS ${DUE}, ${over} AS ${OVER} FROM (${this.#sql.merge(all)})`,
-    )
+    await makeTable(id, this.#lane, unquoted(this.#merged), this.#mergedSql(columns, due, over))
     await table.delete(`rowid IN (SELECT ${ROW} FROM ${this.#touched})`)
-    await table.insert(`SELECT ${columns}, NOT ${DUE} FROM ${this.#merged} WHERE NOT ${OVER}`)
+    await table.insert(`SELECT ${columns}, ${FRESH} FROM ${this.#merged} WHERE NOT ${OVER}`)
     this.#isChanged = touched + this.#recentRows > 0
     await this.#clearRecent()
+  }
+
+  #mergedSql(columns: string, due: string, over: string): string {
+    const [recent, touched] = [`SELECT ${columns} FROM ${this.#recent}`, `SELECT ${columns} FROM ${this.#touched}`]
+    if (this.#work.retracts !== true) {
+      const merged = this.#sql.merge(`${recent} UNION ALL ${touched}`)
+      return `SELECT *, ${due} AS ${DUE}, ${over} AS ${OVER}, NOT ${DUE} AS ${FRESH} FROM (${merged})`
+    }
+    // All sessions of a group are touched together, also those that nothing was added to.
+    const all =
+      `SELECT ${columns}, true AS ${CHANGED}, false AS ${GIVEN} FROM ${this.#recent} UNION ALL ` +
+      `SELECT ${columns}, ${FRESH} AS ${CHANGED}, NOT ${FRESH} AS ${GIVEN} FROM ${this.#touched}`
+    const merged = this.#sql.merge(
+      all,
+      [CHANGED, GIVEN].map((name) => `bool_or(${name}) AS ${name}`),
+    )
+    // What was given and has changed is given anew at once: its old result goes.
+    const isDue = `${CHANGED} AND (${GIVEN} OR ${due})`
+    return `SELECT *, ${isDue} AS ${DUE}, ${over} AS ${OVER}, ${CHANGED} AND NOT (${isDue}) AS ${FRESH} FROM (${merged})`
+  }
+
+  /** Sessions whose result was given, and that are not there any more as they were. */
+  #retractions(): string {
+    const same = this.#table.matches('t', 'm', [...this.#sql.group, quoteName(START), quoteName(END)])
+    return this.#sql.retractions(
+      `SELECT t.* FROM ${this.#touched} t ANTI JOIN ${this.#merged} m ON ${same} WHERE NOT t.${FRESH}`,
+    )
   }
 
   async #mergeRecent(): Promise<void> {
