@@ -29,7 +29,15 @@ export { readServerMessage, serverError, sqlStateOf } from './server-error.ts'
 export * from './slot.ts'
 export { Snapshot } from './snapshot.ts'
 export { quoteName, quoteText } from './sql-text.ts'
-export { readTable, readTables, tableNameOf, TypeCatalog, type KeyColumn, type PgTable } from './table-catalog.ts'
+export {
+  fingerprintOfTables,
+  readTable,
+  readTables,
+  tableNameOf,
+  TypeCatalog,
+  type KeyColumn,
+  type PgTable,
+} from './table-catalog.ts'
 export { columnOf, FORM, formOf } from './types.ts'
 export { NULL, Tuple, UNCHANGED } from './tuple.ts'
 export { UNSPEAKABLE, writeValue } from './value-text.ts'

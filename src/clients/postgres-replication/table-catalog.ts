@@ -123,6 +123,15 @@ export async function readTables(
   })
 }
 
+/** A text that is the same as long as the same tables are there; a small question compared with `readTables`. */
+export async function fingerprintOfTables(
+  connection: PgConnection,
+  isWanted: (schema: string, name: string) => boolean,
+): Promise<string> {
+  const rows = await connection.query(`SELECT c.oid, n.nspname, c.relname ${TABLES_FROM}`, 'listing tables')
+  return JSON.stringify(rows.filter(([, schema, name]) => isWanted(schema ?? '', name ?? '')))
+}
+
 /** One table, which has to be there. */
 export async function readTable(
   connection: PgConnection,
@@ -138,13 +147,16 @@ export async function readTable(
   })
 }
 
-const TABLES_SQL = `
-  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples::bigint, pg_catalog.pg_table_size(c.oid)
+const TABLES_FROM = `
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
     AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
   ORDER BY n.nspname, c.relname`
+
+const TABLES_SQL = `
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples::bigint, pg_catalog.pg_table_size(c.oid)
+  ${TABLES_FROM}`
 
 function columnsSql(oids: string): string {
   return `

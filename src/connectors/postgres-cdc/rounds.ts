@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { SplitAssignment } from '../../core/source.ts'
 import {
   addToPublication,
+  fingerprintOfTables,
   parseLsn,
   readPublication,
   readTables,
@@ -64,7 +65,10 @@ export class Rounds {
   #lookedAt: number = Number.NEGATIVE_INFINITY
   /** When a table was found in place of one that is followed: what is left of that one lies before it. */
   readonly #remade = new Map<string, Lsn>()
-  readonly #warned = new Set<string>()
+  /** The tables that were there when all of them were found to be read. */
+  #present: string | undefined
+  #hasOpen = false
+  readonly #said = new Set<string>()
 
   constructor(options: PostgresCdcOptions, context: SourceContext, names: Names) {
     this.#options = options
@@ -153,10 +157,15 @@ export class Rounds {
   async #find(connection: PgConnection, log: PublishedLog): Promise<Beginning | undefined> {
     this.#floor = undefined
     const again = Object.keys(log.reads.again)[0]
+    const isOther = this.#options.tables?.some((pattern) => !log.reads.wanted.includes(pattern)) === true
+    const present = await fingerprintOfTables(connection, isWantedBy(this.#options))
+    if (again === undefined && !isOther && present === this.#present) return undefined
     const wanted = await readTables(connection, new TypeCatalog(), isWantedBy(this.#options))
     if (again !== undefined) {
       const held = log.reads.held[again]
       const tables = wanted.filter((table) => tableKey(table) === again)
+      if (tables.length === 0)
+        this.#say('warn', `${again} is to be read again and is not there: the slot keeps the log for it`)
       if (tables.length === 0 || held === undefined) return undefined
       return { tables, hasRows: true, published: new Settling(), place: held.lsn, placed: new Settling() }
     }
@@ -167,11 +176,11 @@ export class Rounds {
       log,
       wanted.filter(({ schema, name }) => !isPaused(schema, name)),
     )
+    this.#present = candidates.length === 0 && !this.#hasOpen ? present : undefined
     // `start` is about what was there when a pattern was named; all else has come since.
     const isNamed = isMatchedBy(log.reads.wanted)
     const isLate = (table: PgTable): boolean => this.#options.start === 'initial' || isNamed(table.schema, table.name)
     const named = candidates.filter((table) => !isLate(table))
-    const isOther = this.#options.tables.some((pattern) => !log.reads.wanted.includes(pattern))
     const hasRows = this.#options.start === 'initial' || (named.length === 0 && !isOther)
     const tables = hasRows ? candidates : named
     if (tables.length === 0 && (hasRows || !isOther)) return undefined
@@ -189,12 +198,14 @@ export class Rounds {
     const followed = new Set(tablesOf(log.spec, log.reads).map(tableKey))
     const left = new Set(notPublished(publication, wanted))
     const found: PgTable[] = []
-    for (const table of wanted.filter((one) => left.has(one) || !followed.has(tableKey(one)))) {
+    const open = wanted.filter((table) => left.has(table) || !followed.has(tableKey(table)))
+    this.#hasOpen = open.length > 0
+    for (const table of open) {
       const why = left.has(table) ? await whyNotAdded(connection, name, table) : undefined
       const problem =
         publication === undefined || left.has(table) ? undefined : publicationProblem(name, publication, table)
       const message = why === undefined ? problem : `${why.message}. ${why.hint}`
-      if (message !== undefined) this.#warn(message)
+      if (message !== undefined) this.#say('warn', message)
       else if (!followed.has(tableKey(table)) || (await this.#isRemade(connection, table, log.lsn))) found.push(table)
     }
     return found
@@ -210,16 +221,18 @@ export class Rounds {
     }
     if (reached < place) return false
     this.#remade.delete(key)
-    this.#warn(`${table.schema}.${table.name} was made again: rows of the one before stay in the sink`)
+    this.#say('warn', `${table.schema}.${table.name} was made again: rows of the one before stay in the sink`)
     return true
   }
 
   async #begin(connection: PgConnection, beginning: Beginning, round: number): Promise<readonly SplitAssignment[]> {
     const { tables, hasRows, published, placed } = beginning
-    if (!(await published.isOver(connection))) return []
+    const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(', ')
+    const waits = `before ${names} can be read, transactions have to end that are open now`
+    if (!(await published.isOver(connection))) return this.#say('info', waits)
     beginning.place ??= await insertLsn(connection)
     this.#floor = { round, lsn: beginning.place }
-    if (!(await placed.isOver(connection))) return []
+    if (!(await placed.isOver(connection))) return this.#say('info', waits)
     this.#beginning = undefined
     if (!hasRows) {
       const joined = tables.map(({ schema, name }) => ({ schema, name, chunks: [], high: 0n }))
@@ -227,7 +240,6 @@ export class Rounds {
       this.#sender.send(this.#join)
       return []
     }
-    const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(', ')
     this.#context.log.info(`reading ${names} beside the log, which goes on`)
     const { chunkRows } = this.#options
     const { system } = this.#log?.spec ?? { system: '' }
@@ -241,10 +253,11 @@ export class Rounds {
     this.#sender.send({ round, place: start, tables, wanted: this.#options.tables ?? [] })
   }
 
-  #warn(message: string): void {
-    if (this.#warned.has(message)) return
-    this.#warned.add(message)
-    this.#context.log.warn(message)
+  /** Once: it is looked at again and again. */
+  #say(level: 'info' | 'warn', message: string): [] {
+    if (!this.#said.has(message)) this.#context.log[level](message)
+    this.#said.add(message)
+    return []
   }
 }
 
