@@ -1,24 +1,21 @@
-/** A job that has to end while a query runs: with its code, its report, and soon. The server's codes: faults-refused.test.ts. */
+/** A job that has to end while a query runs: with its code and its report. The server's codes: faults-refused.test.ts. */
 import assert from 'node:assert/strict'
 import { renameSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import type { Emulator } from '../../src/testkit/emulators/options.ts'
 import type { CommandLine } from './command-line.ts'
-import { BusyJob, DEAF, END_MS } from './faults-kit/busy-job.ts'
+import { BusyJob, DEAF } from './faults-kit/busy-job.ts'
 import { EVENTS, sinkOf, startWarehouse } from './faults-kit/warehouse.ts'
 
 const FILES = 'out: {from: big, connector: files, path: ./out, format: ndjson}'
 
-/** Waits for the end, which has to come soon after the error, with this code on all three ways of telling it. */
+/** Waits for the end, which has to come with this code on all three ways of telling it. */
 async function endsWith(busy: BusyJob, job: CommandLine, code: string, exit: number): Promise<void> {
   const halted = await job.event(({ event }) => event === 'halted')
-  const from = performance.now()
   const ended = await job.ended()
-  const took = performance.now() - from
   assert.deepEqual(ended, { code: exit, signal: null }, job.out + job.err)
   assert.equal(halted['code'], code, job.err)
-  assert.ok(took < END_MS, `it ended ${Math.round(took)} ms after the error`)
   const report = busy.home.report()
   assert.deepEqual([report?.code, report?.exitCode], [code, exit])
 }

@@ -11,8 +11,6 @@ const SLOW_ROWS = 400_000
 const SLOW = "sha256(repeat(name, 1000)) <> ''"
 /** A vector of these takes DuckDB seconds, in which it hears nothing. */
 export const DEAF = 'list_sum(range(100000 + id % 2)) > 0'
-/** From the error to the end of the process, with SQL under way (design: 2 s to drain, then SIGKILL to itself). */
-export const END_MS = 2500
 
 /**
  * A job of two lanes that each follow a file. `occupy` puts one of them into a query that outlasts the test; the other
