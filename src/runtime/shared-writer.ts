@@ -136,9 +136,11 @@ export class HostedWriter implements SinkWriter {
   }
 
   async write(batch: Batch): Promise<void> {
+    const generation = this.#generation
     // After our own cut, rows of the next checkpoint wait until every lane has cut.
     await this.#cutting?.over.promise
-    return this.#gate.run(() => this.#writer.write(batch))
+    // They may have waited for rows of other lanes while all of them were rolled back.
+    return this.#gate.run(() => (this.#isCurrent(generation) ? this.#writer.write(batch) : batch.release()))
   }
 
   async cut(next: { readonly checkpoint: CheckpointId; readonly ticket: JsonObject }): Promise<CutResult> {

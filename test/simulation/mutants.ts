@@ -372,6 +372,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (isAhead) {',
   },
   {
+    name: 'shared-writer-takes-own-rows-after-the-rollback',
+    file: 'runtime/shared-writer.ts',
+    find: '(this.#isCurrent(generation) ? this.#writer.write(batch) : batch.release())',
+    replace: 'this.#writer.write(batch)',
+  },
+  {
     name: 'shared-writer-cuts-before-every-lane-has',
     file: 'runtime/shared-writer.ts',
     find: 'await cut.aligned.promise\n',
