@@ -42,7 +42,7 @@ suite('verify', { concurrency: 2 }, () => {
       '--rows',
       '30',
       '--only',
-      'commit:before',
+      'sink.prepare:after',
       '--json',
     )
     assert.equal(code, 0, out + err)
