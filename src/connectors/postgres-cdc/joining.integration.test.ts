@@ -16,7 +16,7 @@ import { walPositionFromJson, type WalReads } from './wal-position.ts'
 const isFull = process.env['MILLRACE_FULL'] === '1'
 const ROWS = 200
 /** Deaths in a usual run. */
-const SAMPLE = 3
+const SAMPLE = 2
 const DEADLINE_MS = 180_000
 
 let server: Awaited<ReturnType<typeof useDatabase>>
