@@ -91,7 +91,8 @@ function sinkLines(target: MirrorTarget): string[] {
   const { address } = target
   const user = [`username: ${text(address.user)}`, `password: \${${address.variable}:-}`]
   if (target.kind === 'sql') {
-    const scheme = address.connector === 'postgres' ? 'postgres' : address.connector
+    // TiDB speaks the protocol of MySQL, and its addresses say so.
+    const scheme = address.connector === 'postgres' ? 'postgres' : 'mysql'
     const schema = address.connector === 'postgres' ? address.parameters.get('schema') : null
     return [
       `connector: ${address.connector}`,

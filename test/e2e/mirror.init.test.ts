@@ -89,7 +89,7 @@ for (const { from, open, to, scheme, types } of hasTidb ? [...PAIRS, TIDB] : PAI
       const wanted = await source.query(all)
       // The table may not be made yet.
       const there = (): Promise<unknown> => target.query(all).catch(String)
-      for (let left = 300; left > 0 && !run.hasEnded; left--) {
+      for (let left = 1200; left > 0 && !run.hasEnded; left--) {
         if (JSON.stringify(await there()) === JSON.stringify(wanted)) return
         await pause(100)
       }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { useDatabase } from '../../../scripts/services/databases.ts'
 import { MysqlConnection } from '../../../src/clients/mysql/index.ts'
 import { PostgresConnection } from '../../../src/clients/postgres/index.ts'
@@ -48,14 +49,23 @@ export async function openPostgres(): Promise<MirrorSource> {
     run: async (sql) => void (await connection.query(sql)),
     query: async (sql) => textsOf((await connection.query(sql)).rows),
     [Symbol.asyncDispose]: async () => {
-      await connection.query(
-        'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active',
-      )
+      await dropSlots(connection)
       await connection.close()
       await admin.query(`DROP DATABASE ${database} WITH (FORCE)`)
       await admin.close()
       await server[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** The server may notice a moment late that the reader of a slot has gone. */
+async function dropSlots(connection: PostgresConnection): Promise<void> {
+  const own = 'FROM pg_replication_slots WHERE database = current_database()'
+  for (let left = 600; left > 0; left--) {
+    await connection.query(`SELECT pg_drop_replication_slot(slot_name) ${own} AND NOT active`)
+    const { rows } = await connection.query(`SELECT 1 ${own}`)
+    if (rows.length === 0) return
+    await pause(100)
   }
 }
 
