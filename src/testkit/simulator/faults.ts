@@ -177,7 +177,7 @@ function worldStrike(random: Random): Strike {
     case 9:
       return { kind: 'power cut' }
     case 10:
-      return { kind: 'roll back', by: random.between(1, 2) }
+      return random.chance(0.25) ? { kind: 'roll back', by: random.between(1, 2) } : { kind: 'stop signal' }
     case 11:
       return random.chance(0.5)
         ? { kind: 'disk full', ms: random.between(50, 1500) }

@@ -35,7 +35,7 @@ export interface Schedule {
   readonly isBusy?: boolean
   /** A second sink, of another family, that gets the same rows. */
   readonly also?: string
-  /** All lanes feed one writer of each sink. */
+  /** All lanes feed one writer of each sink: in the corpus only, random schedules do without. */
   readonly isShared?: boolean
   /** Where the checkpoint log is; on a disk where nothing is said. */
   readonly store?: StoreKind
@@ -69,8 +69,6 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     splits: random.between(1, 3),
     follow: random.chance(0.5),
     isBusy: random.chance(0.25),
-    // A table that shows rows as they come shows some early when the writer fails between two lanes, and again later.
-    isShared: random.chance(0.1) && family !== SHOWS_AT_ONCE && also !== SHOWS_AT_ONCE,
     store,
     ...(also === undefined ? {} : { also }),
     faults: randomFaults(random, faultCount, { store, hasCommits }),
