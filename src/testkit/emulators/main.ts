@@ -29,4 +29,6 @@ if (import.meta.main) {
   const stop = (): void => void emulator.close().then(() => process.exit(0))
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // Whoever started us with a channel is gone.
+  process.on('disconnect', stop)
 }

@@ -37,7 +37,10 @@ export interface Warehouse extends Target {
 export async function startWarehouse(kind: 'starrocks' | 'doris'): Promise<Warehouse> {
   const main = path.join(repository, 'src', 'testkit', 'emulators', 'main.ts')
   const options: EmulatorProcessOptions = { kind, tables: [TABLE] }
-  const child = spawn(process.execPath, [main, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [main, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
+  assert(child.stdout !== null)
   const exited = once(child, 'exit')
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   const { urls, backends, controlUrl } = JSON.parse(line) as { urls: string[]; backends: string[]; controlUrl: string }
