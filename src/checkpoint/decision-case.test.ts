@@ -25,7 +25,7 @@ function lineageOf(...checkpoints: number[]): Lineage {
     confirmedUpTo: 0,
     pending: [],
     confirmed: [],
-    marked: new Set(),
+    decided: new Set(),
     nextCheckpoint: 9,
     beginnings: {},
     publishedSources: new Set(['in']),

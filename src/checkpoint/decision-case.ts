@@ -1,7 +1,7 @@
 import type { CheckpointId, Evidence, PendingCommittable } from '../core/checkpoint-types.ts'
 import type { Decision } from './entries.ts'
 import type { Lineage } from './lineage.ts'
-import { hasPlaceBefore, legalDecisions } from './remedy.ts'
+import { DECIDED, hasPlaceBefore, legalDecisions } from './remedy.ts'
 
 export interface Examined {
   readonly item: PendingCommittable
@@ -67,7 +67,7 @@ function whyNoRewind(
 ): string | undefined {
   if (lineage.newest?.checkpoint !== item.checkpoint) return 'a later checkpoint is built on it'
   if (!hasPlaceBefore(lineage)) return 'there is no place before it to go back to'
-  if (lineage.marked.has(item.checkpoint)) return 'a part of it was found in its sink'
+  if (lineage.decided.has(item.checkpoint)) return DECIDED
   const visible = ofCheckpoint.find(({ evidence }) => evidence.state === 'committed')
   if (visible === undefined) return undefined
   return `${visible.item.rows} rows of it are visible in ${visible.item.sink} and would be written again`

@@ -22,8 +22,11 @@ export interface Lineage {
   readonly pending: readonly PendingCommittable[]
   /** Committables of the newest checkpoint that are known committed, without those that a person has decided about. */
   readonly confirmed: readonly PendingCommittable[]
-  /** Checkpoints of which a person has found a part in its sink: they cannot be taken back. */
-  readonly marked: ReadonlySet<CheckpointId>
+  /**
+   * Checkpoints of which a person has decided that a sink's part stays as it is: they cannot be taken back. What was found
+   * in a sink is visible, and so may be the rest of a part that was given up.
+   */
+  readonly decided: ReadonlySet<CheckpointId>
   /** Greater than every id that was ever published, voided ones included. */
   readonly nextCheckpoint: CheckpointId
   /** Where sources began, as it was resolved at their first start; kept until a confirmed checkpoint knows them. */
@@ -42,7 +45,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
   let ended: Lineage['ended']
   const published: CheckpointEntry[] = []
   const voided = new Set<CheckpointId>()
-  const marked = new Set<CheckpointId>()
+  const decided = new Set<CheckpointId>()
   const settled: ((item: PendingCommittable) => boolean)[] = []
   const reloads: Reload[] = []
   const publishedSources = new Set<string>()
@@ -74,10 +77,12 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
         break
       case 'decision': {
         const { decision } = entry
-        if (decision.action === 'mark-committed') marked.add(decision.checkpoint)
         if (decision.action === 'rewind') voided.add(decision.void)
         else if (decision.action === 'reload') reloads.push(decision)
-        else settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
+        else {
+          decided.add(decision.checkpoint)
+          settled.push((item) => item.checkpoint === decision.checkpoint && item.sink === decision.sink)
+        }
         break
       }
       case 'swept':
@@ -103,7 +108,7 @@ export function foldLineage(entries: readonly LogEntry[]): Lineage {
     confirmedUpTo,
     pending,
     confirmed,
-    marked,
+    decided,
     nextCheckpoint,
     beginnings,
     publishedSources,

@@ -28,16 +28,18 @@ test('a checkpoint is taken back only when it is the newest, something is before
   assert.ok(!legalDecisions(later, item(2, 'a'), false).includes('rewind'))
 })
 
-test('what a person has found in the sink is visible: its checkpoint is not taken back', () => {
-  const story = new Story().claim('p').checkpoint(1).confirm(1)
-  story.checkpoint(2, [
-    [2, 'a'],
-    [2, 'b'],
-  ])
-  const lineage = foldLineage(story.decide({ action: 'mark-committed', checkpoint: 2, sink: 'a' }).entries)
-  const [b] = lineage.pending as [PendingCommittable]
-  assert.equal(decideRemedy(lineage, { item: b, code: 'PREPARED_LOST' }, new Set()).kind, 'halt')
-  assert.ok(!legalDecisions(lineage, b, false).includes('rewind'))
+test('a checkpoint is not taken back when a person has decided about a sink: parts of it may be visible', () => {
+  for (const action of ['mark-committed', 'accept-loss'] as const) {
+    const story = new Story().claim('p').checkpoint(1).confirm(1)
+    story.checkpoint(2, [
+      [2, 'a'],
+      [2, 'b'],
+    ])
+    const lineage = foldLineage(story.decide({ action, checkpoint: 2, sink: 'a' }).entries)
+    const [b] = lineage.pending as [PendingCommittable]
+    assert.equal(decideRemedy(lineage, { item: b, code: 'PREPARED_LOST' }, new Set()).kind, 'halt')
+    assert.ok(!legalDecisions(lineage, b, false).includes('rewind'))
+  }
 })
 
 test('the first checkpoint is taken back to where the sources began, if the log remembers it', () => {

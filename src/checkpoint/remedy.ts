@@ -10,6 +10,9 @@ export type Remedy =
   | { readonly kind: 'rewind'; readonly void: CheckpointId; readonly abort: readonly PendingCommittable[] }
   | { readonly kind: 'halt'; readonly code: ErrorCode; readonly why: string }
 
+/** Why a checkpoint in `Lineage.decided` is not taken back. */
+export const DECIDED = 'a person has decided about another part of it'
+
 /**
  * Automatic rewind needs proof that nothing of the newest checkpoint is visible, and a place before it to go back to. An
  * unknown outcome is no proof, so it always halts.
@@ -27,7 +30,8 @@ export function decideRemedy(
   }
   if (!hasPlaceBefore(lineage)) return { kind: 'halt', code, why: 'there is no place before it to go back to' }
   const siblings = lineage.pending.filter((other) => other.checkpoint === item.checkpoint && other !== item)
-  if (lineage.marked.has(item.checkpoint) || siblings.some((other) => committedOf.has(other))) {
+  if (lineage.decided.has(item.checkpoint)) return { kind: 'halt', code, why: DECIDED }
+  if (siblings.some((other) => committedOf.has(other))) {
     return { kind: 'halt', code, why: 'another part of the checkpoint is already visible' }
   }
   return { kind: 'rewind', void: item.checkpoint, abort: siblings }
@@ -50,6 +54,6 @@ export function legalDecisions(
   isPartVisible: boolean,
 ): readonly ('rewind' | 'mark-committed' | 'accept-loss')[] {
   const isLast = lineage.newest?.checkpoint === item.checkpoint && hasPlaceBefore(lineage)
-  const isVisible = isPartVisible || lineage.marked.has(item.checkpoint)
-  return [...(isLast && !isVisible ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
+  const stays = isPartVisible || lineage.decided.has(item.checkpoint)
+  return [...(isLast && !stays ? (['rewind'] as const) : []), 'mark-committed', 'accept-loss']
 }

@@ -402,6 +402,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'parts[sink] = acks.slice(0, 1).flatMap((ack) => ack.committables[sink] ?? [])',
   },
   {
+    name: 'what-was-given-up-is-taken-back',
+    file: LINEAGE,
+    find: 'decided.add(decision.checkpoint)',
+    replace: "if (decision.action === 'mark-committed') decided.add(decision.checkpoint)",
+  },
+  {
     name: 'rewind-forgets-that-the-job-should-stop',
     file: CYCLE,
     find: "const wanted = state.wanted === 'stopped' ? 'stopped' : undefined",

@@ -43,8 +43,6 @@ export interface Passes {
   readonly store: StoreKind
   /** False where every sink shows its rows as they come, and nothing is left to commit. */
   readonly hasCommits: boolean
-  /** Two sinks: losses in both of one checkpoint ask for several decisions in a row, which the corpus plays. */
-  readonly isDouble: boolean
 }
 
 const POSITIONS: readonly FailpointPosition[] = ['before', 'after', 'sent']
@@ -105,7 +103,7 @@ export function isOfStart(step: Failpoint): boolean {
 /** Faults strike one after the other: each waits for its moment only when the one before has struck. */
 export function randomFaults(random: Random, count: number, passes: Passes): Fault[] {
   // Some servers are worse than others.
-  const forgets = !passes.hasCommits || passes.isDouble ? 0 : random.chance(0.2) ? 0.5 : 0.08
+  const forgets = !passes.hasCommits ? 0 : random.chance(0.2) ? 0.5 : 0.08
   const faults: Fault[] = []
   while (faults.length < count) {
     if (random.chance(forgets)) faults.push({ when: whilePrepared(random), strike: forgetful(random) })

@@ -71,7 +71,7 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
     isBusy: random.chance(0.25),
     store,
     ...(also === undefined ? {} : { also }),
-    faults: randomFaults(random, faultCount, { store, hasCommits, isDouble: also !== undefined }),
+    faults: randomFaults(random, faultCount, { store, hasCommits }),
   }
 }
 
