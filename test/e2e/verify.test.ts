@@ -42,15 +42,16 @@ suite('verify', { concurrency: 2 }, () => {
       '--rows',
       '30',
       '--only',
-      'sink.prepare:after',
+      'prepare',
       '--json',
     )
     assert.equal(code, 0, out + err)
     const { result } = JSON.parse(out) as { result: Certificate }
     assert.deepEqual([result.broken, result.rows, result.sinks[0]?.rows], [0, 30, 20])
-    assert.ok(result.held >= 3, 'undisturbed, a kill and a twin')
+    assert.ok(result.held >= 4, 'undisturbed, kills, a lost reply and a twin')
     const page = readFileSync(path.join(home.path, 'orders.verified.html'), 'utf8')
     assert.match(page, /stopped beside a twin/)
+    assert.match(page, /reply lost/)
     assert.doesNotMatch(page, /https?:|<script/)
     assert.deepEqual(JSON.parse(readFileSync(path.join(home.path, 'orders.verified.json'), 'utf8')), result)
   })
