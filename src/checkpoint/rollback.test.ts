@@ -56,14 +56,38 @@ test('rows that were given up are neither there nor aborted, and collected check
 test('a job goes back only where nothing is lost or in doubt by it', () => {
   const lineage = lineageOf([entry(1), entry(2), entry(3)], 2)
   const [first, second, third] = lineage.checkpoints as [CheckpointEntry, CheckpointEntry, CheckpointEntry]
-  assert.equal(whyNoRollback(first, lineage, PLAN, [examined(item(3, 1), 'committable')]), undefined)
+  assert.equal(whyNoRollback(first, [], lineage, PLAN, [examined(item(3, 1), 'committable')]), undefined)
   const refused: [string | undefined, RegExp][] = [
-    [whyNoRollback(third, lineage, PLAN, []), /checkpoint 3 is not confirmed/],
-    [whyNoRollback(third, lineageOf([third], 3), PLAN, []), /is the newest one/],
-    [whyNoRollback(second, lineageOf([second, third], 3, 'finished'), PLAN, []), /has finished/],
-    [whyNoRollback({ ...first, sources: {} }, lineage, PLAN, []), /source rows has no position.*came later/],
-    [whyNoRollback(first, lineage, { ...PLAN, sources: [] }, []), /positions of rows, which is not in the pipeline/],
-    [whyNoRollback(first, lineage, PLAN, [examined(item(3, 7), 'unknown')]), /cannot tell about 7 rows.*decide/],
+    [whyNoRollback(third, [], lineage, PLAN, []), /checkpoint 3 is not confirmed/],
+    [whyNoRollback(third, [], lineageOf([third], 3), PLAN, []), /is the newest one/],
+    [whyNoRollback(second, [], lineageOf([second, third], 3, 'finished'), PLAN, []), /has finished/],
+    [whyNoRollback({ ...first, sources: {} }, [], lineage, PLAN, []), /source rows has no position.*came later/],
+    [
+      whyNoRollback(first, [], lineage, { ...PLAN, sources: [] }, []),
+      /positions of rows, which is not in the pipeline/,
+    ],
+    [whyNoRollback(first, [], lineage, PLAN, [examined(item(3, 7), 'unknown')]), /cannot tell about 7 rows.*decide/],
   ]
   for (const [why, expected] of refused) assert.match(why ?? 'allowed', expected)
+})
+
+test('what was taken back before all its rows were there is no place to go to; what was confirmed before is', () => {
+  const back = (checkpoint: number, to: number): CheckpointEntry => ({
+    ...entry(checkpoint),
+    rollback: { to, by: 'operator', reason: 'test' },
+  })
+  const confirm = (checkpoint: number): LogEntry => ({ kind: 'confirm', checkpoint }) as LogEntry
+  const checkpoints = [entry(1), entry(2), entry(3), back(4, 1), entry(5)]
+  const [one, two, three, four, five] = checkpoints as [
+    CheckpointEntry,
+    CheckpointEntry,
+    CheckpointEntry,
+    CheckpointEntry,
+    CheckpointEntry,
+  ]
+  const entries = [one, confirm(1), two, confirm(2), three, four, confirm(4), five, confirm(5)]
+  const lineage = lineageOf(checkpoints, 5)
+  const why = (target: CheckpointEntry): string | undefined => whyNoRollback(target, entries, lineage, PLAN, [])
+  assert.match(why(three) ?? 'allowed', /went back from checkpoint 3 before it was confirmed \(as checkpoint 4\)/)
+  for (const target of [one, two, four]) assert.equal(why(target), undefined)
 })

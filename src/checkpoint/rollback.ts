@@ -58,9 +58,21 @@ function isSame(one: object, other: object): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
+/** The checkpoint by which the job went back from this one, when not all of its rows were in their sinks by then. */
+function takenBackBy(to: CheckpointId, entries: readonly LogEntry[]): CheckpointId | undefined {
+  let isConfirmed = false
+  for (const entry of entries) {
+    if (entry.kind === 'confirm' && entry.checkpoint >= to) isConfirmed = true
+    if (entry.kind !== 'checkpoint' || entry.rollback === undefined || entry.checkpoint <= to) continue
+    if (entry.rollback.to < to && !isConfirmed) return entry.checkpoint
+  }
+  return undefined
+}
+
 /** Why a job cannot go back to this checkpoint, and what to do; `undefined` when it can. */
 export function whyNoRollback(
   target: CheckpointEntry,
+  entries: readonly LogEntry[],
   lineage: Lineage,
   plan: PlanIdentity,
   examined: readonly Examined[],
@@ -69,6 +81,13 @@ export function whyNoRollback(
   const to = target.checkpoint
   if (ended === 'finished') return 'the job has finished, and is never started again: give the pipeline another name'
   if (newest === undefined || to > confirmedUpTo) return `checkpoint ${to} is not confirmed`
+  const over = takenBackBy(to, entries)
+  if (over !== undefined) {
+    return (
+      `the job went back from checkpoint ${to} before it was confirmed (as checkpoint ${over}), so rows of it are in no ` +
+      `sink and would be left out: take an older one, or ${over}`
+    )
+  }
   if (newest.checkpoint === to) return `checkpoint ${to} is the newest one: there is nothing to go back from`
   const younger = Object.keys(newest.sources).filter((source) => target.sources[source] === undefined)
   if (younger.length > 0) return `the source ${younger.join(', ')} has no position in checkpoint ${to}: it came later`

@@ -20,7 +20,7 @@ export async function lookBack(
 ): Promise<Rollback> {
   const lineage = foldLineage(entries)
   const examined = await examinePending(lineage, sinks)
-  const why = whyNoRollback(target, lineage, plan, examined)
+  const why = whyNoRollback(target, entries, lineage, plan, examined)
   if (why !== undefined) {
     throw new MillraceError(`not gone back to checkpoint ${target.checkpoint}: ${why}`, { code: 'CONFIG' })
   }

@@ -402,6 +402,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'parts[sink] = acks.slice(0, 1).flatMap((ack) => ack.committables[sink] ?? [])',
   },
   {
+    name: 'gone-back-to-what-was-taken-back',
+    file: 'checkpoint/rollback.ts',
+    find: 'if (entry.rollback.to < to && !isConfirmed) return entry.checkpoint',
+    replace: '',
+  },
+  {
     name: 'what-was-given-up-is-taken-back',
     file: LINEAGE,
     find: 'decided.add(decision.checkpoint)',
