@@ -85,7 +85,12 @@ class QueryOperator implements LaneOperator {
   async #runOn(batch: Batch, piece: BytesPiece | undefined, leaveOut: LeaveOut | undefined): Promise<Batch[]> {
     const made: Batch[] = []
     let left = 0
-    const count = leaveOut && ((rows: readonly RowError[]): void => void ((left += rows.length), leaveOut(rows)))
+    const count =
+      leaveOut &&
+      ((rows: readonly RowError[]): void => {
+        left += rows.length
+        leaveOut(rows)
+      })
     try {
       const staged = await this.#input?.stage(batch, piece, count)
       const rows = (piece?.rows ?? batch.rows) - left

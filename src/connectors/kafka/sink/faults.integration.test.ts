@@ -149,7 +149,11 @@ test('a broker that restarts in a transaction, and is killed before its commit, 
     writer.begin(1, await coordinator.begin(1, 1))
     await writer.write(batch(0, 2000))
     const restarting = restart()
-    await writer.write(batch(2000, 4000)).finally(() => restarting)
+    try {
+      await writer.write(batch(2000, 4000))
+    } finally {
+      await restarting
+    }
     await writer.write(batch(4000, 5000))
     return writer.cut({ checkpoint: 2, ticket: { epoch: 1, checkpoint: 2, slot: 1 } })
   }
