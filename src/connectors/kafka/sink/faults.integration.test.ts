@@ -91,6 +91,11 @@ async function prepare(
   return global.committable
 }
 
+/** A write is done when its rows are on their way: waits until the broker has heard of them. */
+async function untilOngoing({ target }: Rig): Promise<void> {
+  while ((await findTransactions(target.client, 'millrace', ['Ongoing'])).length === 0) await pause(20)
+}
+
 test('what ran into its time limit is lost, and is said to have expired', async () => {
   await using rig = await Rig.open({ transactionTimeout: '3s' })
   const coordinator = rig.coordinator()
@@ -130,6 +135,7 @@ test('one that wakes up after its epoch was swept cannot write any more, and sta
   const zombie = rig.writer()
   zombie.begin(1, await coordinator.begin(1, 1))
   await zombie.write(batch(0, 10))
+  await untilOngoing(rig)
   const report = await rig.coordinator().sweep({ below: 2, runs: [{ epoch: 1, from: 1, to: 2 }], keep: [] })
   assert.equal(report.aborted.length, 1)
   const cut = zombie
