@@ -1,6 +1,6 @@
 /** Results by key and window, and first rows of keys, through kills and starts with other numbers of lanes; rows out of order. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { openTestBucket, type TestBucket } from '../../scripts/services/s3-bucket.ts'
@@ -10,6 +10,7 @@ import { armed, CELLS, cellText, type Cell } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
 import { endedWell } from './kit/kills.ts'
 import { assertBalanced, PipelineHome } from './kit/pipeline-home.ts'
+import { linesOf, secondOf } from './kit/ndjson-lines.ts'
 
 const isFull = process.env['MILLRACE_FULL'] === '1'
 const KILLS = isFull ? 40 : 5
@@ -156,21 +157,6 @@ async function stateFilesOf(home: PipelineHome, bucket: TestBucket | undefined):
 function writeRows(file: string, rows: readonly Row[]): void {
   const at = (second: number): string => new Date(second * 1000).toISOString().slice(0, 19).replace('T', ' ')
   writeFileSync(file, rows.map(({ k, seq, second }) => `{"k":${k},"seq":${seq},"at":"${at(second)}"}\n`).join(''))
-}
-
-function linesOf(directory: string): Record<string, unknown>[] {
-  if (!existsSync(directory)) return []
-  const names = readdirSync(directory).filter((name) => /^[^._].*\.ndjson$/.test(name))
-  return names.flatMap((name) =>
-    readFileSync(path.join(directory, name), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>),
-  )
-}
-
-function secondOf(text: unknown): number {
-  return Date.parse(`${String(text).replace(' ', 'T')}Z`) / 1000
 }
 
 function expectedTotals(rows: readonly Row[]): number[][] {

@@ -1,6 +1,6 @@
 /** Rows that come behind the end of their window leave by the side output, each once, also when the job is killed with them. */
 import assert from 'node:assert/strict'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import { armed, cellText, type Cell } from './kit/cells.ts'
 import { Chance } from './kit/chance.ts'
 import { endedWell, isConfirmed } from './kit/kills.ts'
 import { assertBalanced, PipelineHome } from './kit/pipeline-home.ts'
+import { linesOf, secondOf } from './kit/ndjson-lines.ts'
 
 const WINDOW = 60
 const KEYS = 4
@@ -94,21 +95,6 @@ async function until(run: CommandLine, isThere: () => boolean): Promise<void> {
 function lineOf(second: number): string {
   const at = new Date(second * 1000).toISOString().slice(0, 19).replace('T', ' ')
   return `{"k":${second % KEYS},"second":${second},"at":"${at}"}\n`
-}
-
-function linesOf(directory: string): Record<string, unknown>[] {
-  if (!existsSync(directory)) return []
-  const names = readdirSync(directory).filter((name) => /^[^._].*\.ndjson$/.test(name))
-  return names.flatMap((name) =>
-    readFileSync(path.join(directory, name), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>),
-  )
-}
-
-function secondOf(text: unknown): number {
-  return Date.parse(`${String(text).replace(' ', 'T')}Z`) / 1000
 }
 
 function byNumber(left: number, right: number): number {

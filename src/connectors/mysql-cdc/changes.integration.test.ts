@@ -3,11 +3,12 @@
  * of the source in the end. What is compared is the text of every value, and both ways of reading have to give the same.
  */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { useDatabase } from '../../../scripts/services/databases.ts'
 import type { MysqlConnection } from '../../clients/mysql-replication/index.ts'
 import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
 import { MysqlWorld } from '../../testkit/mysql-cdc/mysql-world.ts'
+import { seeded } from '../../testkit/seeded.ts'
 
 const SERVERS = ['mariadb', 'mysql', 'mysql80'] as const
 
@@ -129,14 +130,4 @@ async function write(
 
 function sorted(rows: ReadonlyMap<string, string>): [string, string][] {
   return [...rows].toSorted(([one], [other]) => (one < other ? -1 : 1))
-}
-
-function seeded(t: TestContext): () => number {
-  const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9))
-  t.diagnostic(`MILLRACE_SEED=${seed}`)
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296
-    return state / 4_294_967_296
-  }
 }

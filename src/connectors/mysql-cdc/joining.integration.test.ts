@@ -1,9 +1,10 @@
 /** Tables that are asked for later, read again, or paused, while others are followed and everybody writes. */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { useDatabase, type DatabaseName } from '../../../scripts/services/databases.ts'
 import type { Follower } from '../../testkit/mysql-cdc/follower.ts'
 import { MysqlWorld } from '../../testkit/mysql-cdc/mysql-world.ts'
+import { seeded } from '../../testkit/seeded.ts'
 
 const SERVERS: readonly DatabaseName[] =
   process.env['MILLRACE_FULL'] === '1' ? ['mysql', 'mariadb', 'mysql80'] : ['mysql', 'mariadb']
@@ -152,14 +153,4 @@ async function sameAsThere(world: MysqlWorld, follower: Follower): Promise<void>
 function rowsOf(follower: Follower, world: MysqlWorld, table: string): [string, string][] {
   const rows = [...follower.rows].filter(([key]) => key.startsWith(`${world.database}.${table} `))
   return rows.toSorted(([one], [other]) => (one < other ? -1 : 1))
-}
-
-function seeded(t: TestContext): () => number {
-  const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9))
-  t.diagnostic(`MILLRACE_SEED=${seed}`)
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296
-    return state / 4_294_967_296
-  }
 }

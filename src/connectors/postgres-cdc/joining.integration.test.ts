@@ -12,6 +12,7 @@ import { PostgresDatabase } from '../../testkit/postgres-database.ts'
 import { postgresCdcOptions } from './options.ts'
 import { PostgresCdcSource } from './source.ts'
 import { walPositionFromJson, type WalReads } from './wal-position.ts'
+import { seeded } from '../../testkit/seeded.ts'
 
 const isFull = process.env['MILLRACE_FULL'] === '1'
 const ROWS = 200
@@ -288,15 +289,5 @@ class World implements AsyncDisposable {
         `INSERT INTO ${table} VALUES (${id()}, -1) ON CONFLICT DO NOTHING`,
       ])
       .join('; ')
-  }
-}
-
-function seeded(t: TestContext): () => number {
-  const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9))
-  t.diagnostic(`MILLRACE_SEED=${seed}`)
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296
-    return state / 4_294_967_296
   }
 }
