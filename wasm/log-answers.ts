@@ -110,7 +110,7 @@ function isLog(from: usize, end: usize): bool {
 }
 
 /** A key and behind it a value, and nothing else; nearly always both are shorter than 128 bytes. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 function isContent(from: usize, end: usize): bool {
   const value = from + 2 + <usize>load<u8>(from, 1)

@@ -110,7 +110,7 @@ function takeLog(from: usize, end: usize, fields: usize, fieldsEnd: usize, order
 }
 
 /** `expected` is where the field of the same content in the log before stands. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 function takeContent(from: usize, end: usize, fields: usize, fieldsEnd: usize, expected: usize): bool {
   const keySize = <usize>load<u8>(from, 1)
@@ -137,7 +137,7 @@ function takeContent(from: usize, end: usize, fields: usize, fieldsEnd: usize, e
   return takeValue(value, end, field, <usize>load<u32>(field, 12))
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 function takeValue(from: usize, end: usize, field: usize, column: usize): bool {
   const kind = load<i32>(field, 8)

@@ -30,7 +30,7 @@ export function addNull(column: usize, row: i32): void {
   store<u32>(column, nulls + 1, 8)
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 export function isSame(at: usize, literal: usize, length: usize): bool {
   let left = length
@@ -46,7 +46,7 @@ export function isSame(at: usize, literal: usize, length: usize): bool {
   return (~same & ((1 << (<i32>left)) - 1)) == 0
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 export function addFound(column: usize): void {
   const to = <usize>load<u32>(column)
@@ -54,7 +54,7 @@ export function addFound(column: usize): void {
   store<u32>(column, <u32>to + 8)
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 export function addText(column: usize, start: usize, end: usize): void {
   const value = <usize>load<u32>(column)

@@ -6,7 +6,7 @@
 export let behind: usize = 0
 
 /** Most numbers have one byte: that is worth no call. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript has decorators of functions, TypeScript has none
 @inline
 export function varint(at: usize): usize {
   const byte = <usize>load<u8>(at)

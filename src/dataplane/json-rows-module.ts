@@ -1,5 +1,5 @@
 /** Compiled from wasm/json-rows.ts by `npm run build:wasm`; do not change it by hand. */
-export const JSON_ROWS_SOURCE_SHA256 = '503f3b305d0eb8da1dda3eb00b9b9c33d33a8f644603deeb265e4c7c80fe19c6'
+export const JSON_ROWS_SOURCE_SHA256 = '08c9c89da878cf62c1ad42fda80007a5068f7b9cc3d93cef524bd342e0050c79'
 
 export const JSON_ROWS_MODULE: string =
   'AGFzbQEAAAABEAJgAn9/AX9gBX9/f39/AX8CDwEDZW52Bm1lbW9yeQIAAAMFBAAAAAEGEAN+AUIAC38BQQALfwFBAAsHGAMEcm93' +

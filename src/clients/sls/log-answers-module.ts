@@ -1,5 +1,5 @@
 /** Compiled from wasm/log-answers.ts by `npm run build:wasm`; do not change it by hand. */
-export const LOG_ANSWERS_SOURCE_SHA256 = '7633afea34429a3996641522f7e302d7cc9b376d4c8c9e78b25c9e045fef8f67'
+export const LOG_ANSWERS_SOURCE_SHA256 = '2eecda69fa91fa4089cb5e64dee0b04846f22be7095760196e6e015b117bb1f6'
 
 export const LOG_ANSWERS_MODULE: string =
   'AGFzbQEAAAABDwJgAn9/AX9gBH9/f38BfwIPAQNlbnYGbWVtb3J5AgAAAwUEAAABAAYGAX8BQQALBx8DCmRlY29tcHJlc3MAAgVj' +

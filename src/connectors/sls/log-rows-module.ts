@@ -1,5 +1,5 @@
 /** Compiled from wasm/log-rows.ts by `npm run build:wasm`; do not change it by hand. */
-export const LOG_ROWS_SOURCE_SHA256 = '5360b765b7a0d5693714d5144616e97e2c2889895e9568a7e79248c77d5c3239'
+export const LOG_ROWS_SOURCE_SHA256 = '672e5b7e9dfaf33b246732abce91bdf371201550e2fe2960db4df4ca6c034f1a'
 
 export const LOG_ROWS_MODULE: string =
   'AGFzbQEAAAABGwNgAn9/AX9gBX9/f39/AX9gB39/f39/f38BfwIPAQNlbnYGbWVtb3J5AgAAAwQDAAECBh8GfgFCAAt/AUEAC38B' +
