@@ -1,6 +1,6 @@
 import { S3_KEYS, startS3 } from './s3.ts'
 import { abortUpload, Bucket, listUploads, S3Client, type Patience, type World } from '../../src/clients/s3/index.ts'
-import type { S3Settings } from '../../src/core/options.ts'
+import type { S3Options, S3Settings } from '../../src/core/options.ts'
 import { Secret } from '../../src/core/secret.ts'
 
 /** A bucket of its own on a real server, and what connects to it. */
@@ -9,11 +9,13 @@ export interface TestBucket extends AsyncDisposable {
   /** As the top level of a pipeline file has it. */
   readonly endpoint: string
   readonly settings: S3Settings
+  /** The same server, with the bucket in the name of the host. */
+  readonly hosted: S3Settings
   /** For programs that take their keys from the environment. */
   readonly environment: Readonly<Record<string, string>>
   readonly bucket: Bucket
   /** The bucket by another way, for example through a proxy that does harm, with less patience. */
-  through(endpoint: string, patience?: Partial<Patience>): Bucket
+  through(endpoint: string, patience?: Partial<Patience>, settings?: S3Options): Bucket
 }
 
 let buckets = 0
@@ -32,10 +34,11 @@ export async function openTestBucket(): Promise<TestBucket> {
     name,
     endpoint,
     settings,
+    hosted: { ...settings, ...hostedAt(endpoint) },
     environment: { AWS_ACCESS_KEY_ID: S3_KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey },
     bucket,
-    through: (address, patience = {}) =>
-      new Bucket(new S3Client(settingsOf(address), { patience, world: hastyWorld }), name),
+    through: (address, patience = {}, others = {}) =>
+      new Bucket(new S3Client({ ...settingsOf(address), ...others }, { patience, world: hastyWorld }), name),
     async [Symbol.asyncDispose]() {
       if (own !== undefined) return await own.stop()
       const keys = (await Array.fromAsync(bucket.list(''))).map(({ key }) => key)
@@ -51,6 +54,11 @@ export async function openTestBucket(): Promise<TestBucket> {
       })
     },
   }
+}
+
+/** Settings that put the bucket in the name of the host, for a server of this machine that knows names below `localhost`. */
+export function hostedAt(endpoint: string): S3Options {
+  return { endpoint: endpoint.replace('127.0.0.1', 'localhost'), pathStyle: false }
 }
 
 /** Pauses between tries take no time; the time that a test gives up after does. */

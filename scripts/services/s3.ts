@@ -32,7 +32,7 @@ export interface S3ServiceOptions {
 }
 
 export interface S3Service extends AsyncDisposable {
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port`; `http://localhost:port` also takes buckets as host names, as in `http://bucket.localhost:port`. */
   readonly endpoint: string
   readonly pid: number
   readonly dataDir: string
@@ -98,7 +98,17 @@ function launch(
   { dataDir, port, logFile, isDetached }: { dataDir: string; port: number; logFile: string; isDetached: boolean },
 ): ChildProcess {
   const log = openSync(logFile, 'a')
-  const own = [program, '--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet', 'posix', dataDir]
+  const own = [
+    program,
+    '--port',
+    `127.0.0.1:${port}`,
+    '--virtual-domain',
+    'localhost',
+    '--keep-alive',
+    '--quiet',
+    'posix',
+    dataDir,
+  ]
   // On Linux the kernel ends the server with us, also when we are killed.
   const guard = !isDetached && existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
   const [command = program, ...args] = [...guard, ...own]

@@ -10,14 +10,19 @@ export interface StageResult {
   readonly output: string
 }
 
+/** What the stages that failed so far had to say: a long record is read from its end. */
+export const failedStages: string[] = []
+
 /** Runs one stage and prints its line: name, result, seconds; then what went wrong. */
 export async function stage(name: string, work: () => Promise<StageResult>): Promise<boolean> {
   const started = performance.now()
   const result = await work().catch((error: unknown): StageResult => ({ ok: false, output: describe(error) }))
   const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6)
   const words = result.ok && result.output !== '' ? `  ${result.output}` : ''
-  process.stdout.write(`${result.ok ? '✔' : '✖'} ${name.padEnd(12)} ${seconds} s${words}\n`)
-  if (!result.ok) process.stdout.write(`${indent(result.output)}\n`)
+  const line = `${result.ok ? '✔' : '✖'} ${name.padEnd(12)} ${seconds} s${words}\n`
+  const story = result.ok ? line : `${line}${indent(result.output)}\n`
+  if (!result.ok) failedStages.push(story)
+  process.stdout.write(story)
   return result.ok
 }
 

@@ -1,17 +1,7 @@
 import path from 'node:path'
 import { run } from 'node:test'
 import { indent, repository } from './stage.ts'
-
-/** The totals that `node --test` prints, under its names. */
-export interface Totals {
-  tests: number
-  suites: number
-  pass: number
-  fail: number
-  cancelled: number
-  skipped: number
-  todo: number
-}
+import { addTotals, noTotals, type Totals } from './totals.ts'
 
 export interface SuiteOptions {
   /** Absolute paths. */
@@ -23,21 +13,29 @@ export interface SuiteOptions {
   readonly signal: AbortSignal
 }
 
-export function noTotals(): Totals {
-  return { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
+/** What came of one test file. */
+export interface FileResult {
+  /** Absolute path. */
+  readonly file: string
+  readonly ok: boolean
+  readonly totals: Totals
+  /** Its line, then what failed and what a failing file printed. */
+  readonly story: string
 }
 
 /**
- * Runs test files with node:test and prints one line for each, failures in full and what a failing file printed.
+ * Runs test files with node:test and prints the story of each when it ends.
  * Stricter than `node --test` in one point: a file without a single test has failed.
+ * Of a run that was stopped, only the results are worth having: it prints nothing more.
  */
-export async function runSuite(options: SuiteOptions): Promise<Totals> {
-  const totals = noTotals()
-  if (options.files.length === 0) return totals
-  const files = new Set(options.files)
+export async function runSuite(options: SuiteOptions): Promise<FileResult[]> {
+  const results: FileResult[] = []
+  if (options.files.length === 0) return results
+  const waiting = new Set(options.files)
+  const failures = new Map<string, string>()
   const printed = new Map<string, string>()
   const stream = run({
-    files: [...files],
+    files: [...waiting],
     concurrency: options.concurrency,
     timeout: options.timeoutMs,
     signal: options.signal,
@@ -46,50 +44,58 @@ export async function runSuite(options: SuiteOptions): Promise<Totals> {
   const keepOutput = (data: { file?: string | undefined; message: string }): void => {
     if (data.file !== undefined) printed.set(data.file, ((printed.get(data.file) ?? '') + data.message).slice(-8000))
   }
-  const finishFile = (file: string, ok: boolean, durationMs: number, words: string): void => {
-    // Of a run that was stopped, only the totals are worth printing.
-    if (options.signal.aborted) return
+  const finishFile = (file: string, ok: boolean, durationMs: number, words: string, totals: Totals): void => {
+    if (!waiting.delete(file)) return
     const seconds = (durationMs / 1000).toFixed(1).padStart(6)
-    process.stdout.write(`${ok ? '✔' : '✖'} ${seconds} s  ${path.relative(repository, file)}  ${words}\n`)
-    if (!ok) process.stdout.write(indent(printed.get(file) ?? ''))
+    const line = `${ok ? '✔' : '✖'} ${seconds} s  ${path.relative(repository, file)}  ${words}\n`
+    const output = indent(printed.get(file) ?? '')
+    const story = ok ? line : `${line}${failures.get(file) ?? ''}${output === '' ? '' : `${output}\n`}`
+    results.push({ file, ok, totals, story })
+    failures.delete(file)
     printed.delete(file)
-    files.delete(file)
+    if (!options.signal.aborted) process.stdout.write(story)
   }
   stream.on('test:stdout', keepOutput)
   stream.on('test:stderr', keepOutput)
   stream.on('test:pass', (data) => {
     // node:test counts a file without tests as one passing test that has the file's name.
-    if (!files.has(data.name)) return
-    totals.pass -= 1
-    totals.fail += 1
-    finishFile(data.name, false, data.details.duration_ms, 'has no test at all')
+    if (waiting.has(data.name))
+      finishFile(data.name, false, data.details.duration_ms, 'has no test at all', oneFailure())
   })
   stream.on('test:fail', (data) => {
-    if (files.has(data.name)) return finishFile(data.name, false, data.details.duration_ms, 'broke off')
+    if (waiting.has(data.name)) return finishFile(data.name, false, data.details.duration_ms, 'broke off', oneFailure())
     const failure = data.details.error as Error & { failureType?: string }
     if (failure.failureType === 'subtestsFailed') return
-    const where = `${path.relative(repository, data.file ?? '')}:${data.line ?? 0}`
-    process.stdout.write(`✖ ${where}  ${data.name}\n${indent(textOf(failure.cause ?? failure))}\n`)
+    const file = data.file ?? ''
+    const where = `${path.relative(repository, file)}:${data.line ?? 0}`
+    const text = `  ✖ ${where}  ${data.name}\n${indent(textOf(failure.cause ?? failure))}\n`
+    failures.set(file, (failures.get(file) ?? '') + text)
   })
   stream.on('test:summary', ({ file, success, counts, duration_ms: durationMs }) => {
-    if (file !== undefined) {
-      const failed = counts.tests - counts.passed - counts.skipped - counts.todo
-      return finishFile(file, success, durationMs, `${counts.tests} tests${success ? '' : `, ${failed} failed`}`)
-    }
-    totals.tests += counts.tests
-    totals.suites += counts.suites
-    totals.pass += counts.passed
-    totals.fail += counts.tests - counts.passed - counts.cancelled - counts.skipped - counts.todo
-    totals.cancelled += counts.cancelled
-    totals.skipped += counts.skipped
-    totals.todo += counts.todo
+    if (file === undefined) return
+    const failed = counts.tests - counts.passed - counts.skipped - counts.todo
+    finishFile(file, success, durationMs, `${counts.tests} tests${success ? '' : `, ${failed} failed`}`, {
+      tests: counts.tests,
+      suites: counts.suites,
+      pass: counts.passed,
+      fail: failed - counts.cancelled,
+      cancelled: counts.cancelled,
+      skipped: counts.skipped,
+      todo: counts.todo,
+    })
   })
   for await (const event of stream) void event
-  for (const file of files) {
-    totals.cancelled += 1
-    finishFile(file, false, 0, 'did not end')
-  }
-  return totals
+  for (const file of waiting) finishFile(file, false, 0, 'did not end', { ...noTotals(), tests: 1, cancelled: 1 })
+  return results
+}
+
+/** All tests of some files together. */
+export function totalsOf(results: readonly FileResult[]): Totals {
+  return results.reduce((sum, { totals }) => addTotals(sum, totals), noTotals())
+}
+
+function oneFailure(): Totals {
+  return { ...noTotals(), tests: 1, fail: 1 }
 }
 
 function textOf(cause: unknown): string {
@@ -97,19 +103,4 @@ function textOf(cause: unknown): string {
   const stack = cause.stack ?? ''
   const text = stack.includes(cause.message) ? stack : `${cause.message}\n${stack}`
   return text.replaceAll(/^\s+at .*\bnode:.*\n?/gm, '')
-}
-
-export function addTotals(one: Totals, other: Totals): Totals {
-  const sum = noTotals()
-  for (const key of Object.keys(sum) as (keyof Totals)[]) sum[key] = one[key] + other[key]
-  return sum
-}
-
-/** The lines that `node --test` ends with, then the one that says it all. */
-export function closingLines(totals: Totals, durationMs: number): string {
-  const lines = Object.entries(totals).map(([name, count]) => `ℹ ${name} ${count}`)
-  const failed = totals.fail + totals.cancelled
-  return [...lines, `ℹ duration_ms ${durationMs.toFixed(0)}`, '', `${totals.pass} passed, ${failed} failed`, ''].join(
-    '\n',
-  )
 }
