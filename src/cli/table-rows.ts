@@ -1,10 +1,10 @@
 import { MysqlConnection, MysqlRows } from '../clients/mysql/index.ts'
 import { PostgresConnection, PostgresRows } from '../clients/postgres/index.ts'
 import { addressOf, type ServerOptions } from '../clients/sql-slices/index.ts'
-import { FrontendSql } from '../clients/stream-load/tables/frontend-sql.ts'
+import type { LoadSinkOptions } from '../clients/stream-load/loader/load-options.ts'
+import { openSql } from '../clients/stream-load/tables/open-keeper.ts'
 import { loadConnector } from '../connectors/registry.ts'
 import { MillraceError } from '../core/errors.ts'
-import { Secret } from '../core/secret.ts'
 import type { SinkStep } from '../plan/plan.ts'
 
 /** A column to read; bytes come in hexadecimal. */
@@ -18,7 +18,7 @@ type ServerSinkOptions = ServerOptions & { readonly database: string; readonly t
 
 /**
  * All rows of the table that a sink writes, each value as the text that its server makes of it. `queryUrl` is the
- * `mysql://host:port` of StarRocks or Doris; default: port 9030 where their HTTP is.
+ * `mysql://host:port` of StarRocks or Doris; default: the option of the sink, or port 9030 where their HTTP is.
  */
 export async function tableRows(
   step: SinkStep,
@@ -29,22 +29,23 @@ export async function tableRows(
   switch (connector) {
     case 'starrocks':
     case 'doris': {
-      const { database, table, username, password = new Secret('') } = await optionsOf(step)
-      await using sql = new FrontendSql({ urls: [queryUrl ?? queryUrlOf(step)], username, password })
+      const options = (await optionsOf(step)) as LoadSinkOptions
+      await using sql = openSql(queryUrl === undefined ? options : { ...options, queryUrl: [queryUrl] })
+      const { database, table } = options
       const select = selectOf(columns, '`', (name) => `hex(${name})`)
       const rows = await sql.run(`SELECT ${select} FROM \`${database}\`.\`${table}\``)
       return rows.map((row) => columns.map((_, at) => row[`c${at}`] ?? null))
     }
     case 'mysql':
     case 'tidb': {
-      const options = await optionsOf(step)
+      const options = (await optionsOf(step)) as ServerSinkOptions
       const address = addressOf(options, connector === 'tidb' ? 4000 : 3306)
       await using rows = await MysqlRows.open(await MysqlConnection.open(address))
       const select = selectOf(columns, '`', (name) => `HEX(${name})`)
       return await rows.rows(`SELECT ${select} FROM \`${options.table}\``)
     }
     case 'postgres': {
-      const options = await optionsOf(step)
+      const options = (await optionsOf(step)) as ServerSinkOptions
       await using rows = await PostgresRows.open(await PostgresConnection.open(addressOf(options, 5432)))
       const select = selectOf(columns, '"', (name) => `encode(${name}, 'hex')`)
       const table = options.table.split('.').map((part) => `"${part}"`)
@@ -58,8 +59,8 @@ export async function tableRows(
   }
 }
 
-async function optionsOf({ connector, options }: SinkStep): Promise<ServerSinkOptions> {
-  return (await loadConnector(connector))?.sink?.options.parse(options) as ServerSinkOptions
+async function optionsOf({ connector, options }: SinkStep): Promise<unknown> {
+  return (await loadConnector(connector))?.sink?.options.parse(options)
 }
 
 function selectOf(columns: readonly AskedColumn[], quote: string, hex: (name: string) => string): string {
@@ -69,8 +70,4 @@ function selectOf(columns: readonly AskedColumn[], quote: string, hex: (name: st
       return `${isBytes ? hex(quoted) : quoted} AS c${at}`
     })
     .join(', ')
-}
-
-function queryUrlOf({ options: { url } }: SinkStep): string {
-  return `mysql://${new URL(String([url].flat()[0])).hostname}:9030`
 }

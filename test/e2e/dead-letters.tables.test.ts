@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { suite, test } from 'node:test'
-import { useDatabase } from '../../scripts/services/databases.ts'
+import { isTidbBuilt } from '../../scripts/services/tidb.ts'
 import { answerOf } from '../../src/cli/testing/answer.ts'
-import { openSqlTarget } from '../../src/testkit/sql-target.ts'
 import { JobHome } from './faults-kit/job-home.ts'
 import { Chance } from './kit/chance.ts'
+import { openLetterTable, type LetterTableKind } from './kit/letter-table.ts'
 
 const COUNT = 300
 const isBad = (id: number): boolean => id % 100 === 17
@@ -30,27 +30,23 @@ function idsOf(home: JobHome): number[] {
   return found.sort((left, right) => left - right)
 }
 
+const KINDS: readonly LetterTableKind[] = ['mariadb', 'postgres', 'starrocks', 'doris']
+
+function chosenKinds(): readonly LetterTableKind[] {
+  if (process.env['MILLRACE_FULL'] !== '1') return Chance.ofThisRun().sample(KINDS, 1)
+  return isTidbBuilt() ? [...KINDS, 'tidb'] : KINDS
+}
+
 suite('dead letters in tables', { concurrency: 2 }, () => {
-  const kinds = ['mariadb', 'postgres'] as const
-  const chosen = process.env['MILLRACE_FULL'] === '1' ? kinds : Chance.ofThisRun().sample(kinds, 1)
-  for (const kind of chosen) {
+  for (const kind of chosenKinds()) {
     test(`${kind}: letters are there once after a kill, and are shown, driven in again and dropped`, async () => {
-      await using server = await useDatabase(kind)
-      await using target = await openSqlTarget(server.url)
-      const long = kind === 'postgres' ? 'TEXT' : 'LONGTEXT'
-      const position = kind === 'postgres' ? '"position"' : '`position`'
-      await target.query(
-        `CREATE TABLE letters (source VARCHAR(200), split VARCHAR(500), ${position} VARCHAR(500), checkpoint BIGINT, ` +
-          `attempt INT, step VARCHAR(200), code VARCHAR(40), reason ${long}, column_name VARCHAR(200), raw ${long}, encoding VARCHAR(10))`,
-      )
+      await using table = await openLetterTable(kind)
       await using home = await JobHome.create()
       home.put('in/rows.ndjson', `${ids.map(row).join('\n')}\n`)
-      const connector = kind === 'postgres' ? 'postgres' : 'mysql'
-      const table = `connector: ${connector}, url: '${target.url}', username: ${target.username}, password: ${target.password}, table: letters`
       home.write({
         sources:
           'ev: {connector: file, path: ./in, format: json, schema: {id: bigint, name: varchar}, deadLetter: {to: bad}}',
-        sinks: `out: {from: ev, connector: files, path: ./out, format: json}, bad: {${table}}`,
+        sinks: `out: {from: ev, connector: files, path: ./out, format: json}, bad: {${table.sink}}`,
       })
       await using killed = home.run({ MILLRACE_FAILPOINTS: 'commit:sent@1=kill' })
       assert.equal((await killed.ended()).signal, 'SIGKILL', killed.err)
@@ -77,7 +73,7 @@ suite('dead letters in tables', { concurrency: 2 }, () => {
       assert.equal((await dlq('drop', file, '3', '--yes')).result['dropped'], 1)
       const [left] = (await dlq('show', file)).result['letters'] as { raw: string; attempt: number }[]
       assert.deepEqual([left?.raw, left?.attempt], ['{"id":"still bad"}', 2])
-      assert.deepEqual(await target.query('SELECT count(*) FROM letters'), [['4']])
+      assert.equal(await table.count(), 4)
     })
   }
 })

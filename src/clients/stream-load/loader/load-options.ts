@@ -67,7 +67,9 @@ export function loadSinkOptions<Packing extends string>(
     routes: routesOption().optional(),
     queryUrl: oneOrMany(url(['mysql']))
       .default([])
-      .describe('With routes: addresses of the FEs’ MySQL protocol. Default: port 9030 of the hosts of `url`.')
+      .describe(
+        'Addresses of the FEs’ MySQL protocol, for routes and for what reads the table back (`dlq`, `reconcile`). Default: port 9030 of the hosts of `url`.',
+      )
       .meta({ examples: [['mysql://fe1:9030']] }),
     createTables: z
       .boolean()
