@@ -29,7 +29,7 @@ function encoded(id: number, schema: object, value: unknown): Buffer {
 const record = (name: string, ...fields: readonly object[]): object => ({ type: 'record', name, fields })
 const field = (name: string, type: unknown, more: object = {}): object => ({ name, type, ...more })
 
-async function rowsOf(options: object, messages: readonly { key?: Buffer; value: Buffer }[]): Promise<string[]> {
+async function rowsOf(options: object, messages: readonly { key?: Buffer; value: Buffer | null }[]): Promise<string[]> {
   await using client = new KafkaClient({ brokers: [bootstrap] })
   const topic = `avro-${randomUUID()}`
   await new KafkaAdmin(client).createTopic(topic, 1, {})
@@ -112,7 +112,10 @@ test('Protobuf rows of any message of their schema, with a registry and from a f
     const schemaFile = path.join(directory, 'click.proto')
     await writeFile(schemaFile, PROTO)
     const options = { format: 'protobuf', schemaFile, message: 'Click' }
-    assert.deepEqual(await rowsOf(options, [{ value: Buffer.from(bytes('Click', { id: 9 })) }]), ['{"id":9}'])
+    // A message whose fields all have their defaults is written as no byte at all.
+    const plain = [{ value: Buffer.from(bytes('Click', { id: 9 })) }, { value: Buffer.from(bytes('Click', {})) }]
+    assert.deepEqual([await rowsOf(options, plain), plain[1]?.value.length], [['{"id":9}', '{"id":0}'], 0])
+    await assert.rejects(rowsOf(options, [{ value: null }]), { code: 'POISON', message: /no value/ })
     await assert.rejects(rowsOf(options, [{ value: Buffer.from([0x08]) }]), { code: 'POISON', retry: 'halt' })
     const parsed = kafkaSourceOptions.parse({ brokers: [bootstrap], topics: ['clicks'], ...options })
     assert.deepEqual(await decodedColumns(parsed, '/'), [{ name: 'id', type: 'bigint', nullable: false }])
@@ -125,6 +128,7 @@ test('what does not begin with the id of a schema halts, and so does an id that 
   await using registry = await SchemaRegistryServer.start()
   const options = { format: 'avro', registry: { url: registry.url } }
   await assert.rejects(rowsOf(options, [{ value: Buffer.from('{"id":1}') }]), { code: 'POISON', retry: 'halt' })
+  await assert.rejects(rowsOf(options, [{ value: Buffer.alloc(0) }]), { code: 'POISON', retry: 'halt' })
   await assert.rejects(rowsOf(options, [{ value: Buffer.from([0, 0, 0, 0, 9, 2]) }]), { code: 'DECODE', retry: 'halt' })
 })
 

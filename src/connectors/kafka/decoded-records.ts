@@ -49,7 +49,7 @@ export class DecodedRecords implements RecordConsumer {
       const offset = target.offsets[row] ?? 0n
       try {
         const { buffer, from, to, isNull } = messageAt(place.topic, target, row)
-        if (isNull || from === to) throw new BadMessage('it has no value')
+        if (isNull) throw new BadMessage('it has no value')
         const missing = decoder.missing(buffer, from, to)
         if (missing !== undefined) await decoder.learn(missing)
         decoder.decode(buffer, from, to, rows)
