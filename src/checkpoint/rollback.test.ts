@@ -4,7 +4,7 @@ import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import type { Examined } from './decision-case.ts'
 import type { CheckpointEntry, LogEntry } from './entries.ts'
 import type { Lineage } from './lineage.ts'
-import { planRollback, whyNoRollback } from './rollback.ts'
+import { planRollback, takenBack, whyNoRollback } from './rollback.ts'
 
 const PLAN = { sources: ['rows'], sinks: ['out'] }
 
@@ -90,4 +90,7 @@ test('what was taken back before all its rows were there is no place to go to; w
   const why = (target: CheckpointEntry): string | undefined => whyNoRollback(target, entries, lineage, PLAN, [])
   assert.match(why(three) ?? 'allowed', /went back from checkpoint 3 before it was confirmed \(as checkpoint 4\)/)
   for (const target of [one, two, four]) assert.equal(why(target), undefined)
+  const taken = [1, 2, 3, 4, 5].map((checkpoint) => takenBack(checkpoint, entries))
+  const none = undefined
+  assert.deepEqual(taken, [none, { by: 4, wasConfirmed: true }, { by: 4, wasConfirmed: false }, none, none])
 })

@@ -58,13 +58,21 @@ function isSame(one: object, other: object): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-/** The checkpoint by which the job went back from this one, when not all of its rows were in their sinks by then. */
-function takenBackBy(to: CheckpointId, entries: readonly LogEntry[]): CheckpointId | undefined {
-  let isConfirmed = false
+/** Two rollbacks may lie over the same checkpoint: the first one took it back. */
+export interface TakenBack {
+  /** The checkpoint that the rollback published. */
+  readonly by: CheckpointId
+  /** Whether all of its rows were in their sinks by then. */
+  readonly wasConfirmed: boolean
+}
+
+/** How the job went back from this checkpoint; `undefined` when it did not, or the log no longer tells. */
+export function takenBack(checkpoint: CheckpointId, entries: readonly LogEntry[]): TakenBack | undefined {
+  let wasConfirmed = false
   for (const entry of entries) {
-    if (entry.kind === 'confirm' && entry.checkpoint >= to) isConfirmed = true
-    if (entry.kind !== 'checkpoint' || entry.rollback === undefined || entry.checkpoint <= to) continue
-    if (entry.rollback.to < to && !isConfirmed) return entry.checkpoint
+    if (entry.kind === 'confirm' && entry.checkpoint >= checkpoint) wasConfirmed = true
+    if (entry.kind !== 'checkpoint' || entry.rollback === undefined || entry.checkpoint <= checkpoint) continue
+    if (entry.rollback.to < checkpoint) return { by: entry.checkpoint, wasConfirmed }
   }
   return undefined
 }
@@ -81,11 +89,11 @@ export function whyNoRollback(
   const to = target.checkpoint
   if (ended === 'finished') return 'the job has finished, and is never started again: give the pipeline another name'
   if (newest === undefined || to > confirmedUpTo) return `checkpoint ${to} is not confirmed`
-  const over = takenBackBy(to, entries)
-  if (over !== undefined) {
+  const over = takenBack(to, entries)
+  if (over !== undefined && !over.wasConfirmed) {
     return (
-      `the job went back from checkpoint ${to} before it was confirmed (as checkpoint ${over}), so rows of it are in no ` +
-      `sink and would be left out: take an older one, or ${over}`
+      `the job went back from checkpoint ${to} before it was confirmed (as checkpoint ${over.by}), so rows of it are in no ` +
+      `sink and would be left out: take an older one, or ${over.by}`
     )
   }
   if (newest.checkpoint === to) return `checkpoint ${to} is the newest one: there is nothing to go back from`

@@ -59,11 +59,12 @@ export function checkpointDetailText(
   ].join('')
 }
 
-function stateText({ state, pending, decisions, isSavepoint }: CheckpointSummary): string {
+function stateText({ state, pending, decisions, isSavepoint, takenBackBy }: CheckpointSummary): string {
   const open = state === 'pending' && pending > 0 ? ` (${pending} transactions)` : ''
   return [
     `${state}${open}`,
     ...(isSavepoint ? ['savepoint'] : []),
+    ...(takenBackBy === null ? [] : [`gone back from (as ${takenBackBy})`]),
     ...decisions.map((decision) => decision.action),
   ].join(', ')
 }

@@ -1,5 +1,6 @@
 import { encodeEntry, type CheckpointEntry, type DecisionEntry, type LogEntry } from '../checkpoint/entries.ts'
 import type { Lineage } from '../checkpoint/lineage.ts'
+import { takenBack } from '../checkpoint/rollback.ts'
 import { fateOf, type TransactionFate } from '../checkpoint/transaction-fate.ts'
 import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import { readSavepoints } from '../storage/savepoints.ts'
@@ -28,6 +29,8 @@ export interface CheckpointSummary {
   readonly confirmedAfterMs: number | null
   /** Kept for good: `rollback` can go back to it. */
   readonly isSavepoint: boolean
+  /** The checkpoint as which a rollback went back from this one; rows that were confirmed by then are written once more. */
+  readonly takenBackBy: number | null
   /** Of its entry in the log. */
   readonly manifestBytes: number
   /** What operators, or the engine itself, decided about it. */
@@ -92,7 +95,8 @@ function summaryOf(
   const { checkpoint, epoch, at, accounting, tookMs } = entry
   const isLogged = entries.includes(entry)
   const confirmed = isLogged ? entries.find((one) => one.kind === 'confirm' && one.checkpoint >= checkpoint) : undefined
-  const isVoided = isLogged && !lineage.checkpoints.includes(entry)
+  const back = takenBack(checkpoint, entries)
+  const isVoided = isLogged && (!lineage.checkpoints.includes(entry) || back?.wasConfirmed === false)
   const isConfirmed = !isVoided && checkpoint <= lineage.confirmedUpTo
   return {
     checkpoint,
@@ -106,6 +110,7 @@ function summaryOf(
     tookMs,
     confirmedAfterMs: isConfirmed && confirmed !== undefined ? Date.parse(confirmed.at) - Date.parse(at) : null,
     isSavepoint: kept.has(checkpoint),
+    takenBackBy: back?.by ?? null,
     manifestBytes: encodeEntry(entry).length,
     decisions: [
       ...rollbackOf(entry),

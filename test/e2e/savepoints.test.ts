@@ -10,6 +10,7 @@ import { CommandLine, millrace, resultOf } from './command-line.ts'
 interface Listed {
   readonly checkpoint: number
   readonly isSavepoint: boolean
+  readonly takenBackBy: number | null
   readonly state: string
 }
 
@@ -145,6 +146,13 @@ test('a job goes back to a savepoint only with --rewind, and writes again exactl
   const done = await resultOf<{ as: number }>(directory, 'rollback', 'p.yaml', '--to', '1', '--rewind')
   const detail = await millrace(directory, 'checkpoints', 'p.yaml', String(done.as))
   assert.match(detail.out, /rollback to 1 decided .*: back to checkpoint 1/)
+  const marks = (await listed(directory)).map(({ checkpoint, takenBackBy }) => [checkpoint, takenBackBy])
+  assert.deepEqual(marks.slice(1), [
+    [2, 3],
+    [3, done.as],
+    [done.as, null],
+  ])
+  assert.match((await millrace(directory, 'checkpoints', 'p.yaml', '2')).out, /confirmed, gone back from \(as 3\)/)
   {
     await using job = new CommandLine(directory, 'run', 'p.yaml')
     await untilRead(directory, 200)
