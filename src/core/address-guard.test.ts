@@ -36,6 +36,19 @@ test('other names give what sockets ask for', async () => {
   assert.deepEqual(await lookUp(['10.0.0.1'], true), [{ address: '10.0.0.1', family: 4 }])
 })
 
+test('names below localhost are loopback, and no resolver is asked for them', async () => {
+  const asked: string[] = []
+  const resolve = (host: string, _options: object, done: (error: null, found: object[]) => void): void => {
+    asked.push(host)
+    done(null, [{ address: '127.0.0.1', family: 4 }])
+  }
+  const guard = guardAddresses(resolve as unknown as typeof lookup, (host) => host, 'a store')
+  for (const host of ['lake.localhost', 'a.b.LOCALHOST.', 'localhost.example', 'mylocalhost']) {
+    guard.lookup(host, {}, (error) => assert.equal(error, null))
+  }
+  assert.deepEqual(asked, ['localhost', 'localhost', 'localhost.example', 'mylocalhost'])
+})
+
 test('an address in plain digits is refused before anything is looked up; names are left to the lookup', () => {
   const guard = guardAddresses(resolverOf(), (host) => host, 'a store')
   const spellings = ['169.254.169.254', '::ffff:169.254.169.254', 'fe80::1', 'fe80::1%eth0', 'fd00:ec2::254']

@@ -23,7 +23,7 @@ export function guardAddresses(resolve: typeof lookup, to: (host: string) => str
       if (why !== undefined) throw refusal(host, host, why)
     },
     lookup: (host, options, done) => {
-      resolve(host, { ...options, all: true }, (error, found) => {
+      resolve(isBelowLocalhost(host) ? 'localhost' : host, { ...options, all: true }, (error, found) => {
         if (error !== null) return done(error, '', 0)
         for (const { address } of found) {
           const why = forbiddenAddress(address)
@@ -36,4 +36,9 @@ export function guardAddresses(resolve: typeof lookup, to: (host: string) => str
       })
     },
   }
+}
+
+/** Such names are loopback wherever they are asked for, but not every resolver knows (RFC 6761, section 6.3). */
+function isBelowLocalhost(host: string): boolean {
+  return /\.localhost\.?$/i.test(host)
 }

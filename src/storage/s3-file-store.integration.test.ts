@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { listUploads } from '../clients/s3/index.ts'
 import { fileStoreSuite } from '../testkit/file-store-suite.ts'
-import { openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { S3_KEYS } from '../../scripts/services/s3.ts'
+import { hostedAt, openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { OssStandIn } from '../testkit/oss-stand-in.ts'
 import { S3FaultProxy, type SeenRequest } from '../testkit/s3-fault-proxy.ts'
 import { storeOpener } from './open-store.ts'
 import { S3FileStore } from './s3-file-store.ts'
@@ -13,7 +15,23 @@ let stores = 0
 
 const open = (): S3FileStore => new S3FileStore(shared.bucket, `store-${++stores}/`)
 
-fileStoreSuite('the store on S3', async () => ({ store: open(), [Symbol.asyncDispose]: async () => undefined }))
+const noDispose = { [Symbol.asyncDispose]: async (): Promise<void> => undefined }
+fileStoreSuite('the store on S3', async () => ({ store: open(), ...noDispose }))
+
+// Buckets in the name of the host, through the same opener as a pipeline's.
+const openHosted = storeOpener(undefined)
+fileStoreSuite('the store on S3 by host name', async () => ({
+  store: await openHosted(`s3://${shared.name}/hosted-${++stores}`, { s3: shared.hosted }),
+  ...noDispose,
+}))
+
+const oss = await OssStandIn.open({ target: shared.hosted.endpoint ?? '', keys: S3_KEYS })
+after(() => oss[Symbol.asyncDispose]())
+const ossBucket = shared.through(oss.endpoint, {}, { ...hostedAt(oss.endpoint), flavor: 'oss' })
+fileStoreSuite('the store on OSS', async () => ({
+  store: new S3FileStore(ossBucket, `oss-${++stores}/`),
+  ...noDispose,
+}))
 
 test('a file of several parts is whole, and ranges of it are what was written', async () => {
   const store = open()

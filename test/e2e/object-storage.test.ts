@@ -5,7 +5,10 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import { S3_KEYS } from '../../scripts/services/s3.ts'
+import { hostedAt, openTestBucket } from '../../scripts/services/s3-bucket.ts'
+import type { S3Options } from '../../src/core/options.ts'
+import { OssStandIn } from '../../src/testkit/oss-stand-in.ts'
 import { S3FaultProxy, type Harm } from '../../src/testkit/s3-fault-proxy.ts'
 import { CommandLine, type Ended } from './command-line.ts'
 import { Chance } from './kit/chance.ts'
@@ -29,7 +32,7 @@ class Job implements AsyncDisposable {
     this.environment = { ...lake.environment, XDG_STATE_HOME: path.join(directory, 'local') }
   }
 
-  static async at(endpoint: string, sink: string): Promise<Job> {
+  static async at(s3: S3Options, sink: string): Promise<Job> {
     const made = await mkdtempDisposable(path.join(tmpdir(), 'millrace-s3-'))
     const job = new Job(made.path, () => made.remove())
     mkdirSync(path.join(made.path, 'in'))
@@ -40,7 +43,7 @@ class Job implements AsyncDisposable {
     const lines = [
       'name: lake',
       'parallelism: 2',
-      `s3: {endpoint: '${endpoint}'}`,
+      `s3: ${JSON.stringify(s3)}`,
       `sources: {rows: {connector: file, path: ./in, format: json, schema: ${ROW_SCHEMA}}}`,
       `transforms: {checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}}`,
       `sinks: {out: {from: checked, ${sink}}}`,
@@ -66,6 +69,7 @@ class Job implements AsyncDisposable {
 
 const FILES = `connector: files, path: 's3://${lake.name}/out', format: ndjson`
 
+// The bucket is in the name of the host here, and in the path in all other tests.
 test('a storm of lost answers, refusals and broken connections loses and doubles nothing', async (t) => {
   const chance = Chance.ofThisRun()
   t.diagnostic(`MILLRACE_SEED=${chance.seed}`)
@@ -79,7 +83,7 @@ test('a storm of lost answers, refusals and broken connections loses and doubles
   ]
   for (const harm of storm) proxy.harm({ match: () => chance.below(100) < 4, harm, times: Number.POSITIVE_INFINITY })
   const target = hudiOnS3(lake)
-  await using job = await Job.at(proxy.endpoint, target.options)
+  await using job = await Job.at(hostedAt(proxy.endpoint), target.options)
   const { code, text } = await job.run('run', 'lake.yaml')
   assert.equal(code, 0, text)
   const rows = new VisibleRows(COUNTS)
@@ -95,10 +99,22 @@ test('a storm of lost answers, refusals and broken connections loses and doubles
   assert.match((await job.run('run', 'lake.yaml')).text, /nothing to do|already/)
 })
 
+test('a table and its checkpoints lie in OSS, whose conditional writes have a header of their own', async () => {
+  await using oss = await OssStandIn.open({ target: hostedAt(lake.endpoint).endpoint ?? '', keys: S3_KEYS })
+  const target = hudiOnS3(lake, 'oss')
+  await using job = await Job.at({ ...hostedAt(oss.endpoint), flavor: 'oss' }, target.options)
+  const { code, text } = await job.run('run', 'lake.yaml')
+  assert.equal(code, 0, text)
+  const rows = new VisibleRows(COUNTS)
+  await target.read(rows)
+  assert.deepEqual(rows.prefixes(), COUNTS)
+  assert.deepEqual(await target.residue(), [])
+})
+
 test('a server that ignores conditional writes is refused before anything is read', async () => {
   await using proxy = await S3FaultProxy.open(lake.endpoint)
   proxy.harm({ match: ({ method }) => method === 'PUT', harm: { kind: 'ignore-condition' }, times: 1000 })
-  await using job = await Job.at(proxy.endpoint, FILES)
+  await using job = await Job.at({ endpoint: proxy.endpoint }, FILES)
   for (const args of [
     ['check', 'lake.yaml', '--connect'],
     ['run', 'lake.yaml'],
@@ -111,7 +127,7 @@ test('a server that ignores conditional writes is refused before anything is rea
 })
 
 test('wrong keys end with AUTH, and no output holds them', async () => {
-  await using job = await Job.at(lake.endpoint, FILES)
+  await using job = await Job.at({ endpoint: lake.endpoint }, FILES)
   job.environment['AWS_SECRET_ACCESS_KEY'] = 'canary-4711/secret'
   const { code, text } = await job.run('run', 'lake.yaml', '--log-level', 'debug')
   assert.equal(code, 75, text)
@@ -123,7 +139,7 @@ test('a server that is away is waited for, and a stop is heard meanwhile', async
   const proxy = await S3FaultProxy.open(lake.endpoint)
   const { endpoint } = proxy
   await proxy[Symbol.asyncDispose]()
-  await using job = await Job.at(endpoint, FILES)
+  await using job = await Job.at({ endpoint }, FILES)
   await using run = job.start('run', 'lake.yaml')
   await run.event((event) => JSON.stringify(event).includes('gave no whole answer'))
   run.signal('SIGTERM')

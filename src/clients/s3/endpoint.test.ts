@@ -20,6 +20,7 @@ test('AWS is addressed by host name in its region, or by path where a bucket has
   assert.equal(urlOf({ region: 'eu-west-1' }, 'a'), 'https://lake.s3.eu-west-1.amazonaws.com/a')
   assert.equal(urlOf({}, 'a', { AWS_REGION: 'cn-north-1' }), 'https://lake.s3.cn-north-1.amazonaws.com.cn/a')
   assert.equal(urlOf({}, 'a', {}, 'my.lake'), 'https://s3.us-east-1.amazonaws.com/my.lake/a')
+  assert.equal(urlOf({}, 'a', {}, 'My_lake'), 'https://s3.us-east-1.amazonaws.com/My_lake/a')
   assert.equal(urlOf({ pathStyle: true }, 'a'), 'https://s3.us-east-1.amazonaws.com/lake/a')
 })
 
@@ -28,6 +29,13 @@ test('other servers are addressed by path unless the pipeline wants host names',
   assert.equal(urlOf({ endpoint: 'http://minio:9000', pathStyle: false }, 'a'), 'http://lake.minio:9000/a')
   assert.equal(urlOf({}, 'a', { AWS_ENDPOINT_URL_S3: 'http://s3.local' }), 'http://s3.local/lake/a')
   assert.equal(urlOf({ endpoint: 'http://one' }, 'a', { AWS_ENDPOINT_URL: 'http://two' }), 'http://one/lake/a')
+})
+
+test('a bucket cannot stand before an address in digits', () => {
+  for (const endpoint of ['http://127.0.0.1:9000', 'http://[::1]:9000', 'http://2130706433']) {
+    const refused = { code: 'CONFIG', message: /name the host, or leave out/ }
+    assert.throws(() => resolveEndpoint({ endpoint, pathStyle: false }, world()), refused)
+  }
 })
 
 test('Alibaba OSS is recognised by its name, with its region and its header', () => {

@@ -26,6 +26,13 @@ export function resolveEndpoint(settings: S3Options, { environment }: World, pro
   }
   const origin = parseOrigin(address)
   const ossRegion = /(?:^|\.)oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com$/.exec(origin.hostname)?.[1]
+  if (settings.pathStyle === false && isIP(canonicalHost(origin.hostname) ?? '') > 0) {
+    throw new MillraceError(
+      `the endpoint of object storage is ${origin.host}, an address that no bucket's name can stand before: ` +
+        'name the host, or leave out `pathStyle: false`',
+      { code: 'CONFIG' },
+    )
+  }
   const isHosted = ossRegion !== undefined || /\.amazonaws\.com(\.cn)?$/.test(origin.hostname)
   return {
     origin,
@@ -77,7 +84,10 @@ export function parseS3Address(address: string): S3Location {
   return { bucket, prefix: parts.map((part) => `${part}/`).join('') }
 }
 
-/** The address of an object, or of the bucket with an empty key. Virtual-host style unless the bucket has dots (TLS). */
+/**
+ * The address of an object, or of the bucket with an empty key. The bucket is in the name of the host, unless it has dots,
+ * which certificates do not cover, or characters that no name of a host keeps.
+ */
 export function objectUrl(
   endpoint: Endpoint,
   bucket: string,
@@ -85,7 +95,7 @@ export function objectUrl(
   query: Readonly<Record<string, string>>,
 ): URL {
   const url = new URL(endpoint.origin)
-  const inPath = endpoint.pathStyle || bucket.includes('.')
+  const inPath = endpoint.pathStyle || !/^[a-z0-9-]+$/.test(bucket)
   if (!inPath) url.hostname = `${bucket}.${url.hostname}`
   url.pathname = (inPath ? `/${bucket}` : '') + `/${encodeKey(key)}`
   url.search = Object.entries(query)

@@ -32,7 +32,8 @@ export function proveConditions(bucket: Bucket, prefix: string): Promise<void> {
 async function prove(bucket: Bucket, key: string): Promise<void> {
   // Refused at once, it was there before; or the answer was lost, and the repeated request met it.
   if ((await write(bucket, key)) < 300 && (await write(bucket, key)) < 300) {
-    throw refused(bucket, 'accepts a conditional write of an object that is there')
+    const what = 'accepts a conditional write of an object that is there'
+    throw refused(bucket, what, bucket.client.endpoint.flavor === 'oss' ? OSS_VERSIONS : '')
   }
   if ((await bucket.head(key))?.nonce === undefined) throw refused(bucket, 'does not keep metadata of objects')
 }
@@ -52,12 +53,15 @@ async function write(bucket: Bucket, key: string): Promise<number> {
   return reply.status
 }
 
-function refused(bucket: Bucket, what: string): MillraceError {
+/** https://www.alibabacloud.com/help/en/oss/developer-reference/putobject */
+const OSS_VERSIONS = 'OSS ignores the header in a bucket whose versioning is on or was suspended. '
+
+function refused(bucket: Bucket, what: string, why = ''): MillraceError {
   const { origin, flavor } = bucket.client.endpoint
   const header = Object.keys(onlyIfAbsent(bucket.client.endpoint)).join()
   return new MillraceError(
     `the object storage at ${origin.host} (bucket ${bucket.name}) ${what} (${header}): two processes could both believe ` +
-      'that they wrote a file. Use a server that honours it, or a directory of a local disk',
+      `that they wrote a file. ${why}Use a server that honours it, or a directory of a local disk`,
     { code: 'PREFLIGHT', detail: { endpoint: origin.host, bucket: bucket.name, flavor } },
   )
 }

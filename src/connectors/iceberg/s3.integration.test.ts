@@ -18,9 +18,15 @@ async function upload(name: string, bucket: TestBucket, openStore: OpenStore): P
   return `s3://${bucket.name}/warehouse/${name}`
 }
 
-test('a table in a bucket has the rows that it has on a disk', async () => {
-  await using bucket = await openTestBucket()
-  const openStore: OpenStore = (address) => storeOpener(undefined)(address, { s3: bucket.settings })
+for (const where of ['settings', 'hosted'] as const) {
+  const words = where === 'hosted' ? 'whose name is in the host' : 'whose name is in the path'
+  test(`a table in a bucket ${words} has the rows that it has on a disk`, async () => {
+    await using bucket = await openTestBucket()
+    await sameRows(bucket, (address) => storeOpener(undefined)(address, { s3: bucket[where] }))
+  })
+}
+
+async function sameRows(bucket: TestBucket, openStore: OpenStore): Promise<void> {
   for (const name of ['v2_position_deletes', 'v2_schema_evolution']) {
     const address = await upload(name, bucket, openStore)
     for (const table of [address, `${address}/metadata/${newestOf(name)}`.replace('s3://', 's3a://')]) {
@@ -29,7 +35,7 @@ test('a table in a bucket has the rows that it has on a disk', async () => {
       assert.deepEqual((await there.readLines()).toSorted(), (await here.readLines()).toSorted())
     }
   }
-})
+}
 
 function newestOf(name: string): string {
   const versions = readdirSync(path.join(fixtureTable(name), 'metadata')).flatMap(

@@ -5,21 +5,21 @@ import { listUploads } from '../../../src/clients/s3/index.ts'
 import { HUDI_RULES, type Target } from './targets.ts'
 
 /** A Hudi table in object storage, read by hudi-rs, which finds its way by the environment of this process. */
-export function hudiOnS3(lake: TestBucket): Target {
+export function hudiOnS3(lake: TestBucket, name = 'lake'): Target {
   Object.assign(process.env, lake.environment, { AWS_ALLOW_HTTP: 'true', AWS_REGION: 'us-east-1' })
-  const address = `s3://${lake.name}/lake`
+  const address = `s3://${lake.name}/${name}`
   return {
     kind: 'hudi-s3',
     options: `connector: hudi, path: '${address}', table: events, ${HUDI_RULES}`,
     read: async (into) => {
-      if ((await lake.bucket.head('lake/.hoodie/hoodie.properties')) === undefined) return
+      if ((await lake.bucket.head(`${name}/.hoodie/hoodie.properties`)) === undefined) return
       process.env['AWS_ENDPOINT_URL'] = lake.endpoint
       const { rows, columns } = await readHudi(address, { columns: ['part', 'seq'] })
       const { part = [], seq = [] } = columns ?? {}
       assert.equal(part.length, rows)
       part.forEach((value, row) => into.add(Number(value), Number(seq[row])))
     },
-    residue: async () => [...(await openInstants(lake)), ...(await unfinished(lake))],
+    residue: async () => [...(await openInstants(lake, `${name}/.hoodie/`)), ...(await unfinished(lake))],
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
@@ -49,9 +49,9 @@ export function filesOnS3(lake: TestBucket): Target {
 }
 
 /** Instants of the table that are requested or inflight and never completed. */
-async function openInstants({ bucket }: TestBucket): Promise<string[]> {
-  const listed = await Array.fromAsync(bucket.list('lake/.hoodie/'))
-  const names = listed.map(({ key }) => key.slice('lake/.hoodie/'.length))
+async function openInstants({ bucket }: TestBucket, timeline: string): Promise<string[]> {
+  const listed = await Array.fromAsync(bucket.list(timeline))
+  const names = listed.map(({ key }) => key.slice(timeline.length))
   const completed = new Set(names.flatMap((name) => /^(\d+)\.[a-z]+$/.exec(name)?.[1] ?? []))
   return names.filter((name) => {
     const pending = /^(\d+)\.(?:[a-z]+\.)?(?:requested|inflight)$/.exec(name)?.[1]
