@@ -98,6 +98,8 @@ export interface Batch {
   /** Records of the same range that became no rows, where somebody puts those aside (`takesBroken`). */
   readonly unread?: readonly UnreadRecord[]
   readonly rows: number
+  /** When about the newest of the records happened, as the source tells: milliseconds since the epoch. */
+  readonly eventMs?: number
   /** Size for budgets and rates: the bytes as they were read. */
   readonly bytes: number
   release(): void

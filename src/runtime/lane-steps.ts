@@ -54,7 +54,7 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         const more = { reads, tables, takesBroken, keepsRaw }
         const reader = source.reader(services.context(id, gives, schema, metadata, more))
         sources.set(step.id, {
-          task: new SourceTask(step.id, reader),
+          task: new SourceTask(step.id, reader, services.clock),
           edges: step.outputs,
           rebalance: step.rebalance === true,
         })

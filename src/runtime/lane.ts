@@ -177,6 +177,8 @@ export class Lane {
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
     for (const { task, rebalance } of this.#steps.sources.values()) {
+      const { id: source, behindMs } = task
+      this.#tell({ kind: 'behind', source, ...(behindMs !== undefined && { ms: behindMs }) })
       const splits = task.takeRead()
       if (rebalance && splits.length > 0) this.#tell({ kind: 'split-bytes', source: task.id, splits })
     }

@@ -111,6 +111,8 @@ export type FromLane =
       readonly steps: Readonly<Record<string, StepTotals>>
       readonly positions: Readonly<Record<string, readonly SplitProgress[]>>
     }
+  /** How old the newest records of a source were when this lane handled them, in milliseconds, where that is known. */
+  | { readonly kind: 'behind'; readonly source: string; readonly ms?: number }
   /** Bytes that each split gave since the last report, of sources whose splits may move. */
   | {
       readonly kind: 'split-bytes'

@@ -1,4 +1,5 @@
 import type { Item, SplitId } from '../core/batch.ts'
+import type { Clock } from '../core/context.ts'
 import type { SplitAssignment, SplitReader } from '../core/source.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { SplitProgress } from './messages.ts'
@@ -10,15 +11,18 @@ import type { SplitProgress } from './messages.ts'
 export class SourceTask {
   readonly id: string
   readonly #reader: SplitReader
+  readonly #clock: Clock
   readonly #progress = new Map<SplitId, { at: JsonObject; finished: boolean }>()
   readonly #assigned = new Map<SplitId, SplitAssignment>()
   #read = new Map<SplitId, number>()
+  #behindMs: number | undefined
   #stop = new AbortController()
   #loop: Promise<void> = Promise.resolve()
 
-  constructor(id: string, reader: SplitReader) {
+  constructor(id: string, reader: SplitReader, clock: Clock) {
     this.id = id
     this.#reader = reader
+    this.#clock = clock
   }
 
   assign(splits: readonly SplitAssignment[]): void {
@@ -40,6 +44,7 @@ export class SourceTask {
       this.#progress.delete(split)
       this.#assigned.delete(split)
     }
+    if (this.#assigned.size === 0) this.#behindMs = undefined
   }
 
   /** False for items of a split that was revoked after they were polled. */
@@ -58,6 +63,11 @@ export class SourceTask {
     const read = [...this.#read]
     this.#read = new Map()
     return read
+  }
+
+  /** How old the newest records were when they were handled; absent where the source tells no times, or nothing is read. */
+  get behindMs(): number | undefined {
+    return this.#behindMs
   }
 
   /** `handle` runs one item at a time; when it throws the loop ends and `failed` is told. */
@@ -79,6 +89,7 @@ export class SourceTask {
     if (progress === undefined) return
     if (item.kind === 'batch') {
       progress.at = item.next
+      if (item.eventMs !== undefined) this.#behindMs = Math.max(0, this.#clock.now() - item.eventMs)
       this.#read.set(item.split, (this.#read.get(item.split) ?? 0) + item.bytes)
     }
     if (item.kind === 'schema-change') progress.at = item.next

@@ -66,6 +66,19 @@ test('what steps keep is shown for each lane', async () => {
   assert.equal(seen['millrace_state_rows{step="totals",lane="1"}'], 7)
 })
 
+test('how far behind the events of a source are, in the lane that is behind most', async () => {
+  const metrics = new JobMetrics('p', STEPS, () => 0)
+  const behind = (lane: number, ms?: number): JobEvent => {
+    return { kind: 'lane', lane, message: { kind: 'behind', source: 'rows', ...(ms !== undefined && { ms }) } }
+  }
+  metrics.see(behind(0))
+  assert.equal('millrace_event_time_lag_seconds{source="rows"}' in (await samples(metrics)), false)
+  for (const event of [behind(0, 1500), behind(1, 90_000)]) metrics.see(event)
+  assert.equal((await samples(metrics))['millrace_event_time_lag_seconds{source="rows"}'], 90)
+  metrics.see(behind(1))
+  assert.equal((await samples(metrics))['millrace_event_time_lag_seconds{source="rows"}'], 1.5)
+})
+
 test('how long the job may be down, and whether half of it is over', async () => {
   const metrics = new JobMetrics('p', STEPS, () => 0)
   const part = { part: 'out', kind: 'sink', ms: 90_000, what: 'labels' } as const

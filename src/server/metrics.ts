@@ -18,6 +18,8 @@ export class JobMetrics {
   readonly #now: () => number
   readonly #kinds: ReadonlyMap<string, string>
   readonly #lanes = new Map<number, Totals>()
+  /** Seconds behind, by source and lane. */
+  readonly #behind = new Map<string, Map<number, number>>()
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>()
   /** When each checkpoint that is not confirmed was published, oldest first. */
   readonly #unconfirmed = new Map<number, number>()
@@ -35,6 +37,7 @@ export class JobMetrics {
     switch (event.kind) {
       case 'claimed':
         this.#lanes.clear()
+        this.#behind.clear()
         return this.#gauge('millrace_epoch', 'Run epoch, one more at every start and every rewind.').set(event.epoch)
       case 'started':
         this.#firstRow = undefined
@@ -107,6 +110,7 @@ export class JobMetrics {
     if (message.kind === 'observe' && message.name === 'load_seconds') {
       this.#timer('millrace_load_seconds', 'Time of one load into a sink.', message.seconds)
     }
+    if (message.kind === 'behind') this.#isBehind(lane, message)
     if (message.kind === 'exchanged') this.#exchanged(message)
     if (message.kind === 'kept') {
       const help = 'Rows that a step keeps in a lane: results, keys, or rows that wait for a partner.'
@@ -130,6 +134,17 @@ export class JobMetrics {
       ['step'],
     )
     keys.set({ step }, scattered)
+  }
+
+  /** Of several lanes, the one that is behind most. */
+  #isBehind(lane: number, { source, ms }: LaneMessage & { kind: 'behind' }): void {
+    const lanes = this.#behind.get(source) ?? new Map<number, number>()
+    this.#behind.set(source, lanes)
+    if (ms === undefined) lanes.delete(lane)
+    else lanes.set(lane, ms / 1000)
+    if (lanes.size === 0) return
+    const help = 'How old the newest records of the source were when they were handled.'
+    this.#gauge('millrace_event_time_lag_seconds', help, ['source']).set({ source }, Math.max(...lanes.values()))
   }
 
   /** Lanes tell totals since their thread began. */

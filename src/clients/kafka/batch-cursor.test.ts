@@ -247,6 +247,18 @@ describe('gathering whole records', () => {
     })
   }
 
+  test('knows the newest timestamp of the batch that it is in, where there is one', () => {
+    const cursor = cursorOver(encodeBatch(records.slice(0, 2), { baseOffset: 100n }), { from: 100n })
+    assert.equal(cursor.newestMs, undefined)
+    cursor.gatherRecords(recordTarget())
+    assert.equal(cursor.newestMs, 1_700_000_000_000)
+    const timeless = cursorOver(encodeBatch([{ key: null, value: null, timestampMs: -1n }], { baseOffset: 7n }), {
+      from: 7n,
+    })
+    timeless.gatherRecords(recordTarget())
+    assert.equal(timeless.newestMs, undefined)
+  })
+
   test('keeps offsets, timestamps, keys, headers and which values are null', () => {
     const target = recordTarget()
     cursorOver(encodeBatch(records, { baseOffset: 100n }), { from: 100n }).gatherRecords(target)

@@ -48,6 +48,7 @@ export class BatchCursor {
   #until: bigint | undefined
   #filter = new AbortedFilter([])
   #batch: OpenBatch | undefined
+  #newestMs: number | undefined
   #isDone = true
 
   /** Starts with other bytes. `until` is the first offset that is not wanted. */
@@ -60,12 +61,18 @@ export class BatchCursor {
     this.#offset = fetched.from
     this.#until = until
     this.#filter = new AbortedFilter(fetched.aborted)
+    this.#newestMs = undefined
     this.#isDone = false
   }
 
   /** The offset after everything that was gathered or passed over: where a restart has to go on. */
   get offset(): bigint {
     return this.#offset
+  }
+
+  /** The largest timestamp of the record batch that was opened last, milliseconds since the epoch; absent: it has none. */
+  get newestMs(): number | undefined {
+    return this.#newestMs
   }
 
   /** All bytes are read, or `until` is reached. The bytes may then be given back. */
@@ -159,6 +166,8 @@ export class BatchCursor {
         : this.#decoding(() =>
             this.#decompressor.decompress(codec, this.#bytes.subarray(header.start + BATCH.RECORDS, header.end)),
           )
+    // Minus one stands for no timestamp.
+    this.#newestMs = header.maxTimestamp < 0n ? undefined : Number(header.maxTimestamp)
     const from = this.#offset - baseOffset
     const until = this.#until === undefined ? undefined : this.#until - baseOffset
     return {

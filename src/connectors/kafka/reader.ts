@@ -141,11 +141,13 @@ export class KafkaReader implements SplitReader {
       this.#pool.give(target)
       return []
     }
-    if (this.#changes === undefined) return [this.#batchOf(split, partition.partition, from, target)]
+    const { newestMs } = this.#cursor
+    const time = newestMs === undefined ? {} : { eventMs: newestMs }
+    if (this.#changes === undefined) return [{ ...this.#batchOf(split, partition.partition, from, target), ...time }]
     assert(target instanceof RecordTarget, 'changes are made of whole records')
     const items = await this.#changes.itemsOf(partition, split.assignment.split, { from, next: split.next }, target)
     this.#pool.give(target)
-    return items
+    return items.map((item) => (item.kind === 'batch' ? { ...item, ...time } : item))
   }
 
   #fill(): ValueTarget {

@@ -137,6 +137,7 @@ export class LogSpan {
       body: { kind: 'bytes', buffer: bytes, length, separator },
       ...(hasTables ? { table: table.shape } : {}),
       rows,
+      eventMs: next.time * 1000,
       bytes: length,
       release: () => {
         lines.clear()

@@ -71,6 +71,8 @@ export class WalFeed {
   /** What was taken from the stream; rows of it may still be gathered. */
   #place: { lsn: Lsn; row: number }
   #begin: Begin | undefined
+  /** When the last transaction that was begun was committed. */
+  #committedMs: number | undefined
   /** Changes of the open transaction, of all tables, that were passed. */
   #index = 0
   #gathered: FollowedTable[] = []
@@ -195,6 +197,7 @@ export class WalFeed {
       return false
     }
     this.#begin = begin
+    this.#committedMs = Number(begin.micros / 1000n)
     this.#index = 0
     return true
   }
@@ -316,6 +319,7 @@ export class WalFeed {
       },
       ...tables.named(followed),
       rows: target.rows,
+      ...(this.#committedMs !== undefined && { eventMs: this.#committedMs }),
       bytes: target.length,
       release: () => pool.give(target),
     }

@@ -4,6 +4,7 @@ import type { Item } from '../../core/batch.ts'
 import type { SplitAssignment, SplitReader } from '../../core/source.ts'
 import { appendRows } from '../../testkit/emulators/sls/append-rows.ts'
 import type { SlsFaultRule } from '../../testkit/emulators/sls/index.ts'
+import { countLogs, encodeLogGroup } from '../../testkit/emulators/sls/log-group.ts'
 import { readSplits, recordsOf } from '../../testkit/read-splits.ts'
 import { TestedSls } from '../../testkit/sls-source.ts'
 
@@ -39,6 +40,21 @@ const linesOf = (items: readonly Item[]): string[] =>
   items.flatMap((item) => (item.kind === 'batch' ? recordsOf(item) : []))
 const endsOf = (items: readonly Item[]): string[] =>
   items.flatMap((item) => (item.kind === 'split-end' ? [item.split] : []))
+
+test('a batch tells when its records happened', async () => {
+  await using sls = await TestedSls.open({ end: 'latest' }, { shards: 1 })
+  const time = 1_763_690_000
+  const group = encodeLogGroup({ logs: [{ time, contents: [['n', '1']] }] })
+  sls.logstore.shard(0).append(group, countLogs(group), Math.floor(Date.now() / 1000))
+  const reader = sls.reader()
+  reader.assign(await splitsOf(sls))
+  const items = await pollUntil(reader, (seen) => linesOf(seen).length > 0)
+  await reader.close()
+  assert.deepEqual(
+    items.flatMap((item) => (item.kind === 'batch' ? [item.eventMs] : [])),
+    [time * 1000],
+  )
+})
 
 suite('faults on the way', () => {
   const storm: SlsFaultRule[] = [

@@ -108,6 +108,7 @@ export class SlsReader implements SplitReader {
 
   #gatherLines(answer: OpenAnswer): Batch {
     const start = answer.place
+    const eventMs = this.#logs.time * 1000
     const target = this.#fill(answer)
     const text = target.buffer.subarray(0, target.length)
     if (!isUtf8(text)) throw this.#poisonLine(answer, start, target)
@@ -127,6 +128,7 @@ export class SlsReader implements SplitReader {
         ...(offset === undefined ? {} : { metadata: { offset } }),
       },
       rows: target.rows,
+      eventMs,
       bytes: target.length,
       release: () => pool.give(target),
     }
@@ -156,6 +158,7 @@ export class SlsReader implements SplitReader {
 
   async #gatherTable(answer: OpenAnswer, tables: LogTables): Promise<Batch> {
     const start = answer.place
+    const eventMs = this.#logs.time * 1000
     const database = await this.#context.database()
     assert(database instanceof LaneDatabase, 'the lane has a database of the data plane')
     const { shard, firstGroup: first, groupEnd, isTraced } = answer
@@ -171,6 +174,7 @@ export class SlsReader implements SplitReader {
       ...answer.takePositions(),
       body: { kind: 'table', relation, schema: this.#context.schema ?? [] },
       rows,
+      eventMs,
       bytes,
       release,
     }

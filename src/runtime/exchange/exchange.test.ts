@@ -13,6 +13,7 @@ import { Lane } from '../lane.ts'
 import type { FromLane, LaneAck } from '../messages.ts'
 import { LaneEventTime } from '../event-time/lane-event-time.ts'
 import { SourceTask } from '../source-task.ts'
+import { systemClock } from '../system-clock.ts'
 import { Stage } from '../stage.ts'
 import { Tap } from '../tap.ts'
 import { LocalOutlet, RemoteOutlet } from './outlet.ts'
@@ -195,7 +196,7 @@ class World {
       }
       return new Stage(steps, tap)
     })
-    const task = new SourceTask('in', new ListReader(rows))
+    const task = new SourceTask('in', new ListReader(rows), systemClock)
     const sources = new Map([['in', { task, edges: [{ to: 'hop 0' }], rebalance: false }]])
     const made = new Lane(
       {

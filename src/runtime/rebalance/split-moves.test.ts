@@ -11,6 +11,7 @@ import { Lane } from '../lane.ts'
 import type { FromLane, LaneAck } from '../messages.ts'
 import { LaneEventTime } from '../event-time/lane-event-time.ts'
 import { SourceTask } from '../source-task.ts'
+import { systemClock } from '../system-clock.ts'
 import { SplitBook } from '../split-book.ts'
 import { Stage } from '../stage.ts'
 import { Tap } from '../tap.ts'
@@ -90,7 +91,7 @@ class World {
     this.#lanes = [0, 1].map(() => {
       const none = { operators: new Map(), writers: new Map(), senders: new Map(), receivers: new Map() }
       const stage = new Stage({ ...none, writers: new Map([['out', new Writer()]]) }, new Tap(() => undefined))
-      const source = { task: new SourceTask('in', new Reader()), edges: [{ to: 'out' }], rebalance: true }
+      const source = { task: new SourceTask('in', new Reader(), systemClock), edges: [{ to: 'out' }], rebalance: true }
       const steps = {
         sources: new Map([['in', source]]),
         stages: [stage],
