@@ -24,6 +24,7 @@ import type { Plan } from './plan.ts'
 import { checkRowExpression } from './queries.ts'
 import { severalTablesFindings } from './several-tables.ts'
 import type { SqlChecker } from './sql-checker.ts'
+import { takenBackFindings } from './taken-back.ts'
 
 /** What planning needs from outside. */
 export interface PlanningContext {
@@ -74,6 +75,7 @@ export async function buildPlan(
   findings.push(...flow.findings)
   const sinks = await describeSinks(draft, flow, { times, lanes, checker: context.sql }, findings)
   findings.push(...severalTablesFindings(draft, sources, sinks), ...deadLetterFindings(draft, sources))
+  findings.push(...takenBackFindings(draft, graph, flow, sinks))
   const moduleFiles = await resolveModules(draft, context.baseDirectory, findings)
   const parts = deliveryParts(draft, sources, sinks)
   const { delivery, findings: ofDelivery } = judgeDelivery(parts, draft.definition)

@@ -79,6 +79,25 @@ test('sessions that may be given before they are final say which of their result
   }
 })
 
+test('results that are taken back want a sink that shows nothing ahead of its checkpoint', async () => {
+  const agg = 'groupBy: id, window: {session: 1m}, watermark: {column: ts}, aggregates: {n: count(*)}'
+  const upserts = (from: string): string => `out: {from: ${from}, connector: upserts, table: t, key: [id]}`
+  const late = 'late: {from: agg.late, connector: upserts, table: l, key: [id]}'
+  const messages = async (transforms: string, sinks: string): Promise<string[]> => {
+    const { findings } = await build(transforms, sinks)
+    return findings
+      .filter(({ message }) => message.includes('takes results back'))
+      .map(({ path, message }) => `${formatPath(path ?? [])}: ${message.split(',')[0]}`)
+  }
+  const early = `agg: {from: log, aggregate: {${agg}, emit: {every: 1m}}}`
+  const found = ['sinks.out: "agg" takes results back when a session changes']
+  assert.deepEqual(await messages(early, `${upserts('agg')}, ${late}`), found, 'late rows are no results')
+  const behind = `${early}, some: {from: agg, filter: n > 1}`
+  assert.deepEqual(await messages(behind, `${upserts('some')}, ${late}`), found)
+  assert.deepEqual(await messages(`agg: {from: log, aggregate: {${agg}}}`, `${upserts('agg')}, ${late}`), [])
+  assert.deepEqual(await messages(early, `${OUT}, ${late}`), [])
+})
+
 test('mistakes in an aggregate are named where they stand', async () => {
   const time = 'watermark: {column: ts}'
   const cases: readonly (readonly [definition: string, finding: RegExp])[] = [

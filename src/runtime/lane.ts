@@ -174,6 +174,7 @@ export class Lane {
     // While an item waits for those behind it, nobody can tell a quiet split from one that has no turn.
     if (!this.#isHandling && this.#isReading) this.#steps.eventTime.passed(elapsedMs)
     this.#tellEventTime()
+    if (this.#isReading && this.#steps.stages.some((stage) => stage.isDue)) this.#noteRead()
     const steps = Object.assign({}, ...this.#steps.stages.map((stage) => stage.totals()))
     this.#tell({ kind: 'progress', steps, positions: this.positions() })
     for (const { task, rebalance } of this.#steps.sources.values()) {
@@ -343,7 +344,7 @@ export class Lane {
     return held
   }
 
-  /** Something was read since the last barrier, so that there will be a next one. */
+  /** Something was read since the last barrier, or waited for the clock, so that there will be a next one. */
   #noteRead(): void {
     if (this.#dirty) return
     this.#dirty = true

@@ -203,6 +203,11 @@ export class Stage {
     return this.#tally.totals()
   }
 
+  /** A step has something to give that waited for the clock. */
+  get isDue(): boolean {
+    return [...this.#steps.operators.values()].some(({ operator }) => operator.isDue === true)
+  }
+
   /** Rows that each step keeps now. */
   kept(): readonly (readonly [step: string, rows: number])[] {
     return [...this.#steps.operators].flatMap(([id, { operator }]) =>

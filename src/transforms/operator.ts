@@ -17,6 +17,8 @@ export interface LaneOperator {
    * after it, so what it emits belongs to the same checkpoint.
    */
   cut?(barrier: OperatorBarrier, out: OperatorOutput): Promise<void>
+  /** What it keeps waited for nothing but the clock, and a barrier would give it now: also where no rows come any more. */
+  readonly isDue?: boolean
   /** What it keeps from one batch to the next. An operator without it, and without `begin`, is the same after a restart. */
   readonly state?: KeyedState
   /** At a start and after every rewind, when `state` holds what the last published checkpoint does. */

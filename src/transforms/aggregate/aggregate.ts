@@ -48,6 +48,8 @@ class AggregateOperator implements LaneOperator, KeyedState {
   #mergedRows = 0
   /** When results were last given that need not wait for their window. */
   #emittedAt: number | undefined
+  /** Some results wait until they may be given again. */
+  #isWaiting = false
   /** The last cut changed something that was not saved yet. */
   #isChanged = false
 
@@ -72,6 +74,12 @@ class AggregateOperator implements LaneOperator, KeyedState {
     return this.#table.rows
   }
 
+  get isDue(): boolean {
+    const { emitEveryMs } = this.#work
+    if (!this.#isWaiting || emitEveryMs === undefined || this.#emittedAt === undefined) return false
+    return this.#context.now() - this.#emittedAt >= emitEveryMs
+  }
+
   async open(): Promise<void> {
     this.#database = await this.#context.database()
     this.#kept = new KeyedTable(
@@ -90,6 +98,7 @@ class AggregateOperator implements LaneOperator, KeyedState {
     await this.#table.clear()
     await this.#clearRecent()
     this.#isChanged = false
+    this.#isWaiting = false
     this.#emittedAt = undefined
   }
 
@@ -98,6 +107,11 @@ class AggregateOperator implements LaneOperator, KeyedState {
   }
 
   async begin(eventTime: bigint | undefined): Promise<void> {
+    // Results of before may have waited, and a clock that begins here gives them in time.
+    if (this.#work.emitEveryMs !== undefined && this.rows > 0) {
+      this.#emittedAt = this.#context.now()
+      this.#isWaiting = true
+    }
     // What a later checkpoint let go of is in the files of earlier ones.
     if (this.#work.window !== undefined && eventTime !== undefined) await this.#table.delete(this.#isOver(eventTime))
   }
@@ -119,6 +133,7 @@ class AggregateOperator implements LaneOperator, KeyedState {
     const { eventTime, isEnd } = barrier
     this.#isChanged = false
     const isEarly = this.#isEarlyDue(isEnd)
+    this.#isWaiting = !isEarly && (this.#isWaiting || this.#recentRows > 0)
     const hasWindow = this.#work.window !== undefined
     if (this.#recentRows === 0 && this.rows === 0) return
     const due = this.#isDue(barrier, isEarly)

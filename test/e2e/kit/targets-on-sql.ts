@@ -10,7 +10,7 @@ export async function sqlTarget(kind: 'mariadb' | 'postgres'): Promise<Target> {
   )
   return {
     kind,
-    options: `${where}, table: events, mode: transactional, pageRows: 200`,
+    options: `${where}, table: events, pageRows: 200`,
     read: async (into) => {
       for (const [part, seq, pad] of await target.query('SELECT part, seq, pad FROM events')) {
         into.addLine(`{"part":${part},"seq":${seq},"pad":${JSON.stringify(pad)}}`)
@@ -37,6 +37,35 @@ export async function slotTable(kind: 'mariadb' | 'postgres'): Promise<SlotTable
     read: async () => {
       const rows = await target.query('SELECT part, slot, seq FROM events')
       return new Map(rows.map(([part, slot, seq]) => [`${part}/${slot}`, Number(seq)]))
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+/** A table of sessions by key: what they are changes, and so does their key. */
+export interface SessionTable extends AsyncDisposable {
+  /** The options of the sink, without `from`. */
+  readonly options: string
+  /** `key start end count total`, moments in seconds, sorted. */
+  read(): Promise<readonly string[]>
+}
+
+export async function sessionTable(kind: 'mariadb' | 'postgres'): Promise<SessionTable> {
+  const [moment, seconds] =
+    kind === 'postgres'
+      ? ['TIMESTAMP(6)', (name: string) => `CAST(EXTRACT(EPOCH FROM ${name}) AS BIGINT)`]
+      : ['DATETIME(6)', (name: string) => `TIMESTAMPDIFF(SECOND, '1970-01-01', ${name})`]
+  const columns = `k BIGINT NOT NULL, window_start ${moment} NOT NULL, window_end ${moment} NOT NULL, n BIGINT, total BIGINT`
+  const { target, dispose, where } = await openTable(
+    kind,
+    `CREATE TABLE sessions (${columns}, PRIMARY KEY (k, window_start, window_end))`,
+  )
+  return {
+    options: `${where}, table: sessions, key: [k, window_start, window_end], mode: transactional, pageRows: 20`,
+    read: async () => {
+      const bounds = `${seconds('window_start')}, ${seconds('window_end')}`
+      const rows = await target.query(`SELECT k, ${bounds}, n, total FROM sessions`)
+      return rows.map((row) => row.join(' ')).toSorted()
     },
     [Symbol.asyncDispose]: dispose,
   }
