@@ -14,6 +14,8 @@ export interface Certificate {
   readonly seconds: number
   /** Parts that were played by something else. */
   readonly replaced: readonly string[]
+  /** Faults that could not be made here. */
+  readonly notPlayed: readonly string[]
   /** Of each sink: rows that a reader sees after the clean run, and a hash over them. */
   readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly digest: string }[]
   readonly outcomes: readonly Outcome[]
@@ -40,6 +42,7 @@ export function certificatePage(certificate: Certificate): string {
     ['made', `${certificate.at}, in ${certificate.seconds.toFixed(1)} s`],
     ...sinks.map(({ sink, rows: seen, digest }) => [`sink ${sink}`, `${seen} rows, digest ${digest}`] as const),
     ...replaced.map((what) => ['stand-in', what] as const),
+    ...certificate.notPlayed.map((what) => ['not played', what] as const),
   ]
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -1,10 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { OP_COLUMN } from '../../core/changes.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { Plan, SourceStep } from '../../plan/plan.ts'
 import { makeRows } from './make-rows.ts'
+import { metadataColumns } from './metadata-columns.ts'
+import { rowEncodingOf, type RowEncoding } from './row-encoding.ts'
 import { readSlice } from './source-slice.ts'
 
 /** What every play reads in place of a source: files, written once. */
@@ -55,15 +58,20 @@ async function generatedInput(
   plan: Plan,
   { directory, rows, seed }: { readonly directory: string; readonly rows: number; readonly seed: number },
 ): Promise<Input> {
-  const lines = makeRows(withoutNull(step.schema, keyColumns(plan)), rows, seed)
-  const each = Math.ceil(lines.length / SPLITS)
+  const encoding = await rowEncodingOf(step)
+  const schema = await playedSchema(step)
+  const keys = keyColumns(plan, schema)
+  const made = makeRows(withoutNull(schema, keys), rows, seed, keys)
+  // Changes of one key come two and two, and stay together.
+  const each = 2 * Math.ceil(rows / (2 * SPLITS))
   for (let split = 0; split < SPLITS; split++) {
-    const part = lines.slice(split * each, (split + 1) * each)
-    await writeFile(path.join(directory, `part-${split}.ndjson`), part.map((line) => `${line}\n`).join(''))
+    const part = { ...made, rows: made.rows.slice(split * each, (split + 1) * each) }
+    await writeFile(path.join(directory, `part-${split}.${encoding.extension}`), encoding.write(part))
   }
+  const what = schema?.some(({ name }) => name === OP_COLUMN) === true ? 'changes' : 'rows'
   const why = CHANGE_LOGS.includes(step.connector) ? ' (the log of a database is not read for a play)' : ''
-  const told = `source ${step.id} (${step.connector}): generated rows of its schema, from files${why}`
-  return { options: jsonFiles(step, directory), rows, told }
+  const told = `source ${step.id} (${step.connector}): generated ${what} of its schema, from files${why}`
+  return { options: inputOptions(directory, encoding, schema), rows, told: told + metadataTold(step, 'made up') }
 }
 
 async function sliceInput(
@@ -78,39 +86,50 @@ async function sliceInput(
       { code: 'CONFIG' },
     )
   }
-  const options = isParquet
+  const options: JsonObject = isParquet
     ? { connector: 'file', path: path.join(ask.directory, '*.parquet'), format: 'parquet' }
-    : jsonFiles(step, ask.directory)
-  return { options, rows, told: `source ${step.id} (${step.connector}): ${rows} of its own rows: ${ranges.join(', ')}` }
+    : inputOptions(ask.directory, await rowEncodingOf(step), await playedSchema(step))
+  const told = `source ${step.id} (${step.connector}): ${rows} of its own rows: ${ranges.join(', ')}`
+  return { options, rows, told: told + metadataTold(step, 'those of the records') }
 }
 
-function jsonFiles({ schema }: SourceStep, directory: string): JsonObject {
+function inputOptions(directory: string, { extension, format }: RowEncoding, schema: Schema | undefined): JsonObject {
   const columns =
     schema === undefined ? {} : { schema: Object.fromEntries(schema.map(({ name, type }) => [name, type])) }
-  return { connector: 'file', path: path.join(directory, '*.ndjson'), format: 'json', ...columns }
+  return { connector: 'file', path: path.join(directory, `*.${extension}`), format, ...columns }
 }
 
-/** Columns that a sink takes for keys, which must have values. */
-function keyColumns({ steps }: Plan): ReadonlySet<string> {
+/** What the source knows of each record is a column of the copy. */
+async function playedSchema(step: SourceStep): Promise<Schema | undefined> {
+  return step.schema && [...step.schema, ...(await metadataColumns(step))]
+}
+
+function metadataTold({ metadata }: SourceStep, values: string): string {
+  return metadata.length === 0 ? '' : `; ${metadata.join(', ')} are columns of the copy, ${values}`
+}
+
+/** Columns that a sink takes for keys, which must have values; where none has the name of one, those that cannot be NULL. */
+function keyColumns({ steps }: Plan, schema: Schema = []): ReadonlySet<string> {
   const keys = steps.flatMap((step) =>
-    step.kind === 'sink' && Array.isArray(step.options['key']) ? step.options['key'] : [],
+    step.kind === 'sink' && Array.isArray(step.options['key']) ? step.options['key'].map(String) : [],
   )
-  return new Set(keys.map(String))
+  const columns = schema.filter(({ name }) => keys.includes(name))
+  const chosen =
+    columns.length > 0 ? columns : schema.filter(({ nullable, name }) => !nullable && !name.startsWith('_'))
+  return new Set(chosen.map(({ name }) => name))
 }
 
 function withoutNull(schema: Schema | undefined, columns: ReadonlySet<string>): Schema | undefined {
   return schema?.map((column) => (columns.has(column.name) ? { ...column, nullable: false } : column))
 }
 
-function refuseUnreadable({ id, format, metadata, connector }: SourceStep): void {
+function refuseUnreadable({ id, format, connector, tables }: SourceStep): void {
   const why =
-    format === 'csv' || format === 'raw'
-      ? `it reads ${format} records, and verify plays JSON rows and tables`
-      : metadata.length > 0
-        ? `the pipeline uses ${metadata.join(', ')}, which generated rows do not have`
+    tables === true
+      ? 'it reads several tables: name one of them with `table` in a copy of the file'
+      : format === 'raw'
+        ? 'it reads raw records, and verify plays JSON, CSV and tables'
         : undefined
   if (why === undefined) return
-  throw new MillraceError(`the source "${id}" (${connector}) cannot be played with generated rows: ${why}`, {
-    code: 'CONFIG',
-  })
+  throw new MillraceError(`the source "${id}" (${connector}) cannot be played: ${why}`, { code: 'CONFIG' })
 }

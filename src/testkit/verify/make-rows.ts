@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { OP_COLUMN } from '../../core/changes.ts'
 import type { Schema } from '../../core/schema.ts'
 import { parseColumnType, type ColumnType } from '../../dataplane/types.ts'
 import { Random } from '../simulator/random.ts'
@@ -6,22 +7,50 @@ import { Random } from '../simulator/random.ts'
 const NULLS = 0.05
 const WORDS = ['plain', 'with "quotes"', 'naïve café', '数据', '🚚', "it's", 'back\\slash']
 
-/** Rows of a schema as NDJSON lines, with the values that break things in them. The same seed makes the same rows. */
-export function makeRows(schema: Schema | undefined, count: number, seed: number): string[] {
+/** Rows before they are written: each cell is JSON text. */
+export interface MadeRows {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/**
+ * Rows of a schema, with the values that break things in them. The same seed makes the same rows. With a column `__op`
+ * they are changes, two and two of one key: a row and its later version, or a row and its deletion.
+ */
+export function makeRows(schema: Schema | undefined, count: number, seed: number, keys: ReadonlySet<string>): MadeRows {
   const random = new Random(seed)
-  const columns = schema?.map(({ name, type, nullable }) => ({
-    name,
-    nullable,
-    make: maker(parseColumnType(type), random),
-  }))
-  return Array.from({ length: count }, (_, row) => {
-    if (columns === undefined) return JSON.stringify({ n: row, text: `${random.pick(WORDS)} ${row}` })
-    const fields = columns.map(({ name, nullable, make }) => {
-      const value = nullable && random.chance(NULLS) ? 'null' : make(row)
-      return `${JSON.stringify(name)}:${value}`
-    })
-    return `{${fields.join(',')}}`
+  const isChanging = schema?.some(({ name }) => name === OP_COLUMN) === true
+  const columns = (schema ?? UNDESCRIBED).map((column) => {
+    const { name, nullable } = column
+    const make = ofChange(name, isChanging) ?? maker(parseColumnType(column.type), random)
+    const cell = (row: number): string => (nullable && random.chance(NULLS) ? 'null' : make(row))
+    return isChanging && keys.has(name) ? ofPairs(cell) : cell
   })
+  const rows = Array.from({ length: count }, (_, row) => columns.map((cell) => cell(row)))
+  return { columns: (schema ?? UNDESCRIBED).map(({ name }) => name), rows }
+}
+
+const UNDESCRIBED: Schema = [
+  { name: 'n', type: 'bigint', nullable: false },
+  { name: 'text', type: 'varchar', nullable: false },
+]
+
+/** Both rows of a pair have the same. */
+function ofPairs(make: (row: number) => string): (row: number) => string {
+  let last = ''
+  return (row) => (last = row % 2 === 0 ? make(row) : last)
+}
+
+/** What sources tell of a row beside its columns has to make sense to the SQL that looks at it. */
+function ofChange(name: string, isChanging: boolean): ((row: number) => string) | undefined {
+  const isDeleted = (row: number): boolean => row % 4 === 3
+  if (name === '_change') return () => '"insert"'
+  if (name === '_headers' || name === '_tags') return () => '"{}"'
+  if (!isChanging) return undefined
+  if (name === OP_COLUMN) return (row) => (isDeleted(row) ? '1' : '0')
+  if (name === '_op') return (row) => (isDeleted(row) ? '"d"' : row % 2 === 1 ? '"u"' : '"c"')
+  if (name === '_position') return (row) => JSON.stringify(String(row).padStart(20, '0'))
+  return undefined
 }
 
 /** Makes one value as JSON text. */
@@ -58,7 +87,7 @@ function maker(type: ColumnType, random: Random): (row: number) => string {
     case 'json':
       return (row) => JSON.stringify({ row, word: random.pick(WORDS) })
     case 'blob':
-      return (row) => JSON.stringify(Buffer.from(`row ${row}`).toString('hex'))
+      return (row) => JSON.stringify(Buffer.from(`row ${row}`).toString('base64'))
     default:
       return (row) => JSON.stringify(`${random.pick(WORDS)} ${row}`)
   }

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { filesSinkOptions, layoutOf } from '../../connectors/files/options.ts'
 import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { LocalFileStore } from '../../storage/local-file-store.ts'
 import { viewHudiTable } from '../hudi-checker.ts'
@@ -63,7 +64,15 @@ async function linesOf(step: SinkStep, { directory, emulators, scratches }: Stan
   const files = await visibleFiles(step.connector, root)
   const parquet = files.filter((file) => file.endsWith('.parquet'))
   const texts = await Promise.all(files.filter((file) => !file.endsWith('.parquet')).map(textOf))
-  return [...(await parquetLines(parquet)), ...texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))]
+  const lines = texts.map((text) => text.split('\n').filter((line) => line !== ''))
+  // How many files there are, and so how often columns are named, is no promise.
+  return [...(await parquetLines(parquet)), ...lines.flatMap((of) => (hasHeader(step) ? of.slice(1) : of))]
+}
+
+function hasHeader({ connector, options }: SinkStep): boolean {
+  if (connector !== 'files') return false
+  const layout = layoutOf(filesSinkOptions.parse(options))
+  return typeof layout === 'object' && layout.kind === 'csv' && layout.csv.header
 }
 
 /** The files in the directory of a sink that its readers see. */

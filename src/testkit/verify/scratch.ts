@@ -7,6 +7,8 @@ export interface Scratch extends AsyncDisposable {
   readonly options: JsonObject
   /** Its secrets, which are written into no file. */
   readonly environment: Readonly<Record<string, string>>
+  /** Where something stands before the server that can lose its answers. */
+  readonly replies?: { loseReplies(): void; readonly lost: number }
   /** Each row that a reader sees there as a text. */
   lines(): Promise<string[]>
 }

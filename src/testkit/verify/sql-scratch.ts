@@ -4,11 +4,17 @@ import { PostgresConnection, quotePostgresName } from '../../clients/postgres/in
 import { addressOf, type ServerOptions } from '../../clients/sql-slices/server.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { SinkStep } from '../../plan/plan.ts'
+import { CommitProxy } from './commit-proxy.ts'
 import type { Scratch } from './scratch.ts'
 import { sealOptions, severalTables } from './sealed-options.ts'
 
 export function isSqlSink({ connector }: Pick<SinkStep, 'connector'>): boolean {
   return connector === 'mysql' || connector === 'tidb' || connector === 'postgres'
+}
+
+/** Nobody can see a COMMIT there, nor stand between. */
+export function isEncrypted({ options }: Pick<SinkStep, 'options'>): boolean {
+  return options['tls'] !== undefined
 }
 
 type SqlOptions = ServerOptions & {
@@ -46,12 +52,15 @@ export async function openScratch(step: SinkStep, baseDirectory: string): Promis
     // What is missing is made by the sink itself.
     if (!(options.createTable && thrown instanceof MillraceError && thrown.code === 'SCHEMA')) throw thrown
   }
+  const proxy = isEncrypted(step) ? undefined : stack.use(await CommitProxy.open(address))
   const url = new URL(options.url)
-  url.pathname = `/${name}`
+  if (proxy !== undefined) url.host = proxy.address
+  if (!isPostgres) url.pathname = `/${name}`
   const cleanup = stack.move()
   return {
-    options: { ...sealed, ...(isPostgres ? { schema: name } : { url: url.href }) },
+    options: { ...sealed, url: url.href, ...(isPostgres && { schema: name }) },
     environment,
+    ...(proxy && { replies: proxy }),
     lines: async () => {
       const { rows } = await connection.query(`SELECT * FROM ${target}`, 'reading what was written')
       return rows.map((row) => JSON.stringify(row.map((cell) => (Buffer.isBuffer(cell) ? cell.toString('hex') : cell))))

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { makeInputs, type RowsFrom } from './inputs.ts'
 import { playGroup, type Outcome } from './play.ts'
-import { playsFor, type Play } from './plays.ts'
+import { notPlayed, playsFor, type Play } from './plays.ts'
 import { digestOf, type SeenRows } from './read-sinks.ts'
 import { openGivenTable } from './given-table.ts'
 import { openGivenTopic } from './given-topic.ts'
@@ -43,6 +43,8 @@ export interface Verified {
   readonly rows: number
   /** Parts that were played by something else. */
   readonly replaced: readonly string[]
+  /** Faults that nothing here can make. */
+  readonly notPlayed: readonly string[]
   readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly digest: string }[]
 }
 
@@ -92,6 +94,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       rows,
       sinks,
       replaced: replacements(plan, inputs, given),
+      notPlayed: notPlayed(plan, new Set(given.keys())),
     }
   } finally {
     await rm(root, { recursive: true, force: true })
