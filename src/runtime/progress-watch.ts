@@ -30,6 +30,7 @@ export class ProgressWatch {
   readonly #rows = new Map<number, number>()
   #published = 0
   #stalled: Stall | undefined
+  #waitNoLonger: () => void = () => undefined
 
   constructor(observer: JobObserver, clock: Clock, logger: Logger, times: CheckpointTimes) {
     this.#observer = observer
@@ -66,6 +67,7 @@ export class ProgressWatch {
 
   close(): void {
     this.#closing.abort()
+    this.#waitNoLonger()
   }
 
   #see(event: JobEvent): void {
@@ -107,12 +109,13 @@ export class ProgressWatch {
   }
 
   async #within<T>(work: Promise<T>): Promise<T | undefined> {
-    const late = new AbortController()
-    const timeout = this.#clock.sleep(LAG_WAIT_MS, AbortSignal.any([late.signal, this.#closing.signal]))
+    const late = Promise.withResolvers<undefined>()
+    const cancel = this.#clock.after(LAG_WAIT_MS, () => late.resolve(undefined))
+    this.#waitNoLonger = () => late.resolve(undefined)
     try {
-      return await Promise.race([work.catch(() => undefined), timeout.then(() => undefined)])
+      return await Promise.race([work.catch(() => undefined), late.promise])
     } finally {
-      late.abort()
+      cancel()
     }
   }
 }

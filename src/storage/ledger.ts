@@ -24,6 +24,7 @@ type Draft<K extends LogEntry['kind']> = Omit<
 
 /** How often a claim moves on to the next slot before this process accepts that it has a busy twin. */
 const CLAIM_TRIES = 10
+const HOST = hostname()
 
 /**
  * One process's pen for the checkpoint log. Only `claim` may move on after a conflict; every other append that meets a
@@ -39,6 +40,8 @@ export class Ledger {
   #lastHash = ''
   #clean: RunEpoch = 0
   #entries: LogEntry[] = []
+  /** What the entries say, folded once for as long as they are the same. */
+  #folded: { readonly of: readonly LogEntry[]; readonly lineage: Lineage } | undefined
   /** An entry that may stand in the log or not: nothing is written after it. Another claim finds out what it follows. */
   #doubt: MillraceError | undefined
   /** Appends run one after the other: each needs its predecessor's slot and hash. */
@@ -72,11 +75,11 @@ export class Ledger {
 
   async #tryClaim(): Promise<boolean> {
     await this.#load()
-    const { epoch, nextCheckpoint, ended } = foldLineage(this.#entries)
+    const { epoch, nextCheckpoint, ended } = this.lineage()
     this.#epoch = epoch
     if (ended === 'finished') return true
     this.#epoch += 1
-    const claimed = await this.#tryAppend('claim', { next: nextCheckpoint, host: hostname(), pid: process.pid })
+    const claimed = await this.#tryAppend('claim', { next: nextCheckpoint, host: HOST, pid: process.pid })
     if (claimed === undefined) return false
     if ((await this.#log.newest()) === claimed.seq) return true
     // Entries follow. Either the claim came so late that its slot had been used and collected, then it counts for nobody;
@@ -91,7 +94,7 @@ export class Ledger {
     await this.#queue
     this.#epoch += 1
     try {
-      await this.#append('claim', { next: this.lineage().nextCheckpoint, host: hostname(), pid: process.pid })
+      await this.#append('claim', { next: this.lineage().nextCheckpoint, host: HOST, pid: process.pid })
     } catch (error) {
       this.#epoch -= 1
       throw error
@@ -112,7 +115,9 @@ export class Ledger {
   }
 
   lineage(): Lineage {
-    return foldLineage(this.#entries)
+    const entries = this.#entries
+    if (this.#folded?.of !== entries) this.#folded = { of: entries, lineage: foldLineage(entries) }
+    return this.#folded.lineage
   }
 
   /** Throws FENCED when another instance has claimed: an idle job would notice it only when it has something to publish. */

@@ -45,7 +45,8 @@ export class CrashFs {
     const calls = {
       mkdirSync: (path: string) => this.#makeDirectories(path),
       readdirSync: (path: string) => this.#list(path),
-      readFileSync: (path: string) => Buffer.from(this.#tree.contents.get(this.#fileOf('open', path)) ?? []),
+      // Contents are replaced, never changed in place.
+      readFileSync: (path: string) => this.#tree.contents.get(this.#fileOf('open', path)) ?? Buffer.alloc(0),
       openSync: (path: string, flags: string) => this.#openPath(path, flags),
       writeSync: (handle: number, bytes: Uint8Array, at: number) => this.#write(handle, bytes.subarray(at)),
       fsyncSync: (handle: number) => this.#sync(handle),
@@ -83,9 +84,12 @@ export class CrashFs {
   #list(path: string): string[] {
     this.before('readdir', path)
     if (!this.#tree.directories.has(path)) throw failure('ENOENT', path)
-    return [...this.#tree.names.keys()]
-      .filter((name) => dirname(name) === path)
-      .map((name) => name.slice(path.length + 1))
+    const within = path === '/' ? path : `${path}/`
+    const found: string[] = []
+    for (const name of this.#tree.names.keys()) {
+      if (name.startsWith(within) && !name.includes('/', within.length)) found.push(name.slice(within.length))
+    }
+    return found
   }
 
   #openPath(path: string, flags: string): number {

@@ -62,16 +62,30 @@ export class DiskLog implements CheckpointLog {
 /** The file system as a process sees it: for a dead one nothing works any more, for all of them the disk may be full. */
 function guarded(process: SimulatedProcess): LogFs {
   const { world } = process
-  return new Proxy({} as LogFs, {
-    get: (_target, name) => {
-      return (...all: unknown[]): unknown => {
-        if (process.isDead) throw new Error('the process is dead')
-        if (world.isDiskFull && (name === 'openSync' || name === 'writeSync') && all[1] !== 'r') {
-          throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
-        }
-        const call = world.disk.fs[name as keyof LogFs] as (...args: unknown[]) => unknown
-        return call(...all)
+  const calls = CALLS.map((name) => {
+    const takesRoom = name === 'openSync' || name === 'writeSync'
+    const call = (...all: unknown[]): unknown => {
+      if (process.isDead) throw new Error('the process is dead')
+      if (takesRoom && world.isDiskFull && all[1] !== 'r') {
+        throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
       }
-    },
+      // A power cut leaves another disk behind.
+      const real = world.disk.fs[name] as (...args: unknown[]) => unknown
+      return real(...all)
+    }
+    return [name, call] as const
   })
+  return Object.fromEntries(calls) as unknown as LogFs
 }
+
+const CALLS: readonly (keyof LogFs)[] = [
+  'openSync',
+  'writeSync',
+  'fsyncSync',
+  'closeSync',
+  'linkSync',
+  'unlinkSync',
+  'readdirSync',
+  'readFileSync',
+  'mkdirSync',
+]

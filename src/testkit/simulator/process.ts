@@ -38,8 +38,8 @@ export class SimulatedProcess {
   readonly world: World
   #state: 'running' | 'stopped' | 'dead' = 'running'
   #waiting: (() => void)[] = []
-  /** Sleeps that a signal can end. A signal of several holds its listeners for ever, and through them the whole world. */
-  readonly #wakeable = new Map<() => void, AbortSignal>()
+  /** Sleeps that a signal can end, by signal: to listen once is cheaper than with every sleep. */
+  readonly #sleepers = new Map<AbortSignal, Sleepers>()
   /** What its clock is ahead of the world's. */
   skewMs = 0
 
@@ -69,8 +69,9 @@ export class SimulatedProcess {
   die(): void {
     this.#state = 'dead'
     this.#waiting = []
-    for (const [done, signal] of this.#wakeable) signal.removeEventListener('abort', done)
-    this.#wakeable.clear()
+    // A signal of several holds its listeners for ever, and through them the whole world.
+    for (const [signal, { wakeAll }] of this.#sleepers) signal.removeEventListener('abort', wakeAll)
+    this.#sleepers.clear()
     this.world.time.forget(this)
   }
 
@@ -141,17 +142,35 @@ export class SimulatedProcess {
     return new Promise((resolve) => {
       if (signal === undefined) return void this.after(ms, resolve)
       if (signal.aborted) return resolve()
+      const { asleep } = this.#sleepersOf(signal)
       const done = (): void => {
         cancel()
-        signal.removeEventListener('abort', done)
-        this.#wakeable.delete(done)
+        asleep.delete(done)
         resolve()
       }
       const cancel = this.after(ms, done)
-      signal.addEventListener('abort', done, { once: true })
-      this.#wakeable.set(done, signal)
+      asleep.add(done)
     })
   }
+
+  #sleepersOf(signal: AbortSignal): Sleepers {
+    const known = this.#sleepers.get(signal)
+    if (known !== undefined) return known
+    const asleep = new Set<() => void>()
+    const wakeAll = (): void => {
+      this.#sleepers.delete(signal)
+      for (const done of asleep) done()
+    }
+    const sleepers = { asleep, wakeAll }
+    signal.addEventListener('abort', wakeAll, { once: true })
+    this.#sleepers.set(signal, sleepers)
+    return sleepers
+  }
+}
+
+interface Sleepers {
+  readonly asleep: Set<() => void>
+  readonly wakeAll: () => void
 }
 
 export function unreachable(what: string): MillraceError {
