@@ -38,6 +38,7 @@ export { type RetryOptions, retryPauseMs } from './retries.ts'
 export { Schemas, type SchemasOptions } from './schemas/schemas.ts'
 export type { CodecOptions, SchemaCodec } from './schemas/schema-codec.ts'
 export { runTogether } from './run-together.ts'
+export { TopicConsumers, type TopicConsumersOptions } from './topic-consumers.ts'
 export {
   TransactionalProducer,
   type ConsumedOffsets,

@@ -5,6 +5,7 @@ import type { ConsumerOptions } from './consumer-options.ts'
 import { DeadLetterBox, type DeadLetterBoxOptions } from './dead-letter-box.ts'
 import { kafkaFromEnvironment } from './environment.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
+import { TopicConsumers, type TopicConsumersOptions } from './topic-consumers.ts'
 import { TransactionalProducer, type TransactionalProducerOptions } from './transactional-producer.ts'
 
 /** How brokers are reached; see docs/kafka-toolkit.md. */
@@ -52,6 +53,11 @@ export class Kafka implements AsyncDisposable {
 
   consumer(options: ConsumerOptions): Consumer {
     return new Consumer(new KafkaClient(this.options), options)
+  }
+
+  /** Several topics with a handler for each, over one group or one for each topic. */
+  consumers(options: TopicConsumersOptions): TopicConsumers {
+    return new TopicConsumers((each) => this.consumer(each), options)
   }
 
   /** What was given up, to look at and to put back. */
