@@ -303,8 +303,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'gone-back-to-what-was-taken-back',
     file: 'checkpoint/rollback.ts',
-    find: 'if (entry.rollback.to < to && !isConfirmed) return entry.checkpoint',
-    replace: '',
+    find: 'if (over !== undefined && !over.wasConfirmed) {',
+    replace: 'if (over !== over) {',
   },
   {
     name: 'what-was-given-up-is-taken-back',
