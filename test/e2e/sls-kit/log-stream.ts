@@ -38,9 +38,14 @@ export class LogStream implements AsyncDisposable {
   /** Appends so many rows to every part. */
   async append(rows: number): Promise<void> {
     for (let done = 0; done < rows; done += GROUP_ROWS) {
-      this.counts.forEach((_, part) => this.#appendTo(part, Math.min(GROUP_ROWS, rows - done)))
+      this.counts.forEach((_, part) => this.#appendGroup(part, Math.min(GROUP_ROWS, rows - done)))
       if (done === 0) this.meanwhile?.()
     }
+  }
+
+  /** Appends so many rows to one part. */
+  appendTo(part: number, rows: number): void {
+    for (let done = 0; done < rows; done += GROUP_ROWS) this.#appendGroup(part, Math.min(GROUP_ROWS, rows - done))
   }
 
   /** The shard that takes a part's rows now. */
@@ -58,7 +63,7 @@ export class LogStream implements AsyncDisposable {
     return key.toString(16).padStart(32, '0')
   }
 
-  #appendTo(part: number, rows: number): void {
+  #appendGroup(part: number, rows: number): void {
     const first = this.counts[part] ?? 0
     const logs = Array.from({ length: rows }, (_, index) => {
       const row = JSON.parse(rowText(part, first + index)) as Readonly<Record<string, unknown>>

@@ -21,10 +21,14 @@ export class LogWorld implements Killable, AsyncDisposable {
     this.#stack = stack
   }
 
-  static async create(sink: 'hudi' | 'starrocks', rows: number): Promise<LogWorld> {
+  static async create(
+    sink: 'hudi' | 'starrocks',
+    rows: number,
+    { shards = 2 }: { readonly shards?: number } = {},
+  ): Promise<LogWorld> {
     await using stack = new AsyncDisposableStack()
     const home = stack.use(await PipelineHome.create())
-    const stream = stack.use(await LogStream.open({ parts: 4, shards: 2 }))
+    const stream = stack.use(await LogStream.open({ parts: 4, shards }))
     const target = stack.use(sink === 'hudi' ? hudiTarget(home.directory) : await startWarehouse(sink))
     await stream.append(rows)
     const query = `checked: {from: rows, sql: 'SELECT part, seq, pad FROM rows WHERE seq >= 0'}`
