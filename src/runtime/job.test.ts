@@ -65,7 +65,7 @@ function planOf(directory: string, source: SourceOptions, writers: number | 'lan
     parallelism: 2,
     delivery,
     mode: 'two-phase',
-    times: { intervalMs: 300, timeoutMs: 10_000, maxDowntimeMs: 60_000, retained: 3 },
+    times: { intervalMs: 300, timeoutMs: 180_000, maxDowntimeMs: 600_000, retained: 3 },
     storage: join(directory, 'state'),
     baseDirectory: directory,
     fingerprint: 'test',

@@ -36,10 +36,10 @@ export async function readSplits(
 ): Promise<ReadResult> {
   const records: string[] = []
   const at = new Map<string, JsonObject>(splits.map(({ split, at }) => [split, at]))
-  const signal = AbortSignal.timeout(20_000)
+  const signal = AbortSignal.timeout(180_000)
   reader.assign(splits)
   for (let left = batches; at.size > 0 && left > 0;) {
-    assert(!signal.aborted, 'the reader ends within 20 seconds')
+    assert(!signal.aborted, 'the reader ends in time')
     for (const item of await reader.poll(signal)) {
       if (item.kind === 'split-end') at.delete(item.split)
       if (item.kind !== 'batch') continue

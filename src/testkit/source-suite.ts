@@ -97,7 +97,7 @@ function readingTests(open: () => Promise<OpenedSource>): void {
     assert.ok(one !== undefined)
     const reader = source.reader()
     reader.assign([one])
-    const signal = AbortSignal.timeout(20_000)
+    const signal = AbortSignal.timeout(180_000)
     const records: string[] = []
     const open_ = new Set([one, ...others].map(({ split }) => split))
     const take = async (): Promise<void> => {
@@ -122,7 +122,7 @@ function readingTests(open: () => Promise<OpenedSource>): void {
     reader.assign(splits)
     const records: string[] = []
     const open_ = new Set(splits.map(({ split }) => split))
-    const deadline = AbortSignal.timeout(20_000)
+    const deadline = AbortSignal.timeout(180_000)
     for (let turn = 0; open_.size > 0 && !deadline.aborted; turn++) {
       const stop = new AbortController()
       // Every other poll is told to stop before, or while, it waits.
@@ -157,7 +157,7 @@ function readingTests(open: () => Promise<OpenedSource>): void {
     const reader = source.reader()
     reader.assign(await discover(source))
     const held: { readonly batch: Batch; readonly records: readonly string[] }[] = []
-    const signal = AbortSignal.timeout(20_000)
+    const signal = AbortSignal.timeout(180_000)
     // Fewer than any pool holds.
     while (held.length < 3 && !signal.aborted) {
       for (const item of await reader.poll(signal)) {

@@ -27,7 +27,7 @@ export function modelPlan({ directory, source, lanes, intervalMs }: ModelPlanOpt
     parallelism: lanes,
     delivery,
     mode: 'two-phase',
-    times: { intervalMs, timeoutMs: 10_000, maxDowntimeMs: 60_000, retained: 3 },
+    times: { intervalMs, timeoutMs: 180_000, maxDowntimeMs: 600_000, retained: 3 },
     storage: join(directory, 'state'),
     baseDirectory: directory,
     fingerprint: 'model',
