@@ -20,8 +20,10 @@ export const verb: Verb = {
   examples: [
     'millrace verify clicks.yaml',
     'millrace verify clicks.yaml --rows 500 --report proof',
-    'millrace verify clicks.yaml --rows-from source --limit 5000',
-    'millrace verify clicks.yaml --scratch out=demo.clicks_scratch',
+    'millrace verify clicks.yaml --rows-from source-end --limit 5000',
+    'millrace verify clicks.yaml --only commit',
+    'millrace verify orders.yaml --on-servers',
+    'millrace verify clicks.yaml --scratch out=demo.clicks_scratch --query-url mysql://fe1:9030',
   ],
   define(command) {
     command
@@ -29,7 +31,7 @@ export const verb: Verb = {
       .option('--rows <count>', 'generated rows of each source', '300')
       .option(
         '--rows-from <what>',
-        'generated, source (its first records) or source-end (the last ones of a topic)',
+        'generated, source (its first records) or source-end (the last ones of a topic or logstore)',
         'generated',
       )
       .option('--limit <count>', 'records of each source that is read', '1000')
@@ -111,6 +113,7 @@ function certificateText(certificate: Certificate, report: string): string {
     tableText([['step', 'fault', 'outcome', 'lost', 'too many', ''], ...table]),
     '\n',
     ...replaced.map((what) => paint('dim', `stand-in for ${what}\n`)),
+    ...certificate.notPlayed.map((what) => `not played: ${what}\n`),
     '\n',
     `${rows} rows, ${outcomes.length} runs in ${seconds.toFixed(1)} s: ${held} held, ${notPassed} not passed by this pipeline, `,
     paint(broken === 0 ? 'green' : 'red', `${broken} broken`),

@@ -134,7 +134,9 @@ export async function resolveFlow(
       continue
     }
     const relation = relationOf(transform)
-    const metadata = offeredMetadata(transform, described)
+    // A column of the schema is meant where both have its name.
+    const columns = new Set(input.map(({ name }) => name))
+    const metadata = offeredMetadata(transform, described).filter(({ name }) => !columns.has(name))
     const checked: CheckedSelect[] = []
     for (const select of selectsOf(transform, relation, input)) {
       const result = await checkSelect(checker, select, relation, input, metadata)

@@ -6,11 +6,16 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { useDatabase } from '../../scripts/services/databases.ts'
 import { useKafka } from '../../scripts/services/kafka.ts'
 import { openPipeline } from '../../src/cli/pipelines.ts'
 import { PartitionProducer } from '../../src/clients/kafka/index.ts'
 import { KafkaTarget } from '../../src/testkit/kafka-target.ts'
+import { makeDatabase } from '../../src/testkit/slice-tables.ts'
 import { makeInputs, type Input, type RowsFrom } from '../../src/testkit/verify/inputs.ts'
+import { makeRowTable, selectRows } from './kit/iceberg-rows.ts'
+import { ROW_SCHEMA } from './kit/rows.ts'
+import { LogStream } from './sls-kit/log-stream.ts'
 
 async function inputOf(directory: string, source: string, rowsFrom: RowsFrom, limit: number): Promise<Input> {
   const file = path.join(directory, 'p.yaml')
@@ -74,6 +79,60 @@ test('rows of tables are kept in Parquet files with their types', async () => {
   connection.closeSync()
   instance.closeSync()
 })
+
+test('logs of a logstore are read, the first of each shard or the last', async () => {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-inputs-test-'))
+  await using stream = await LogStream.open({ parts: 4, shards: 2 })
+  await stream.append(60)
+  for (const schema of ['', `, schema: ${ROW_SCHEMA}`]) {
+    const source = `{${stream.options}${schema}}`
+    const first = await inputOf(directory.path, source, 'source', 30)
+    assert.equal(first.rows, 30)
+    assert.match(first.told, /30 of its own rows: \d+ of logs\/\d from/)
+    const last = await inputOf(directory.path, source, 'source-end', 30)
+    assert.equal(last.rows, 30)
+    if (schema === '')
+      assert.ok(
+        linesOf(last)
+          .flat()
+          .every((line) => Number(/"seq":"?(\d+)/.exec(line)?.[1]) >= 45),
+      )
+  }
+})
+
+test('rows of a snapshot are read, also of a table that is followed', async () => {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-inputs-test-'))
+  await using table = await makeRowTable(directory.path)
+  await table.append([selectRows(0, 40), selectRows(1, 40)])
+  for (const more of ['', ', follow: true', ', follow: true, changes: changes']) {
+    const { rows, told } = await inputOf(directory.path, `{connector: iceberg, table: ./table${more}}`, 'source', 50)
+    assert.equal(rows, 50, told)
+  }
+})
+
+for (const kind of ['mariadb', 'postgres'] as const) {
+  test(`rows of a table in ${kind} are read slice by slice`, async () => {
+    await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-inputs-test-'))
+    await using server = await useDatabase(kind)
+    await using database = await makeDatabase(server.url)
+    await database.run('CREATE TABLE orders (id BIGINT PRIMARY KEY, price DECIMAL(20,4), word VARCHAR(20))')
+    const values = Array.from({ length: 50 }, (_, id) => `(${id}, ${id}.0625, ${id % 5 === 0 ? 'NULL' : "'naïve'"})`)
+    await database.run(`INSERT INTO orders VALUES ${values.join()}`)
+    const { url, username, password } = database.address
+    const address = `url: '${String(url)}', username: ${String(username)}, password: '${String(password)}'`
+    const connector = kind === 'postgres' ? 'postgres' : 'mysql'
+    const source = `{connector: ${connector}, ${address}, table: orders, column: id}`
+    const some = await inputOf(directory.path, source, 'source', 20)
+    assert.equal(some.rows, 20, some.told)
+    const all = await inputOf(directory.path, source, 'source', 100)
+    assert.equal(all.rows, 50, all.told)
+    assert.ok(
+      linesOf(all)
+        .flat()
+        .some((line) => line.includes('49.0625')),
+    )
+  })
+}
 
 test('the log of a database is not read: rows are generated, and the certificate says so', async () => {
   await using directory = await mkdtempDisposable(path.join(tmpdir(), 'millrace-inputs-test-'))

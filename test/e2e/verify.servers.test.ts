@@ -80,6 +80,7 @@ sinks:
   assert.ok(result.held >= 2, 'undisturbed, and a kill')
   assert.match(result.replaced.join('\n'), /source rows \(kafka\): 20 of its own rows/)
   assert.match(result.replaced.join('\n'), /its own server, in the table shop.orders_scratch/)
+  assert.match(result.notPlayed.join('\n'), /lost replies to rocks .*\nlost replies to topic /)
 
   const control = new EmulatorControl(controlUrl)
   assert.deepEqual([await control.count('shop', 'orders'), await control.count('shop', 'orders_scratch')], [0, 0])

@@ -170,7 +170,8 @@ export class SlsEnumerator implements SplitEnumerator {
   }
 }
 
-function millisOf(bound: string | number): number {
+/** Milliseconds since 1970. */
+export function millisOf(bound: string | number): number {
   if (typeof bound === 'number') return bound
   // A time without an offset is UTC: a pipeline must not mean something else on another machine.
   return Date.parse(/(?:Z|[+-]\d{2}:?\d{2})$/i.test(bound) ? bound : `${bound}Z`)

@@ -9,7 +9,7 @@ import { startEmulator } from '../emulators/main.ts'
 import type { Emulator } from '../emulators/options.ts'
 import type { Input } from './inputs.ts'
 import type { GivenTarget, Scratch } from './scratch.ts'
-import { isSqlSink, openScratch } from './sql-scratch.ts'
+import { isEncrypted, isSqlSink, openScratch } from './sql-scratch.ts'
 
 /** Options of the user's sinks that say where it is: the stand-in is somewhere else. */
 const PLACES = ['url', 'backends', 'allowPlaintext', 'username', 'password', 'path', 's3', 'properties']
@@ -55,7 +55,7 @@ export function replacements(plan: Plan, inputs: Inputs, given: GivenTargets): s
         : isEmulated(step)
           ? 'the emulator'
           : isSqlSink(step)
-            ? 'its own server, in a database made for each play and dropped'
+            ? `its own server, ${isEncrypted(step) ? '' : 'through a proxy, '}in a database made for each play and dropped`
             : 'a directory of its own'
     return [`sink ${step.id} (${step.connector}): ${by}`]
   })
