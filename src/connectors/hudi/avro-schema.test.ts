@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import avro, { type Schema as AvroSchema } from 'avsc'
+import { openLaneDatabase } from '../../dataplane/index.ts'
 import { storedSchema } from './avro-schema.ts'
 
 function stored(type: string): { readonly avro: object | string; readonly sql: string } | undefined {
@@ -10,7 +11,7 @@ function stored(type: string): { readonly avro: object | string; readonly sql: s
 
 const MICROS = { type: 'long', logicalType: 'timestamp-micros' }
 const TIMESTAMP = 'CAST("c" AS TIMESTAMP)'
-const MOMENT = `CASE WHEN isfinite(${TIMESTAMP}) THEN make_timestamptz(epoch_us(${TIMESTAMP})) ELSE ${TIMESTAMP} AT TIME ZONE 'UTC' END`
+const MOMENT = `coalesce(make_timestamptz(epoch_us(${TIMESTAMP})), ${TIMESTAMP} AT TIME ZONE 'UTC')`
 
 for (const [type, avroType, sql] of [
   ['bigint', 'long', '"c"'],
@@ -78,4 +79,13 @@ test('types and names that Hudi cannot hold are all reported at once, with a way
   assert.ok('findings' in result)
   assert.equal(result.findings.length, 5)
   for (const { code, hint } of result.findings) assert.deepEqual([code, typeof hint], ['SCHEMA', 'string'])
+})
+
+test('a moment without a zone is stored as that of UTC, also at the ends of time, and NULL as NULL', async () => {
+  await using database = await openLaneDatabase({ memoryLimitBytes: 64 * 1024 * 1024 })
+  const moments = `(VALUES (1, TIMESTAMP_MS '1969-12-31 23:59:59.999'), (2, 'infinity'), (3, '-infinity'), (4, NULL)) AS t(n, c)`
+  const rows = await database.run(
+    `SELECT CAST(${stored('timestamp(3)')?.sql} AS VARCHAR) AS text FROM ${moments} ORDER BY n`,
+  )
+  assert.deepEqual(rows.flat(), ['1969-12-31 23:59:59.999+00', 'infinity', '-infinity', null])
 })

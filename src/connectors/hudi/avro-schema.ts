@@ -127,14 +127,14 @@ function cast(avro: string, type: string): StoredType {
 
 /**
  * A timestamp without a zone means UTC, whatever the session's zone is. `AT TIME ZONE` asks a calendar for every value,
- * 100 ns; the number costs a tenth, but infinity has none.
+ * 100 ns; the number costs a tenth, but infinity has none: `epoch_us` gives NULL. `CASE WHEN isfinite` costs 50 ns more.
  */
 function zoned(): StoredType {
   return {
     avro: () => MICROS,
     sql: (column) => {
       const moment = `CAST(${column} AS TIMESTAMP)`
-      return `CASE WHEN isfinite(${moment}) THEN make_timestamptz(epoch_us(${moment})) ELSE ${moment} AT TIME ZONE 'UTC' END`
+      return `coalesce(make_timestamptz(epoch_us(${moment})), ${moment} AT TIME ZONE 'UTC')`
     },
   }
 }
