@@ -51,17 +51,23 @@ export interface CheckpointDecision {
 }
 
 export const verb: Verb = {
-  examples: ['millrace checkpoints clicks.yaml', 'millrace checkpoints clicks.yaml 42 --json'],
+  examples: [
+    'millrace checkpoints clicks.yaml',
+    'millrace checkpoints clicks.yaml 42 --json',
+    'millrace checkpoints show 42 clicks.yaml',
+  ],
   define(command) {
     command
       .argument('<file>', 'pipeline file or state directory')
       .argument('[number]', 'show one: positions, transactions and what became of them, times, sizes')
+      .argument('[word]', '`show` may stand before them, which then may stand in any order')
   },
   run: (call) => withHint('millrace checkpoints without a number lists them', () => checkpoints(call)),
 }
 
 async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
-  const place = await findJob(args[0] ?? '')
+  const { file, number: wanted } = wordsOf(args)
+  const place = await findJob(file)
   const { entries, lineage } = await readState(place)
   const savepoints = await readSavepoints(place)
   const kept = new Set(savepoints.map(({ checkpoint }) => checkpoint))
@@ -69,21 +75,29 @@ async function checkpoints({ args }: VerbCall): Promise<VerbResult> {
   const first = logged[0]?.checkpoint ?? Infinity
   // The log may have collected what is kept as a savepoint.
   const checkpoints = [...savepoints.filter(({ checkpoint }) => checkpoint < first), ...logged]
-  if (args[1] === undefined) {
+  if (wanted === undefined) {
     const list = checkpoints.map((entry) => summaryOf(entry, entries, lineage, kept))
     return { result: { checkpoints: list }, text: checkpointListText(list, Date.now()) }
   }
-  const number = Number(args[1])
+  const number = Number(wanted)
   const entry = checkpoints.find((one) => one.checkpoint === number)
   if (entry === undefined) {
     const known = checkpoints.map((one) => one.checkpoint).join(', ') || 'none'
-    throw new MillraceError(`checkpoint ${args[1]} is not in the log; these are kept: ${known}`, { code: 'CONFIG' })
+    throw new MillraceError(`checkpoint ${wanted} is not in the log; these are kept: ${known}`, { code: 'CONFIG' })
   }
   const summary = summaryOf(entry, entries, lineage, kept)
   const { sources, sinks, accounting, delivery, fingerprint } = entry
   const transactions = entry.pending.map((item) => ({ ...item, fate: fateOf(item, entries, lineage) }))
   const result = { ...summary, sources, transactions, sinks, accounting, delivery, fingerprint }
   return { result: result, text: checkpointDetailText(entry, summary, transactions) }
+}
+
+/** `<file> [number]`; with the word `show` before one of them they stand in any order. */
+export function wordsOf(args: readonly (string | undefined)[]): { file: string; number: string | undefined } {
+  const [first, second] = args.filter((word) => word !== undefined && word !== 'show')
+  if (first === undefined) throw new MillraceError('the pipeline file is missing', { code: 'CONFIG' })
+  const isTurned = second !== undefined && /^\d+$/.test(first) && !/^\d+$/.test(second)
+  return isTurned ? { file: second, number: first } : { file: first, number: second }
 }
 
 function summaryOf(
