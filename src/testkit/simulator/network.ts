@@ -48,15 +48,16 @@ export class Network {
 
   route(): Route {
     const longest = this.#time.now < this.#slowUntil ? SLOW_MS : USUAL_MS
-    const times = { thereMs: longest * this.#random.next(), backMs: longest * this.#random.next() }
+    return { thereMs: longest * this.#random.next(), backMs: longest * this.#random.next(), fate: this.#fate() }
+  }
+
+  #fate(): Route['fate'] {
     if (this.#time.now < this.#blackHoleUntil || this.#lostRequests > 0) {
       this.#lostRequests = Math.max(0, this.#lostRequests - 1)
-      return { fate: 'request lost', ...times }
+      return 'request lost'
     }
-    if (this.#lostReplies > 0) {
-      this.#lostReplies -= 1
-      return { fate: 'reply lost', ...times }
-    }
-    return { fate: 'arrives', ...times }
+    if (this.#lostReplies === 0) return 'arrives'
+    this.#lostReplies -= 1
+    return 'reply lost'
   }
 }

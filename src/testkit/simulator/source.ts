@@ -137,9 +137,8 @@ class NumberedReader implements SplitReader {
     const { log, random } = thisProcess().world
     await this.#clock.sleep(random.between(1, log.pollMaxMs), signal)
     if (signal.aborted) return []
-    const open = this.#open
     const items: Item[] = []
-    for (const reading of open) {
+    for (const reading of this.#open) {
       const rows = log.rows(reading.split)
       const to = Math.min(rows, reading.seq + BATCH_ROWS)
       if (to > reading.seq) items.push(batchOf(reading.split, reading.seq, to, this.#bodyOf))
@@ -147,7 +146,7 @@ class NumberedReader implements SplitReader {
       const isAtEnd = !this.#follow && log.hasEnded(reading.split) && to === rows
       if (isAtEnd) items.push({ kind: 'split-end', split: reading.split, at: { seq: to } })
     }
-    this.#open = open.filter(({ split, seq }) => this.#follow || !log.hasEnded(split) || seq < log.rows(split))
+    if (!this.#follow) this.#open = this.#open.filter(({ split, seq }) => !log.hasEnded(split) || seq < log.rows(split))
     return items
   }
 
@@ -164,7 +163,8 @@ function linesOf(rows: readonly Row[]): Body {
 }
 
 function batchOf(split: string, from: number, to: number, bodyOf: (rows: readonly Row[]) => Body): Batch {
-  const rows = Array.from({ length: to - from }, (_, at): Row => ({ split, seq: from + at }))
+  const rows: Row[] = []
+  for (let seq = from; seq < to; seq++) rows.push({ split, seq })
   return {
     kind: 'batch',
     split,

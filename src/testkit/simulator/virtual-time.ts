@@ -94,7 +94,8 @@ export class VirtualTime {
     let at = 0
     for (;;) {
       const left = 2 * at + 1
-      const [one, two] = [heap[left], heap[left + 1]]
+      const one = heap[left]
+      const two = heap[left + 1]
       if (one === undefined) break
       const child = two !== undefined && isEarlier(two, one) ? left + 1 : left
       const lesser = child === left ? one : two
