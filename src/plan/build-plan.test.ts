@@ -212,6 +212,19 @@ test('expressions stay expressions: what would make another statement of them is
   assert.match(JSON.stringify(commented.plan.steps[1]), /-- big ones\\n\) IS TRUE/)
 })
 
+test('a column of the schema is meant where what the source knows of its records has the same name', async () => {
+  const transforms = "t: {from: log, sql: 'SELECT *, _partition + 1 AS next FROM log WHERE _offset > 1'}"
+  const sources = SOURCES.replace('v: varchar', '_OFFSET: bigint')
+  const { plan } = await planned(pipeline({ sources, transforms, sinks: 'out: {from: t, connector: lines, table: t}' }))
+  const [source, query] = plan.steps
+  assert.ok(source?.kind === 'source' && query?.kind === 'query')
+  assert.deepEqual(source.metadata, ['_partition'])
+  assert.deepEqual(
+    query.selects[0]?.schema.map(({ name }) => name),
+    ['id', '_OFFSET', '_partition', 'next'],
+  )
+})
+
 test('settings for object storage are kept where they were written: stores put them together', async () => {
   const sources = '\n  log: {connector: slices, table: t, s3: {pathStyle: true}, schema: {id: bigint}}'
   const { plan } = await planned(pipeline({ top: 's3: {region: eu}\naccept: [monotonic-ids]', sources, sinks: OUT }))

@@ -135,7 +135,7 @@ export async function resolveFlow(
     }
     const relation = relationOf(transform)
     // A column of the schema is meant where both have its name.
-    const columns = new Set(input.map(({ name }) => name))
+    const columns = new Set(input.map(({ name }) => name.toLowerCase()))
     const metadata = offeredMetadata(transform, described).filter(({ name }) => !columns.has(name))
     const checked: CheckedSelect[] = []
     for (const select of selectsOf(transform, relation, input)) {
