@@ -16,7 +16,7 @@ export interface Ping {
   readonly isHealthy: boolean
   readonly clusterId: string
   readonly brokers: number
-  /** Topics that were asked for and cannot be used, with the reason. */
+  /** Topics and the group that were asked for and cannot be used, with the reason. */
   readonly problems: readonly string[]
   readonly tookMs: number
 }
@@ -70,8 +70,8 @@ export class Kafka implements AsyncDisposable {
     return new KafkaAdmin(this.#client)
   }
 
-  /** Asks the brokers for their cluster and for topics. Never throws. */
-  async ping(topics: readonly string[] = []): Promise<Ping> {
+  /** Asks the brokers for their cluster, for topics, and the coordinator of a group for its offsets. Never throws. */
+  async ping(topics: readonly string[] = [], group?: string): Promise<Ping> {
     const begun = performance.now()
     const result = (isHealthy: boolean, found: Pick<Ping, 'clusterId' | 'brokers' | 'problems'>): Ping => ({
       isHealthy,
@@ -85,6 +85,15 @@ export class Kafka implements AsyncDisposable {
         if ('errorCode' in topic) problems.push(`${topic.name}: Kafka answered error ${topic.errorCode}`)
         else if (topic.partitions.some(({ leader }) => leader < 0))
           problems.push(`${topic.name}: a partition has no leader`)
+      }
+      if (group !== undefined) {
+        const reason = await this.admin()
+          .groupOffsets(group)
+          .then(
+            () => undefined,
+            (thrown: unknown) => toMillraceError(thrown).message,
+          )
+        if (reason !== undefined) problems.push(`group ${group}: ${reason}`)
       }
       return result(problems.length === 0, { clusterId, brokers: nodeIds.length, problems })
     } catch (thrown) {

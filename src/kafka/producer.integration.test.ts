@@ -155,7 +155,7 @@ test('of two producers with one id the later one goes on and the earlier one is 
 
 test('ping tells what can be worked with', async () => {
   const topic = await cluster.topic(1)
-  const good = await cluster.kafka.ping([topic])
+  const good = await cluster.kafka.ping([topic], 'a-group')
   assert.deepEqual([good.isHealthy, good.brokers, good.problems], [true, 1, []])
   const bad = await cluster.kafka.ping([`${topic}-missing`])
   assert.deepEqual([bad.isHealthy, bad.problems.length], [false, 1])
