@@ -102,7 +102,7 @@ process.exitCode = status
       path.join(home.path, 'p.yaml'),
       `name: p
 sources: {lines: {connector: kafka, brokers: ['nowhere:9092'], topics: [t], format: raw}}
-sinks: {out: {from: lines, connector: kafka, brokers: ['nowhere:9092'], topic: u}}
+sinks: {out: {from: lines, connector: blackhole}}
 `,
     )
     const { code, err } = await millrace(home.path, 'verify', 'p.yaml')
