@@ -35,6 +35,11 @@ export class CheckpointPages {
     return this.#rows
   }
 
+  /** Rows that need no place in a page, because others behind them have their keys. */
+  count(superseded: number): void {
+    this.#rows += superseded
+  }
+
   /** Takes a row. A promise: its page was full, and there is no room for another one yet. */
   add(row: RowCursor): Promise<void> | undefined {
     const { connections, hasKey, isStaged, pageRows, pageBytes, spare } = this.#options

@@ -21,7 +21,8 @@ import { ticketOf, type SqlTicket } from './sql-committable.ts'
 
 /** Texts of rows for statements of this server; the caller owns the lane's database. */
 export interface RowTexts {
-  encode(batch: Batch): Promise<{ readonly buffer: Buffer; readonly length: number }>
+  /** `superseded`: rows that are not among the texts, because a later one has their key. */
+  encode(batch: Batch): Promise<{ readonly buffer: Buffer; readonly length: number; readonly superseded: number }>
 }
 
 /** What the texts of rows are made of. */
@@ -80,7 +81,8 @@ export class SqlWriter implements SinkWriter {
       assert(this.#ticket !== undefined, 'the runtime begins a checkpoint before it writes')
       const pages = (this.#pages ??= opened.pages(this.#ticket))
       pages.throwIfFailed()
-      const { buffer, length } = await opened.texts.encode(batch)
+      const { buffer, length, superseded } = await opened.texts.encode(batch)
+      pages.count(superseded)
       const row = new RowCursor(buffer, length)
       while (row.next()) {
         const wait = pages.add(row)

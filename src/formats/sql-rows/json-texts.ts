@@ -41,7 +41,7 @@ export class JsonTexts {
     }
     assert(result.rows === rows, 'every row of a batch is encoded')
     this.#target.buffer = result.buffer
-    return result
+    return { buffer: result.buffer, length: result.length, superseded: 0 }
   }
 
   close(): void {
