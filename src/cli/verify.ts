@@ -16,6 +16,8 @@ import { paint } from './terminal.ts'
 import type { Verb } from './verb.ts'
 import { VERSION } from './version.ts'
 
+const LINE_LENGTH = 160
+
 export const verb: Verb = {
   examples: [
     'millrace verify clicks.yaml',
@@ -112,7 +114,7 @@ function certificateText(certificate: Certificate, report: string): string {
   return [
     tableText([['step', 'fault', 'outcome', 'lost', 'too many', ''], ...table]),
     '\n',
-    ...replaced.map((what) => paint('dim', `stand-in for ${what}\n`)),
+    ...replaced.map((what) => paint('dim', `${short(what)}\n`)),
     ...certificate.notPlayed.map((what) => `not played: ${what}\n`),
     '\n',
     `${rows} rows, ${outcomes.length} runs in ${seconds.toFixed(1)} s: ${held} held, ${notPassed} not passed by this pipeline, `,
@@ -120,6 +122,11 @@ function certificateText(certificate: Certificate, report: string): string {
     `. Proven: ${broken === 0 ? deliveryClass : 'nothing'}.\n`,
     `Certificate: ${report}.html, ${report}.json\n`,
   ].join('')
+}
+
+/** The places of many splits are in the certificate. */
+function short(text: string): string {
+  return text.length > LINE_LENGTH ? `${text.slice(0, LINE_LENGTH)}…` : text
 }
 
 function rowsFromOf(text: unknown): RowsFrom {
