@@ -1,7 +1,8 @@
 /** The published package: built, packed, installed into an empty directory without install scripts, and started there. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { globSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -33,6 +34,16 @@ interface Packed {
   readonly files: readonly { readonly path: string }[]
 }
 
+const JOB = `
+name: job
+sources:
+  in: {connector: file, path: ./in, format: json, schema: {id: bigint}}
+transforms:
+  next: {from: in, sql: 'SELECT id + 1 AS id FROM "in"'}
+sinks:
+  out: {from: next, connector: files, path: ./out, format: ndjson}
+`
+
 test('the package holds compiled JavaScript only, and runs where nothing but Node is installed', async () => {
   await using directory = await openDirectory()
   await run(process.execPath, ['scripts/build.ts'], repository)
@@ -40,7 +51,7 @@ test('the package holds compiled JavaScript only, and runs where nothing but Nod
   const [packed] = JSON.parse(await run('npm', ['pack', ...flags], repository)) as [Packed]
 
   const files = packed.files.map((file) => file.path)
-  const allowed = /^(package\.json|README\.md|LICENSE|bin\/[\w.-]+|dist\/[\w./-]+\.(js|d\.ts))$/
+  const allowed = /^(package\.json|README\.md|LICENSE|bin\/[\w.-]+|dist\/licenses\.txt|dist\/[\w./-]+\.(js|d\.ts))$/
   assert.deepEqual(
     files.filter((file) => !allowed.test(file)),
     [],
@@ -61,6 +72,13 @@ test('the package holds compiled JavaScript only, and runs where nothing but Nod
   const command = path.join(home, 'node_modules', '.bin', 'millrace')
   assert.equal((await run(command, ['--version'], home)).trim(), version)
   assert.match(await run(command, ['--help'], home), /\brun\b/)
+  await mkdir(path.join(home, 'in'))
+  await writeFile(path.join(home, 'in', 'rows.ndjson'), '{"id":1}\n')
+  await writeFile(path.join(home, 'job.yaml'), JOB)
+  await run(command, ['run', 'job.yaml'], home)
+  const [written = ''] = globSync('out/*.ndjson', { cwd: home })
+  assert.equal(await readFile(path.join(home, written), 'utf8'), '{"id":2}\n', 'threads and connectors are found')
+
   const names = "import * as api from 'millrace'; console.log(Object.keys(api).join(' '))"
   assert.match(await run(process.execPath, ['--input-type=module', '-e', names], home), /\bMillraceError\b/)
   const kafka = "import { Kafka, encodeJson } from 'millrace/kafka'; console.log(typeof Kafka, encodeJson(2n ** 60n))"

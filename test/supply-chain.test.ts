@@ -24,7 +24,9 @@ interface LockedPackage {
 const DIRECT_MAX = 25
 const TOTAL_MAX = 150
 /** Packages with an install script that we take nevertheless, each with the reason why it works without running it. */
-const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {}
+const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
+  'node_modules/esbuild': 'its script saves the command line a start of Node; the library finds the binary by itself',
+}
 
 const manifest = readJson<Manifest>('package.json')
 const lock = readJson<{ packages: Readonly<Record<string, LockedPackage>> }>('package-lock.json').packages

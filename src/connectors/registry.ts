@@ -27,10 +27,12 @@ export const CONNECTOR_NAMES: readonly string[] = NAMES.toSorted()
 
 /**
  * Module addresses by name, as data for the lanes, which import connectors themselves. No other module is ever imported
- * as a connector, whatever a pipeline file says.
+ * as a connector, whatever a pipeline file says. The addresses begin with the room, for the package's chunks lie in another.
  */
 export const CONNECTOR_MODULES: Readonly<Record<string, string>> = Object.freeze(
-  Object.fromEntries(NAMES.map((name) => [name, new URL(`./${name}/index${extension}`, import.meta.url).href])),
+  Object.fromEntries(
+    NAMES.map((name) => [name, new URL(`../connectors/${name}/index${extension}`, import.meta.url).href]),
+  ),
 )
 
 /** Imports a connector, or `undefined` when there is none of this name. */

@@ -1,4 +1,7 @@
-/** Address of a thread's entry beside the calling module: `.ts` in a checkout, `.js` in the published package. */
+/**
+ * Address of a thread's entry: `.ts` in a checkout, `.js` in the published package. Its path begins with `../<room>/`,
+ * which is right from every room, and from the chunks that the package is bundled into.
+ */
 export function threadUrl(path: string, base: string): URL {
   return new URL(path + (base.endsWith('.ts') ? '.ts' : '.js'), base)
 }

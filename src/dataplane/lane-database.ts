@@ -24,7 +24,7 @@ export async function openLaneDatabase(options: LaneDatabaseOptions): Promise<La
   const large = HandOverFile.open(options.handOverDirectory ?? os.tmpdir())
   const lent = Array.from({ length: LENT_FILES }, () => HandOverFile.open(directory))
   // Two hundred modules, which a thread that needs no database does not load.
-  const { DuckDBInstance: Instance } = await import('@duckdb/node-api')
+  const { DuckDBInstance: Instance } = await import('./duckdb-library.ts')
   const instance = await Instance.create(':memory:', {
     // Two threads in one instance give less per CPU than one in each lane.
     threads: '1',

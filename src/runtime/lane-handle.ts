@@ -34,7 +34,7 @@ class LaneHandle implements LanePort {
   ) {
     // The flag counts for the threads that begin from here on.
     if (data.plan.steps.some(({ kind }) => !PASSING.has(kind))) WORKING_HEAP.forEach((flag) => setFlagsFromString(flag))
-    this.#worker = new Worker(threadUrl('./lane-thread', import.meta.url), {
+    this.#worker = new Worker(threadUrl('../runtime/lane-thread', import.meta.url), {
       workerData: data,
       transferList: channelsOf(data),
       name: `lane-${data.lane}`,

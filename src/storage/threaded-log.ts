@@ -22,7 +22,7 @@ export type LogReply = { readonly id: number; readonly value?: unknown; readonly
 /** The local checkpoint log behind a thread. `nonce` is this process's identity. */
 export function openLocalLog(directory: string, nonce: string): CheckpointLog {
   const workerData: LogThreadData = { directory, nonce }
-  const worker = new Worker(threadUrl('./log-thread', import.meta.url), {
+  const worker = new Worker(threadUrl('../storage/log-thread', import.meta.url), {
     workerData,
     name: 'checkpoint-log',
   })
