@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import type { SinkDescription } from '../../core/connector.ts'
 import type { Delivery } from '../../core/delivery.ts'
 import type { Route } from '../../core/routes.ts'
 import { describeSqlSink } from './describe-sink.ts'
@@ -28,4 +29,24 @@ test('which rows an older version cannot replace stands in what a sink of severa
       ['convergent', 'never by an older version', false],
     ],
   )
+})
+
+test('a version says that it does not cover deletes, where rows may be some', () => {
+  const describe = (more: object, ...columns: readonly string[]): SinkDescription => {
+    const options = z.strictObject(sqlSinkFields(10)).parse({ table: 't', key: ['id'], ...more })
+    const schema = ['id', 'changed', ...columns].map((name) => ({ name, type: 'bigint', nullable: true }))
+    const times = { intervalMs: 1, timeoutMs: 1, maxDowntimeMs: 1, retained: 1 }
+    return describeSqlSink(options, { schema, lanes: 1, times, delivery: 'two-phase' }, String)
+  }
+  const version = { version: 'changed' }
+  const said = [describe(version, '__op'), describe(version), describe({}, '__op')]
+  assert.deepEqual(
+    said.map(({ findings }) => findings.map(({ severity, path }) => `${severity} ${path?.join('.')}`)),
+    [['warning version'], [], []],
+  )
+  assert.deepEqual(
+    said.map(({ delivery }) => delivery.reason.includes('deletes have none')),
+    [true, false, false],
+  )
+  assert.deepEqual(describe({ ...version, mode: 'transactional' }, '__op').findings, [], 'nothing is written again')
 })

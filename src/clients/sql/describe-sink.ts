@@ -28,7 +28,7 @@ export function describeSqlSink(
           },
         }
   return {
-    delivery: deliveryOf(options),
+    delivery: deliveryOf(options, ask.schema),
     takes: [{ kind: 'table' }],
     writers: 'lanes',
     ...routing,
@@ -73,7 +73,7 @@ function* severalFindings(options: SqlSinkOptions): Iterable<Finding> {
   }
 }
 
-function deliveryOf(options: SqlSinkOptions): Delivery {
+function deliveryOf(options: SqlSinkOptions, schema: Schema | undefined): Delivery {
   if (modeOf(options) === 'transactional') {
     if (options.apply === 'transaction') {
       const reason = 'staged rows are applied with the checkpoint’s number in one transaction, after it is published'
@@ -82,7 +82,8 @@ function deliveryOf(options: SqlSinkOptions): Delivery {
     const reason = 'staged rows are applied in ordered pieces, each with its number in the same transaction'
     return { class: 'exact', reason, assumptions: [], stronger: 'apply: transaction' }
   }
-  const guard = options.version === undefined ? '' : ', and never by an older version'
+  const deletes = schema?.some(({ name }) => name === OP) === true ? ' (deletes have none)' : ''
+  const guard = options.version === undefined ? '' : `, and never by an older version${deletes}`
   const reason = `rows are replaced by key before their checkpoint is published${guard}; a replay writes the same rows again`
   return { class: 'convergent', reason, assumptions: [], stronger: 'mode: transactional' }
 }
@@ -117,7 +118,8 @@ function* findingsOf(options: SqlSinkOptions, schema: Schema | undefined): Itera
   yield* columnFindings(options, schema)
 }
 
-function* columnFindings({ key, version }: SqlSinkOptions, schema: Schema): Iterable<Finding> {
+function* columnFindings(options: SqlSinkOptions, schema: Schema): Iterable<Finding> {
+  const { key, version } = options
   const names = schema.map(({ name }) => name)
   for (const [option, name] of [
     ...key.map((one) => ['key', one]),
@@ -136,6 +138,13 @@ function* columnFindings({ key, version }: SqlSinkOptions, schema: Schema): Iter
       const message = `the column ${column.name} begins with two underscores, like those of staging tables`
       yield { severity: 'error', code: 'SCHEMA', message, hint: 'Give it another name with AS.' }
     }
+  }
+  if (names.includes(OP) && version !== undefined && modeOf(options) === 'upsert') {
+    const message =
+      'deletes have no version: after a restart one that is read again may take a newer row away, and a deleted row may be seen ' +
+      'again, until what is behind them is read'
+    const hint = `Where that must not be, keep such rows and mark them, with a version like any other: map: {deleted: '${OP} = 1', ${OP}: null}.`
+    yield { severity: 'warning', code: 'CONFIG', message, hint, path: ['version'] }
   }
   if (names.includes(OP) && key.length === 0) {
     const message = `rows with ${OP} say which one to delete by their key`
