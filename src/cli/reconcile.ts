@@ -13,10 +13,11 @@ import { statePlaceOf } from '../storage/state-place.ts'
 import { readState } from './job-state.ts'
 import { openPipeline } from './pipelines.ts'
 import { formatCount } from './quantities.ts'
-import { RowComparison, type Comparison, type PlaceColumns } from './reconcile/compare-rows.ts'
+import { RowComparison, type Comparison } from './reconcile/compare-rows.ts'
 import { fillExpected, settledRanges, writeExpected } from './reconcile/expected-rows.ts'
 import { fillFound } from './reconcile/found-rows.ts'
-import { isText } from './reconcile/sink-kind.ts'
+import { placeOf } from './reconcile/sink-kind.ts'
+import { refuseUnbounded } from './reconcile/refuse-unbounded.ts'
 import type { SplitRange } from './replay-ranges.ts'
 import { tableText } from './table.ts'
 import { paint } from './terminal.ts'
@@ -49,16 +50,14 @@ async function reconcile({ args, options, output, signals }: VerbCall): Promise<
   const { plan } = loaded.planned
   const value = interpolate((await parseFile(file)).value ?? {}, process.env).value
   const place = statePlaceOf(plan)
+  // Asked first: a job that ends in between leaves nothing behind what is read of its state then.
+  const isRunning = await isAnswering(place.directory)
   const { lineage } = await readState(place)
   const settled = lineage.checkpoints.findLast(({ checkpoint }) => checkpoint <= lineage.confirmedUpTo)
   if (settled === undefined)
     throw new MillraceError(`${plan.name} has confirmed nothing yet: there is nothing to compare`, { code: 'CONFIG' })
-  await refuseRunning(place.name, place.directory)
-  if (lineage.pending.length > 0)
-    throw new MillraceError(
-      `${plan.name} was stopped with transactions that are not known committed: start it, so that they are, and stop it again`,
-      { code: 'CONFIG' },
-    )
+  // What came behind the settled checkpoint may be visible or not.
+  const isOpen = isRunning || lineage.pending.length > 0
   const reconciled: Reconciled[] = []
   const through: SplitRange[] = []
   for (const sink of sinksOf(plan, options['sink'])) {
@@ -66,14 +65,17 @@ async function reconcile({ args, options, output, signals }: VerbCall): Promise<
     const { kept } = reachedFrom(value, sink.id)
     const sources = plan.steps.filter((step): step is SourceStep => step.kind === 'source' && kept.has(step.id))
     const ranges = await settledRanges(sources, plan, settled)
+    const key = keyOf(sink, options['key'])
+    if (isOpen) refuseUnbounded(sink, plan, { sources, ranges, key, isRunning })
     for (const range of ranges) if (!through.some(({ split }) => split === range.split)) through.push(range)
     await using scratch = await mkdtempDisposable(path.join(tmpdir(), 'millrace-reconcile-'))
     const directory = scratch.path
     await writeExpected({ file, sink, ranges, directory, signal: signals().stop })
     using comparison = await RowComparison.open(directory)
-    await fillExpected(comparison, sink, directory, keyOf(sink, options['key']))
+    await fillExpected(comparison, sink, directory, key)
     const queryUrl = typeof options['queryUrl'] === 'string' ? options['queryUrl'] : undefined
-    await fillFound(comparison, { step: sink, baseDirectory: plan.baseDirectory, directory, queryUrl })
+    const bound = isOpen ? { checkpoint: settled.checkpoint, ranges } : undefined
+    await fillFound(comparison, { step: sink, plan, directory, queryUrl, bound })
     reconciled.push({ sink: sink.id, ...(await comparison.compare(placeOf(sink))) })
   }
   output.live([])
@@ -108,21 +110,9 @@ function keyOf({ options: { key } }: SinkStep, given: unknown): readonly string[
   return [key ?? []].flat().map(String)
 }
 
-/** Where the rows keep their place in the topic, differences can be told by it. */
-function placeOf(sink: SinkStep): PlaceColumns | undefined {
-  const names = new Set(isText(sink) ? [] : sink.schema?.map(({ name }) => name))
-  return names.has('_partition') && names.has('_offset') ? { partition: '_partition', offset: '_offset' } : undefined
-}
-
-async function refuseRunning(name: string, directory: string): Promise<void> {
+async function isAnswering(directory: string): Promise<boolean> {
   using client = await ControlClient.open(directory)
-  if (client === undefined) return
-  throw new MillraceError(
-    `${name} is running, and what it writes now is settled nowhere: stop it first (millrace stop)`,
-    {
-      code: 'CONFIG',
-    },
-  )
+  return client !== undefined
 }
 
 /** Records that were deleted from their topic cannot be read again, while their rows may be in the sink. */

@@ -42,7 +42,10 @@ interface Commit {
 }
 
 /** @param archived times of instants that left the active timeline and are in an archive. */
-export async function viewHudiTable(store: FileStore, archived: ReadonlySet<string> = new Set()): Promise<HudiView> {
+export async function viewHudiTable(
+  store: Pick<FileStore, 'list' | 'read'>,
+  archived: ReadonlySet<string> = new Set(),
+): Promise<HudiView> {
   const sizes = new Map<string, number>()
   for await (const { path, size } of store.list('')) sizes.set(path, size)
   const read = async (path: string): Promise<string> => Buffer.from((await store.read(path)) ?? []).toString()

@@ -3,30 +3,37 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { MillraceError } from '../../core/errors.ts'
 import { quoteName, quoteText } from '../../dataplane/index.ts'
-import type { SinkStep } from '../../plan/plan.ts'
-import { visibleFiles } from '../../testkit/verify/read-sinks.ts'
+import type { Plan, SinkStep } from '../../plan/plan.ts'
+import type { SplitRange } from '../replay-ranges.ts'
 import { tableRows } from '../table-rows.ts'
 import type { RowComparison } from './compare-rows.ts'
 import { linesSql, listOf } from './lines-sql.ts'
-import { canonical, hasHeader, isText } from './sink-kind.ts'
+import { sinkFiles } from './sink-files.ts'
+import { canonical, hasFiles, hasHeader, isText, placeOf } from './sink-kind.ts'
+
+/** The job has written more than this since, or may have. */
+export interface Bound {
+  readonly checkpoint: number
+  readonly ranges: readonly SplitRange[]
+}
 
 export interface FoundAsk {
   readonly step: SinkStep
-  readonly baseDirectory: string
+  readonly plan: Plan
   /** For what has to be written down in between. */
   readonly directory: string
   /** `mysql://host:port` of StarRocks or Doris. */
   readonly queryUrl: string | undefined
+  /** Absent: all that is in the target. */
+  readonly bound: Bound | undefined
 }
 
 /** The table `found`: the rows of the target, in the columns and types of `expected`. */
 export async function fillFound(comparison: RowComparison, ask: FoundAsk): Promise<void> {
-  const { step, baseDirectory } = ask
+  const { step, bound } = ask
   if (isText(step)) {
-    const files = await visibleFiles('files', path.resolve(baseDirectory, localPath(step)))
-    return void (await comparison.run(`CREATE TABLE found AS ${linesSql(files, hasHeader(step))}`))
+    return void (await comparison.run(`CREATE TABLE found AS ${linesSql(await filesOf(ask), hasHeader(step))}`))
   }
   const columns = await comparison.columnsOf('expected')
   const types = new Map(step.schema?.map(({ name, type }) => [name, type]))
@@ -36,6 +43,17 @@ export async function fillFound(comparison: RowComparison, ask: FoundAsk): Promi
   await comparison.run(
     `CREATE TABLE found AS SELECT ${values.join(', ')} FROM (${await foundSql(comparison, columns, ask)})`,
   )
+  const place = placeOf(step)
+  if (bound === undefined || hasFiles(step) || place === undefined) return
+  const [partition, offset] = [quoteName(place.partition), quoteName(place.offset)]
+  const within = bound.ranges.map(({ split, end }) => {
+    return `(${partition} = ${split.slice(split.lastIndexOf('/') + 1)} AND ${offset} < ${end})`
+  })
+  await comparison.run(`DELETE FROM found WHERE NOT coalesce(${within.join(' OR ') || 'false'}, false)`)
+}
+
+function filesOf({ step, plan, directory, bound }: FoundAsk): Promise<string[]> {
+  return sinkFiles({ step, plan, directory: path.join(directory, 'found'), through: bound?.checkpoint })
 }
 
 /** SQL for the rows of a target, with these columns; values may still be text. */
@@ -44,16 +62,17 @@ async function foundSql(
   columns: readonly { readonly name: string; readonly type: string }[],
   ask: FoundAsk,
 ): Promise<string> {
-  const { step, baseDirectory, directory } = ask
+  const { step, plan, directory } = ask
   const { options, connector } = step
-  if (connector === 'hudi' || connector === 'files') {
-    const root = path.resolve(baseDirectory, localPath(step))
-    const files = await visibleFiles(connector, root)
+  if (hasFiles(step)) {
+    const files = await filesOf(ask)
     if (files.length === 0) return nothing(columns)
     return `SELECT * FROM read_parquet(${listOf(files)}, hive_partitioning = false, union_by_name = true)`
   }
   if (connector === 'duckdb') {
-    await comparison.run(`ATTACH ${quoteText(path.resolve(baseDirectory, localPath(step)))} AS target (READ_ONLY)`)
+    await comparison.run(
+      `ATTACH ${quoteText(path.resolve(plan.baseDirectory, String(options['path'])))} AS target (READ_ONLY)`,
+    )
     return `SELECT * FROM target.${quoteName(String(options['table']))}`
   }
   const rows = await tableRows(
@@ -73,12 +92,6 @@ async function foundSql(
     ({ name, type }, at) => `${type === 'BLOB' ? `unhex(c${at})` : `c${at}`} AS ${quoteName(name)}`,
   )
   return `SELECT ${values.join(', ')} FROM read_ndjson(${quoteText(file)}, columns = {${types}})`
-}
-
-function localPath({ id, options }: SinkStep): string {
-  const place = String(options['path'])
-  if (!place.includes('://')) return place
-  throw new MillraceError(`${id} writes to ${place}: only local files are compared`, { code: 'CONFIG' })
 }
 
 function nothing(columns: readonly { readonly name: string }[]): string {
