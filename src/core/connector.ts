@@ -75,6 +75,8 @@ export interface SourceDescription {
   readonly tables?: boolean
   /** Its reader decodes the records itself, and hands those that it cannot decode over beside the rows. */
   readonly setsAside?: boolean
+  /** Its reader leaves out parts by `LaneContext.prune`. */
+  readonly prunes?: boolean
   readonly findings: readonly Finding[]
 }
 

@@ -92,6 +92,11 @@ export interface LaneContext extends ConnectorContext {
   /** Columns whose values somebody reads; absent: all. A reader of tables may give NULL for the others. */
   readonly reads?: readonly string[] | undefined
   /**
+   * A condition that holds for every row that anybody keeps, such as `"id" >= 100 AND "region" = 'eu'`: comparisons, IN,
+   * IS NULL, AND, OR. A reader may leave out what holds no such row; other rows may come all the same.
+   */
+  readonly prune?: string | undefined
+  /**
    * Bad records are put aside, not halted at: a reader hands on all that it can cut out as a record, to who decodes it, or
    * beside its rows where it decodes itself (`Batch.unread`).
    */

@@ -1,4 +1,5 @@
 import { describeSelect } from './describe.ts'
+import { keptRows } from './kept-rows.ts'
 import type { LaneDatabase } from './lane-database.ts'
 import { functionFactsOf } from './function-facts.ts'
 import { emptyRelationSql } from './relation.ts'
@@ -25,6 +26,8 @@ export type SqlCheck =
       readonly columns: readonly Column[]
       /** Input columns that are read, hidden ones included, in the order of the input. */
       readonly uses: readonly string[]
+      /** Comparisons of input columns with values, all of which hold for every row that comes out. */
+      readonly keeps: readonly string[]
     }
   | { readonly ok: false; readonly findings: readonly SqlFinding[] }
 
@@ -74,7 +77,7 @@ async function checkSelect(database: LaneDatabase, input: SqlCheckInput, select:
     await database.run(view)
     const body = sql.trim().replace(/;\s*$/, '')
     const columns = await database.exclusive(() => describeSelect(database.connection, body))
-    return { ok: true, columns, uses: read.map(({ name }) => name) }
+    return { ok: true, columns, uses: read.map(({ name }) => name), keeps: keptRows(select, input.columns) }
   } catch (error) {
     return { ok: false, findings: [planFinding(error)] }
   } finally {

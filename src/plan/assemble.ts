@@ -3,7 +3,7 @@ import type { SinkDescription, SourceDescription } from '../core/connector.ts'
 import { assert } from '../core/assert.ts'
 import { encodable, formatBody, isSameBody, type BodyChoice } from './bodies.ts'
 import type { Draft, DraftTransform } from './check-definition.ts'
-import { columnsRead } from './columns-read.ts'
+import { columnsRead, rowsKept } from './columns-read.ts'
 import type { Flow } from './flow.ts'
 import { exchangeSteps, routingOf, TABLE, type Exchanged } from './exchange-steps.ts'
 import { sourcesOf, type Graph } from './graph.ts'
@@ -228,6 +228,7 @@ class Assembly {
       assert(description !== undefined && gives !== undefined, `${source.id} was described`)
       const { draft, graph, flow } = this.#in
       const reads = gives.kind === 'table' ? columnsRead(source.id, draft, graph, flow) : undefined
+      const prune = description.prunes === true ? rowsKept(source.id, draft, graph, flow) : undefined
       return {
         kind: 'source',
         id: source.id,
@@ -239,6 +240,7 @@ class Assembly {
         format: description.format,
         metadata: [...this.#queries.metadataOf(source.id)],
         ...(reads && { reads }),
+        ...(prune !== undefined && { prune }),
         // A split that changes lanes would not hold event time back while it has none.
         ...(description.rebalance === true && !this.#hasEventTime && { rebalance: true }),
         ...(description.tables === true && { tables: true }),

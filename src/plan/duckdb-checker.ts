@@ -26,6 +26,7 @@ export class DuckdbChecker implements SqlChecker, AsyncDisposable {
       schema: result.columns.map((column) => ({ ...column, type: formatColumnType(column.type) })),
       reads: result.uses.filter((name) => !isMetadata(name)),
       metadata: result.uses.filter(isMetadata),
+      keeps: result.keeps,
     }
   }
 

@@ -114,6 +114,7 @@ function describeStep(step: Step, plan: Plan): Pick<ExplainedStep, 'what' | 'fac
         facts: [
           ['columns', formatSchema(step.schema)],
           ...(step.reads === undefined ? [] : [['fetched', step.reads.join(', ') || 'no column'] as const]),
+          ...(step.prune === undefined ? [] : [['pruned by', step.prune] as const]),
           ...(step.metadata.length > 0 ? [['metadata', step.metadata.join(', ')] as const] : []),
         ],
       }

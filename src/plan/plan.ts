@@ -81,6 +81,8 @@ export interface SourceStep {
   readonly metadata: readonly string[]
   /** Columns whose values are read; absent: all. A reader of tables may give NULL for the others. */
   readonly reads?: readonly string[]
+  /** A condition that holds for every row that anybody keeps: what holds no such row may be left out. */
+  readonly prune?: string
   /** Splits may move between lanes. */
   readonly rebalance?: boolean
   /** Its rows belong to several tables. */

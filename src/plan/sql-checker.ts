@@ -13,6 +13,8 @@ export interface CheckedSql {
   readonly schema: Schema
   readonly reads: readonly string[]
   readonly metadata: readonly string[]
+  /** Comparisons of columns with values, all of which hold for every row that it gives. */
+  readonly keeps: readonly string[]
 }
 
 /** What an `aggregate` wants to have computed of rows. */

@@ -48,10 +48,10 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
     switch (step.kind) {
       case 'source': {
         const source = await openSource(modules, step.connector, step.options)
-        const { id, gives, schema, metadata, reads, tables = false } = step
+        const { id, gives, schema, metadata, reads, prune, tables = false } = step
         const takesBroken = plan.deadLetters?.[id] !== undefined
         const keepsRaw = plan.deadLetters !== undefined
-        const more = { reads, tables, takesBroken, keepsRaw }
+        const more = { reads, prune, tables, takesBroken, keepsRaw }
         const reader = source.reader(services.context(id, gives, schema, metadata, more))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader, services.clock),

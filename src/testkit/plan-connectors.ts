@@ -83,6 +83,7 @@ const shelf: Connector = {
       gives: ['table'],
       format: 'parquet',
       metadata: [{ name: '_file', type: 'varchar', nullable: false }],
+      prunes: true,
       findings: [],
     }),
     create: async () => neverRuns(),

@@ -49,7 +49,7 @@ export async function planAppend(table: TableView, snapshot: Snapshot): Promise<
   const entries = await readEntries(table, manifests)
   return entries
     .filter((entry) => entry.status === 'added' && entry.snapshotId === snapshot.id)
-    .filter(({ file }) => mayHold(table, file))
+    .filter(({ file }) => mayHoldRows(table, file))
     .map(({ file }) => ({ change: 'insert', file: readable(file), deletes: NO_DELETES }))
 }
 
@@ -90,7 +90,7 @@ async function liveFiles(
   const entries = await readEntries(table, await manifestsOf(table, snapshot))
   const present = entries.filter(({ status }) => status !== 'deleted').map(({ file }) => readable(file))
   return {
-    live: present.filter((file) => file.content === 'data' && mayHold(table, file)),
+    live: present.filter((file) => file.content === 'data' && mayHoldRows(table, file)),
     deletes: present.filter((file) => file.content !== 'data'),
   }
 }
@@ -126,7 +126,8 @@ function mayHoldFiles({ where, metadata }: TableView, manifest: ManifestFile): b
   return manifestMayMatch(where, manifest, metadata.specs.get(manifest.specId), columnsById(metadata))
 }
 
-function mayHold({ where, metadata }: TableView, file: ContentFile): boolean {
+/** False only when no row of the file can match. */
+export function mayHoldRows({ where, metadata }: Pick<TableView, 'where' | 'metadata'>, file: ContentFile): boolean {
   if (where === undefined) return true
   return fileMayMatch(where, file, metadata.specs.get(file.specId), columnsById(metadata))
 }

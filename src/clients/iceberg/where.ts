@@ -1,4 +1,4 @@
-import { MillraceError } from '../../core/errors.ts'
+import { MillraceError, toMillraceError } from '../../core/errors.ts'
 import type { Scalar } from './scalar.ts'
 import { formatType, type IcebergField, type IcebergType } from './types.ts'
 import type { Condition, Literal, WhereText } from './where-text.ts'
@@ -32,6 +32,26 @@ export function bindWhere(where: WhereText, fields: readonly IcebergField[]): Wh
       const column = columnOf(where.column, fields)
       return { ...where, column, value: bindValue(column, where.value) }
     }
+  }
+}
+
+/**
+ * A weaker condition, for leaving out files: without the comparisons whose column is missing or whose value is not of its
+ * type, or which are of floating-point numbers. `undefined` when nothing stays.
+ */
+export function bindWhatBinds(where: WhereText, fields: readonly IcebergField[]): Where | undefined {
+  if (where.kind === 'and' || where.kind === 'or') {
+    const parts = where.parts.map((part) => bindWhatBinds(part, fields))
+    const bound = parts.filter((part) => part !== undefined)
+    const isEnough = where.kind === 'and' ? bound.length > 0 : bound.length === parts.length
+    return isEnough ? { kind: where.kind, parts: bound } : undefined
+  }
+  try {
+    const bound = bindWhere(where, fields)
+    return columnsOfWhere(bound).some(({ type }) => type.kind === 'float' || type.kind === 'double') ? undefined : bound
+  } catch (thrown) {
+    if (toMillraceError(thrown).code === 'CONFIG') return undefined
+    throw thrown
   }
 }
 

@@ -69,6 +69,17 @@ test('several snapshots that came at once are read one after the other', async (
   assert.equal(rest.lines.length, 300)
 })
 
+test('snapshots of which nothing is kept are passed, and the position goes on', async () => {
+  using table = new GrowingTable('v2_append', 2)
+  const options = { table: table.directory, follow: true }
+  await using source = await OpenedIceberg.open(options, { prune: '"id" >= 350' })
+  const first = await readUpTo(source, await source.discover(), APPENDED[0] ?? '')
+  assert.equal(first.lines.length, 0)
+  table.growTo(5)
+  const rest = await readUpTo(source, first.splits, APPENDED[3] ?? '')
+  assert.equal(rest.lines.length, 100)
+})
+
 test('a table without a snapshot is followed from its first one on', async () => {
   using table = new GrowingTable('v2_append', 1)
   await using source = await openFollowed(table)

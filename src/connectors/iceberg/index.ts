@@ -34,6 +34,7 @@ function describe(options: IcebergSourceOptions): SourceDescription {
     bounded: !options.follow,
     gives: ['table'],
     format: 'parquet',
+    prunes: true,
     metadata: [
       { name: '_file', type: 'varchar', nullable: false },
       { name: '_offset', type: 'bigint', nullable: false },

@@ -30,6 +30,8 @@ import { whereSql } from './where-sql.ts'
 export interface RowsWanted {
   readonly fields: readonly IcebergField[]
   readonly where: Where | undefined
+  /** A condition of the SQL behind the source: pieces and row groups without a row of it are left out. */
+  readonly prune?: Where | undefined
   /** Names of the fields whose values are read, the others come as NULL; absent: all. */
   readonly reads?: readonly string[] | undefined
   /** Metadata columns that the tables have beside the fields. */
@@ -112,8 +114,8 @@ export class PieceRows {
     }
     const dropLater = [joins.positions, only?.positions].filter((name) => name !== undefined)
     const { footer } = opened
-    const condition = wanted.where
-    const groups = opened.groups.filter((group) => condition === undefined || groupMayMatch(condition, footer, group))
+    const bounds = [wanted.where, wanted.prune].filter((one) => one !== undefined)
+    const groups = opened.groups.filter((group) => bounds.every((one) => groupMayMatch(one, footer, group)))
     return new PieceRows(database, opened, { groups, select, dropLater, deletes }, row)
   }
 

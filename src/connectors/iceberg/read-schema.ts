@@ -1,6 +1,7 @@
 import { MillraceError } from '../../core/errors.ts'
 import type { Schema } from '../../core/schema.ts'
 import {
+  bindWhatBinds,
   bindWhere,
   chooseSnapshot,
   parseWhere,
@@ -78,6 +79,15 @@ export function schemaOf(fields: readonly IcebergField[]): Schema {
 export function whereOf(options: IcebergSourceOptions, metadata: TableMetadata): Where | undefined {
   const { where } = options
   return where === undefined ? undefined : bindWhere(parseWhere(where), fieldsOf(options, metadata))
+}
+
+/** As much of the plan's condition as the table's columns and their types make sense of. */
+export function pruneOf(
+  condition: string | undefined,
+  options: IcebergSourceOptions,
+  metadata: TableMetadata,
+): Where | undefined {
+  return condition === undefined ? undefined : bindWhatBinds(parseWhere(condition), fieldsOf(options, metadata))
 }
 
 export function chosenSnapshot(options: IcebergSourceOptions, metadata: TableMetadata): Snapshot | undefined {

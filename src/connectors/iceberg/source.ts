@@ -10,7 +10,7 @@ import { IcebergEnumerator } from './enumerator.ts'
 import { pointAtTable } from './open-table.ts'
 import type { IcebergSourceOptions } from './options.ts'
 import type { RowsWanted } from './piece-rows.ts'
-import { plannedFields, whereOf } from './read-schema.ts'
+import { plannedFields, pruneOf, whereOf } from './read-schema.ts'
 import { IcebergReader } from './reader.ts'
 import { SnapshotPlans } from './snapshot-plans.ts'
 import { StripeCursor } from './stripe-cursor.ts'
@@ -54,6 +54,7 @@ export class IcebergSource implements Source {
         (wanted ??= plans.table().then(({ metadata }) => ({
           fields: plannedFields(schema, this.#options, metadata),
           where: whereOf(this.#options, metadata),
+          prune: pruneOf(context.prune, this.#options, metadata),
           reads: context.reads,
           metadata: context.metadata,
         }))),

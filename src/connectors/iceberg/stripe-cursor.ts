@@ -1,7 +1,7 @@
 import type { Batch, SplitEnd, SplitId } from '../../core/batch.ts'
 import type { Schema } from '../../core/schema.ts'
 import type { SplitAssignment } from '../../core/source.ts'
-import type { Piece } from '../../clients/iceberg/index.ts'
+import { mayHoldRows, type Piece } from '../../clients/iceberg/index.ts'
 import { duckType, parseColumnType, quoteName, type LaneDatabase } from '../../dataplane/index.ts'
 import type { RowTable } from '../../dataplane/parquet-source/index.ts'
 import type { DeleteTables } from './delete-tables.ts'
@@ -94,6 +94,7 @@ export class StripeCursor {
 
   /** One table further; `undefined` when nothing came of it. */
   async #step(place: Place): Promise<Batch | undefined> {
+    if (place.open === undefined) await this.#passOver(place)
     const piece = place.pieces[place.piece]
     if (piece === undefined) return await this.#leave(place)
     const rows = (place.open ??= await this.#open(place, piece))
@@ -109,6 +110,21 @@ export class StripeCursor {
     }
     await database.run(`DROP TABLE IF EXISTS ${quoteName(table.relation)}`)
     return undefined
+  }
+
+  /** Goes on to the next piece whose file may hold rows that are kept. Which pieces there are does not depend on that. */
+  async #passOver(place: Place): Promise<void> {
+    const index = await this.#nextPiece(place, place.piece)
+    if (index !== place.piece) Object.assign(place, { piece: index, row: 0 })
+  }
+
+  /** The first such piece from here on; behind the last one, when there is none. */
+  async #nextPiece({ pieces }: Place, from: number): Promise<number> {
+    const { plans, wanted } = this.#settings
+    const { prune: where } = await wanted()
+    const { metadata } = await plans.table()
+    const found = pieces.findIndex(({ task }, index) => index >= from && mayHoldRows({ where, metadata }, task.file))
+    return found < 0 ? pieces.length : found
   }
 
   /** At the end of a snapshot that had nothing for us (any more), a batch without rows carries the position on. */
@@ -136,8 +152,9 @@ export class StripeCursor {
     const { plans, database, deletes, wanted } = this.#settings
     // Keys that a catalog gives run out: what it says now is asked for again and again.
     const table = await plans.recent()
-    const opened = await (place.ahead ?? openPiece(table, piece))
-    const following = place.pieces[place.piece + 1]
+    const ahead = await place.ahead
+    const opened = ahead?.piece === piece ? ahead : await openPiece(table, piece)
+    const following = place.pieces[await this.#nextPiece(place, place.piece + 1)]
     place.ahead = following === undefined ? undefined : openPiece(table, following)
     // Whoever awaits it hears of it; nobody does when the cursor is closed before.
     place.ahead?.catch(() => undefined)
