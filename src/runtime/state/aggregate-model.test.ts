@@ -76,6 +76,22 @@ for (const [name, windows] of WINDOWS) {
   })
 }
 
+test('a result that waits for its time is due then, though nothing is read any more, and also after a start', async () => {
+  await using database = await openLaneDatabase({ memoryLimitBytes: 64 * 1024 * 1024 })
+  const plan = await AggregateWorld.plan(database, { window: undefined, lateness: 0, isEarly: true })
+  const store = new MemoryFileStore()
+  const first = await AggregateWorld.start(database, plan, 1, 1, store, undefined)
+  const looks = (world: AggregateWorld): boolean => Array.from({ length: 9 }, () => world.isDue).includes(true)
+  assert.ok(!looks(first), 'nothing was read')
+  await first.read(0, [{ key: 1, at: null, amount: 5 }])
+  const parts = await first.barrier(1, undefined, false)
+  assert.deepEqual([first.results, looks(first)], [[], true])
+  const second = await AggregateWorld.start(database, plan, 1, 2, store, { agg: { definition: 'd', parts } })
+  assert.ok(looks(second))
+  await second.barrier(2, undefined, false)
+  assert.deepEqual([second.results.length, looks(second)], [1, false])
+})
+
 const RUNS = process.env['MILLRACE_FULL'] === '1' ? 300 : 10
 
 async function play(database: LaneDatabase, acts: readonly Act[], windows: Windows): Promise<void> {

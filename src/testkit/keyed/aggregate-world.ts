@@ -131,6 +131,11 @@ export class AggregateWorld {
     await lane?.partial.process(this.#batch(name, rows.length), this.#between)
   }
 
+  /** A lane has something to give. Looking lets time go by. */
+  get isDue(): boolean {
+    return this.#lanes.some(({ aggregate }) => aggregate.isDue === true)
+  }
+
   get #between(): OperatorOutput {
     return { emit: async (output, batch) => (output === 0 ? this.#exchange(batch) : this.#countLate(batch)) }
   }
