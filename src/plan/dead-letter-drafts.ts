@@ -60,8 +60,12 @@ function sourceFindings(
   if (deadLetter === undefined || description === undefined) return []
   const at = ['sources', id, 'deadLetter']
   if (description.setsAside === true) return []
+  if (description.tables === true) {
+    const message = `${JSON.stringify(id)} gives rows of several tables, of which none can be put aside`
+    return [configError(message, at, 'read one table with `schema`, or leave `deadLetter` out')]
+  }
   const isDecoded = description.gives[0] === 'bytes' && ['json', 'csv'].includes(description.format)
-  if (!isDecoded || description.tables === true) {
+  if (!isDecoded) {
     return [
       configError(`${JSON.stringify(id)} gives rows that need no decoding`, at, 'give `deadLetter` to who reads them'),
     ]

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { storeOpener } from '../storage/open-store.ts'
 import { PLAN_CONNECTORS } from '../testkit/plan-connectors.ts'
+import type { SourceDescription } from '../core/connector.ts'
 import { buildPlan } from './build-plan.ts'
+import type { Draft } from './check-definition.ts'
+import { deadLetterFindings } from './dead-letter-drafts.ts'
 import { DuckdbChecker } from './duckdb-checker.ts'
 import { linedUpSteps } from './lined-up.ts'
 import { parseText } from './parse-yaml.ts'
@@ -83,3 +86,14 @@ for (const [name, parts, message] of [
     assert.ok(Array.isArray(found) && found.includes(message), String(found))
   })
 }
+
+test('of a source of several tables nothing can be put aside, unless its reader does so itself', () => {
+  const feed = { id: 'feed', schema: [], deadLetter: { to: 'bad', maxRatio: 1 } }
+  const draft = { sources: [feed], transforms: [], sinks: [{ id: 'bad' }], broken: [] } as unknown as Draft
+  const of = (setsAside: boolean): string[] => {
+    const described = { gives: ['bytes'], format: 'json', tables: true, setsAside } as unknown as SourceDescription
+    return deadLetterFindings(draft, new Map([['feed', described]])).map(({ message }) => message)
+  }
+  assert.deepEqual(of(true), [])
+  assert.deepEqual(of(false), ['"feed" gives rows of several tables, of which none can be put aside'])
+})

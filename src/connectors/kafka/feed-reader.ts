@@ -31,6 +31,7 @@ export class FeedReader implements SplitReader, RecordConsumer {
   readonly #reader: KafkaReader
   readonly #collector: ChangeCollector
   readonly #isOfTables: boolean
+  readonly #takesBroken: boolean
   readonly #client: KafkaClient
   readonly #options: KafkaSourceOptions
   readonly #clock: LaneContext['clock']
@@ -52,6 +53,7 @@ export class FeedReader implements SplitReader, RecordConsumer {
     this.#options = options
     this.#client = client
     this.#clock = context.clock
+    this.#takesBroken = context.takesBroken === true
     this.#lookedAt = context.clock.now()
     this.#isOfTables = context.tables === true
     this.#reader = new KafkaReader(options, client, context, this)
@@ -115,24 +117,38 @@ export class FeedReader implements SplitReader, RecordConsumer {
     const id = splitIdOf(place)
     for (let row = 0; row < target.rows; row++) {
       const offset = target.offsets[row] ?? 0n
-      try {
+      const named = { ...place, offset: String(offset) }
+      this.#understood(named, () =>
         this.#format.decode(messageAt(place.topic, target, row), {
           wants: (table) => this.#collector.wants(table),
           row: (found) => this.#buffer.add(id, offset, { kind: 'row', ...found }),
           event: (found) => this.#buffer.add(id, offset, { kind: 'event', ...found }),
-          hold: (commitTs, read) => this.#buffer.hold({ partition: id, offset, commitTs, read }),
+          hold: (commitTs, read) => {
+            const later = (): ReturnType<typeof read> => this.#understood(named, read)
+            this.#buffer.hold({ partition: id, offset, commitTs, read: later })
+          },
           watermark: (watermark) => this.#buffer.watermarked(id, watermark),
-        })
-      } catch (error) {
-        const fault = faultOf(error)
-        if (fault === undefined || error instanceof MillraceError) throw error
-        throw noChange(fault, this.#name, { ...place, offset: String(offset) })
-      }
+        }),
+      )
     }
     this.#buffer.readTo(id, range.next)
     const split = this.#next.get(id)
     if (split !== undefined) this.#next.set(id, { ...split, at: { offset: String(range.next) } })
     return []
+  }
+
+  /** A message is read at once, or when the shape of its table has come: what is wrong with it is told with its place. */
+  #understood<T>(place: Parameters<typeof noChange>[2], read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      const fault = faultOf(error)
+      if (fault === undefined || error instanceof MillraceError) throw error
+      const whole = this.#takesBroken
+        ? '; it is not put aside as a dead letter, because without it no checkpoint is a consistent point of the upstream cluster'
+        : ''
+      throw noChange(`${fault}${whole}`, this.#name, place)
+    }
   }
 
   /** Changes that are complete by now, table by table. */

@@ -167,6 +167,43 @@ test('a feed that got a partition, or whose messages have no timestamps, halts',
   await enumerator.close()
 })
 
+test('a message that turns out unreadable when its schema comes is named by its place, and not put aside', async () => {
+  await using client = new KafkaClient({ brokers: [bootstrap] })
+  const topic = `feed-${randomUUID()}`
+  await new KafkaAdmin(client).createTopic(topic, 1, {})
+  const at = { location: 'Asia/Shanghai', value: '2024-01-01 00:00:00' }
+  const of = { version: 1, database: 'd', table: 't', commitTs: 5 }
+  const columns = [{ name: 'at', dataType: { mysqlType: 'timestamp' }, nullable: true }]
+  const messages = [
+    { ...of, type: 'WATERMARK', commitTs: 4 },
+    { ...of, type: 'INSERT', schemaVersion: 3, data: { at }, old: null },
+    {
+      ...of,
+      type: 'BOOTSTRAP',
+      commitTs: 0,
+      tableSchema: { schema: 'd', table: 't', version: 3, columns, indexes: [] },
+    },
+  ]
+  const values = messages.map((message) => ({ value: Buffer.from(JSON.stringify(message)) }))
+  await new PartitionProducer(client).send({ topic, partition: 0 }, values)
+  const options = { brokers: [bootstrap], topics: [topic], start: 'earliest', end: 'latest', format: 'ticdc-simple' }
+  const source = new KafkaSource(kafkaSourceOptions.parse(options))
+  const enumerator = source.enumerator()
+  const reader = source.reader(testLaneContext({ takesBroken: true }))
+  try {
+    reader.assign(await enumerator.discover(new Set(), true))
+    const read = async (): Promise<void> => {
+      const signal = AbortSignal.timeout(120_000)
+      while (!signal.aborted) await reader.poll(signal)
+    }
+    const message = /partition 0 at offset 1: .*time zone Asia\/Shanghai.*not put aside as a dead letter/
+    await assert.rejects(read(), { code: 'POISON', message })
+  } finally {
+    await reader.close()
+    await enumerator.close()
+  }
+})
+
 function byText(left: string, right: string): number {
   return left < right ? -1 : Number(left > right)
 }
