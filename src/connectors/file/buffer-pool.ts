@@ -1,5 +1,5 @@
-/** Bytes of a pooled buffer: a batch and room for its last separator. */
-export const POOLED_BYTES: number = 4 * 1024 * 1024 + 4096
+/** Bytes of a pooled buffer: a batch of rows that are not long, and room for its last separator. */
+export const POOLED_BYTES: number = 7 * 1024 * 1024 + 4096
 
 /** Keeps buffers for the next batch: a fresh one costs several times what filling it costs. */
 export class BufferPool {
