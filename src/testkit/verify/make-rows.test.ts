@@ -20,14 +20,14 @@ const step: SourceStep = {
 }
 
 test('changes come two and two: a row and its later version, or a row and its deletion', () => {
-  const schema = ['__op', 'key', 'value'].map((name) => ({ name, type: 'varchar', nullable: name === 'value' }))
-  const { rows } = makeRows(schema, 40, 7, new Set(['key']))
+  const schema = ['__op', 'key', 'value'].map((name) => ({ name, type: 'varchar', nullable: name !== 'key' }))
+  const { rows } = makeRows(schema, 400, 7, new Set(['key']))
   for (let at = 0; at < rows.length; at += 2) {
     const [put, then] = [rows[at], rows[at + 1]]
     assert.equal(put?.[1], then?.[1], 'of one key')
     assert.deepEqual([put?.[0], then?.[0]], ['0', at % 4 === 2 ? '1' : '0'])
   }
-  assert.equal(new Set(rows.map(([, key]) => key)).size, 20)
+  assert.equal(new Set(rows.map(([, key]) => key)).size, 200)
 })
 
 test('made rows are the same in JSON and in CSV, whatever the dialect has to quote', async () => {

@@ -22,7 +22,9 @@ export function makeRows(schema: Schema | undefined, count: number, seed: number
   const isChanging = schema?.some(({ name }) => name === OP_COLUMN) === true
   const columns = (schema ?? UNDESCRIBED).map((column) => {
     const { name, nullable } = column
-    const make = ofChange(name, isChanging) ?? maker(parseColumnType(column.type), random)
+    const told = ofChange(name, isChanging)
+    if (told !== undefined) return told
+    const make = maker(parseColumnType(column.type), random)
     const cell = (row: number): string => (nullable && random.chance(NULLS) ? 'null' : make(row))
     return isChanging && keys.has(name) ? ofPairs(cell) : cell
   })
@@ -41,7 +43,7 @@ function ofPairs(make: (row: number) => string): (row: number) => string {
   return (row) => (last = row % 2 === 0 ? make(row) : last)
 }
 
-/** What sources tell of a row beside its columns has to make sense to the SQL that looks at it. */
+/** What sources tell of a row beside its columns is never NULL, and has to make sense to the SQL that looks at it. */
 function ofChange(name: string, isChanging: boolean): ((row: number) => string) | undefined {
   const isDeleted = (row: number): boolean => row % 4 === 3
   if (name === '_change') return () => '"insert"'

@@ -44,7 +44,6 @@ export async function playGroup(
   const passed: boolean[] = []
   for (const play of plays) passed.push(await lives.suffer(play))
   let why = await lives.finish()
-  if (plays.some(isLostCommit)) passed[plays.findIndex(isLostCommit)] = lostOf(standIn) > 0
   const seen = await readSinks(plan, standIn)
   why ??= await unbalanced(standIn)
   const { lost, extra } = expected === undefined ? { lost: 0, extra: 0 } : compare(expected, seen)
@@ -52,7 +51,8 @@ export async function playGroup(
   const mayRepeat = plan.delivery.class === 'at-least-once'
   const isHeld = why === undefined && lost === 0 && (extra === 0 || mayRepeat)
   const outcomes = plays.map((play, index): Outcome => {
-    const result = isHeld ? (passed[index] === true ? 'held' : 'not passed') : 'broken'
+    const isPassed = passed[index] === true && (!isLostCommit(play) || lostOf(standIn) > 0)
+    const result = isHeld ? (isPassed ? 'held' : 'not passed') : 'broken'
     return { play, result, lost, extra, ...(why === undefined ? {} : { why }) }
   })
   return { outcomes, seen }

@@ -15,21 +15,18 @@ export interface RowEncoding {
 
 export async function rowEncodingOf(step: SourceStep): Promise<RowEncoding> {
   if (step.format !== 'csv') return { extension: 'ndjson', format: 'json', write: jsonLines }
-  const format = await csvFormat(step)
-  return { extension: 'csv', format: { ...format, type: 'csv' }, write: (rows) => csvLines(rows, format) }
+  const dialect = await csvDialect(step)
+  return { extension: 'csv', format: { ...dialect, type: 'csv' }, write: (rows) => csvLines(rows, dialect) }
 }
 
 /** The dialect of a file is its own; topics have the one that is told to those who read their dead letters again. */
-async function csvFormat({ connector, options }: SourceStep): Promise<Omit<CsvDialect, 'kind'>> {
-  if (connector === 'file') {
-    const format = formatOf(fileSourceOptions.parse(options))
-    assert(format?.kind === 'csv', 'the plan knows the format')
-    return format.dialect
-  }
+async function csvDialect({ connector, options }: SourceStep): Promise<CsvDialect> {
   const source = (await loadConnector(connector))?.source
-  const redrive = await source?.openRedrive?.(source.options.parse(options), '/')
-  assert(typeof redrive?.format === 'object', 'a source of CSV tells its dialect')
-  return redrive.format as unknown as Omit<CsvDialect, 'kind'>
+  const redrive = connector === 'file' ? undefined : await source?.openRedrive?.(source.options.parse(options), '/')
+  const like = redrive === undefined ? options : { path: '*', format: redrive.format }
+  const format = formatOf(fileSourceOptions.parse(like))
+  assert(format?.kind === 'csv', 'the plan knows the format')
+  return format.dialect
 }
 
 function jsonLines({ columns, rows }: MadeRows): string {
@@ -37,10 +34,7 @@ function jsonLines({ columns, rows }: MadeRows): string {
   return rows.map((row) => `{${row.map((cell, at) => `${keys[at]}:${cell}`).join(',')}}\n`).join('')
 }
 
-function csvLines(
-  { columns, rows }: MadeRows,
-  { delimiter, quote, header, null: nullText }: Omit<CsvDialect, 'kind'>,
-): string {
+function csvLines({ columns, rows }: MadeRows, { delimiter, quote, header, null: nullText }: CsvDialect): string {
   const quoted = (text: string): string => {
     // Without quotes a field cannot hold everything.
     if (quote === '') return text.replaceAll(delimiter, '_')

@@ -21,7 +21,7 @@ export function lastByOffset(
   splits: readonly SplitAssignment[],
   limit: number,
 ): SlicePart[] {
-  const share = BigInt(shareOf(limit, splits))
+  const share = BigInt(Math.ceil(limit / Math.max(1, splits.length)))
   return splits.map((assignment) => {
     const [from, end] = [assignment.at['offset'], assignment.until?.['offset']]
     if (typeof from !== 'string' || typeof end !== 'string') {
@@ -32,7 +32,10 @@ export function lastByOffset(
       )
     }
     const last = BigInt(end) - share
-    return { assignment: last > BigInt(from) ? { ...assignment, at: { offset: String(last) } } : assignment, skip: 0 }
+    return {
+      assignment: last > BigInt(from) ? { ...assignment, at: { ...assignment.at, offset: String(last) } } : assignment,
+      skip: 0,
+    }
   })
 }
 
@@ -47,19 +50,19 @@ export function* logstoreEnds(options: JsonObject, now: number): Iterable<JsonOb
   yield options
 }
 
-/** The last of the records that were counted. The same number of each split. */
+/** The last of the records that were counted: as evenly of all splits as they have so many. */
 export function lastByCount(
   splits: readonly SplitAssignment[],
   counts: ReadonlyMap<SplitId, number>,
   limit: number,
 ): SlicePart[] {
-  const share = shareOf(limit, splits)
-  return splits.map((assignment) => ({
-    assignment,
-    skip: Math.max(0, (counts.get(assignment.split) ?? 0) - share),
-  }))
-}
-
-function shareOf(limit: number, splits: readonly SplitAssignment[]): number {
-  return Math.ceil(limit / Math.max(1, splits.length))
+  const found = splits
+    .map((assignment) => ({ assignment, count: counts.get(assignment.split) ?? 0 }))
+    .sort((a, b) => a.count - b.count)
+  let left = limit
+  return found.map(({ assignment, count }, index) => {
+    const taken = Math.min(count, Math.ceil(left / (found.length - index)))
+    left -= taken
+    return { assignment, skip: count - taken }
+  })
 }
