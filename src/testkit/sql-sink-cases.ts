@@ -50,12 +50,14 @@ function keyTests(open: Open, connector: AnySqlSink): void {
         await life.load("SELECT range AS id, 'first' AS name, 1 AS seen, 0 AS __op FROM range(6)")
         await life.load(
           "SELECT range % 4 AS id, 'change ' || range AS name, range AS seen, 0 AS __op FROM range(40)",
+          // So many that only the last of each key becomes text.
+          "SELECT range % 4 AS id, 'hot ' || range AS name, range AS seen, 0 AS __op FROM range(2000)",
           "SELECT 2 AS id, 'gone' AS name, 0 AS seen, 1 AS __op UNION ALL SELECT 3, 'gone', 0, 1",
           "SELECT 3 AS id, 'again' AS name, 50 AS seen, 0 AS __op UNION ALL SELECT 5, 'gone', 0, 1",
         )
         assert.deepEqual(await accounts(target), [
-          ['0', 'change 36', '36'],
-          ['1', 'change 37', '37'],
+          ['0', 'hot 1996', '1996'],
+          ['1', 'hot 1997', '1997'],
           ['3', 'again', '50'],
           ['4', 'first', '1'],
         ])
