@@ -11,8 +11,8 @@ import { ROW_SCHEMA, rowText } from './kit/rows.ts'
 import { hudiTarget } from './kit/targets.ts'
 import { VisibleRows } from './kit/visible-rows.ts'
 
-/** Rows of the files. */
-const COUNTS = [40_000, 30_000, 20_000]
+/** Rows of the files; the first two are more than a batch. */
+const COUNTS = [70_000, 50_000, 20_000]
 const KILLS = 8
 /** Steps that need a stop, a long time, or rows of several lanes in one writer. */
 const SPECIAL = /^(stop|gc|chk.align)\b/
