@@ -49,7 +49,8 @@ export async function fillFound(comparison: RowComparison, ask: FoundAsk): Promi
   const within = bound.ranges.map(({ split, end }) => {
     return `(${partition} = ${split.slice(split.lastIndexOf('/') + 1)} AND ${offset} < ${end})`
   })
-  await comparison.run(`DELETE FROM found WHERE NOT coalesce(${within.join(' OR ') || 'false'}, false)`)
+  // A row without a place is of nobody, and too many.
+  await comparison.run(`DELETE FROM found WHERE NOT coalesce(${within.join(' OR ') || 'false'}, true)`)
 }
 
 function filesOf({ step, plan, directory, bound }: FoundAsk): Promise<string[]> {
