@@ -26,7 +26,8 @@ export async function settleTrouble(
     const again = await reloadLost(ledger, sinks)
     if (again > 0) return `kept rows of ${again} lost transactions were loaded again`
   }
-  if (remedy.kind === 'reload') throw unkept(trouble)
+  // The evidence has changed its mind, such as when a name was forgotten: the commit is asked for once more.
+  if (remedy.kind === 'reload') return 'it was to be loaded again, and is not lost any more'
   if (remedy.kind === 'halt') throw halting(trouble, lineage, committer, remedy.why)
   for (const other of remedy.abort) {
     const outcome = await sinks.coordinators.get(other.sink)?.abort(other.committable)
@@ -65,14 +66,6 @@ async function reloadLost(ledger: Ledger, sinks: SinkSide): Promise<number> {
     again += 1
   }
   return again
-}
-
-/** The evidence changed its mind: the next start looks again. */
-function unkept({ message }: CommitTrouble): MillraceError {
-  return new MillraceError(`${message}; it was to be loaded again, and is not lost any more`, {
-    code: 'UNAVAILABLE',
-    retry: 'restart',
-  })
 }
 
 /** The report of a halt: sink, checkpoint, names, rows, source ranges and what may be decided. */
