@@ -3,7 +3,8 @@
  * test that the mutant names.
  */
 import { execFile } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { mkdtempDisposableSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { MUTANTS, type Mutant } from '../test/simulation/mutants.ts'
@@ -15,6 +16,8 @@ const SEEDS = 1000
 const LIMIT_MS = 300_000
 
 const simulation = path.join(repository, 'test', 'simulation')
+/** All mutants load the same modules but for one. */
+using compiled = mkdtempDisposableSync(path.join(tmpdir(), 'millrace-mutants-'))
 const waiting = [...MUTANTS]
 const alive: string[] = []
 
@@ -24,7 +27,7 @@ async function hunt({ name, noticedBy }: Mutant): Promise<string | undefined> {
     noticedBy === undefined
       ? [...FOR_SPEED, path.join(simulation, 'hunt.ts'), name, String(SEEDS)]
       : ['--import', path.join(simulation, 'load-mutant.ts'), path.join(repository, 'src', noticedBy)]
-  const env = { ...process.env, MILLRACE_MUTANT: name }
+  const env = { ...process.env, MILLRACE_MUTANT: name, NODE_COMPILE_CACHE: compiled.path }
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: LIMIT_MS, env })
     if (noticedBy !== undefined) return undefined

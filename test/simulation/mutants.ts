@@ -301,6 +301,13 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'parts[sink] = acks.slice(0, 1).flatMap((ack) => ack.committables[sink] ?? [])',
   },
   {
+    name: 'a-remedy-for-what-is-not-lost-any-more',
+    file: 'runtime/trouble.ts',
+    find: "if (remedy.kind === 'reload') return 'it",
+    replace:
+      "if (remedy.kind === 'reload') throw new MillraceError('', { code: 'UNAVAILABLE', retry: 'restart' })\n  if (lineage.epoch < 0) return 'it",
+  },
+  {
     name: 'gone-back-to-what-was-taken-back',
     file: 'checkpoint/rollback.ts',
     find: 'if (over !== undefined && !over.wasConfirmed) {',

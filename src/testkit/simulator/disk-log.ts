@@ -7,12 +7,16 @@ import type { SimulatedProcess } from './process.ts'
  * other processes come in between; a process that dies in the middle of a call leaves what it had done until then.
  */
 export class DiskLog implements CheckpointLog {
-  readonly address = '/state/job'
+  readonly address: string
   readonly #process: SimulatedProcess
+  readonly #appended: (seq: number, bytes: Uint8Array) => void
   readonly #log: LocalLog
 
-  constructor(process: SimulatedProcess) {
+  /** `appended` is told of every try. */
+  constructor(process: SimulatedProcess, address: string, appended: (seq: number, bytes: Uint8Array) => void) {
+    this.address = address
     this.#process = process
+    this.#appended = appended
     this.#log = new LocalLog(this.address, process.name, guarded(process))
   }
 
@@ -33,7 +37,7 @@ export class DiskLog implements CheckpointLog {
       try {
         return this.#log.append(seq, bytes)
       } finally {
-        this.#process.world.entryMayStand(seq, bytes)
+        this.#appended(seq, bytes)
       }
     })
   }

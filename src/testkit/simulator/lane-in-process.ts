@@ -15,7 +15,7 @@ export function openLaneIn(process: SimulatedProcess, onOpen: (die: () => void) 
     const [toLane, toCoordinator] = [channelOf(process), channelOf(process)]
     let isDead = false
     const tell = (message: FromLane): void => {
-      if (!isDead) toCoordinator(() => receive(data.lane, message))
+      if (!isDead) toCoordinator(() => process.world.handles(process, () => receive(data.lane, message)))
     }
     onOpen(() => {
       isDead = true

@@ -14,6 +14,7 @@ interface StoredObject {
 
 const NONCE = 'x-amz-meta-millrace-nonce'
 const BUCKET = 'state'
+/** Of the checkpoint log. */
 const PREFIX = 'job/'
 const PAUSE_MS = 100
 const RETRY_MS = 1200
@@ -65,8 +66,8 @@ export class ObjectStore {
  * The real log in object storage, over a client whose requests go through the simulated network: they are lost, or their
  * answers are; while the store is busy it refuses them with 409 or 503, and nothing has landed then.
  */
-export function bucketLog(process: SimulatedProcess): CheckpointLog {
-  return new S3Log(new Bucket(clientOf(process), BUCKET), PREFIX)
+export function bucketLog(process: SimulatedProcess, under = ''): CheckpointLog {
+  return new S3Log(new Bucket(clientOf(process), BUCKET), PREFIX + under)
 }
 
 /** Whether an object is an entry of the log. */

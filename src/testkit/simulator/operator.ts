@@ -1,9 +1,13 @@
 import type { Examined } from '../../checkpoint/decision-case.ts'
+import type { CheckpointEntry } from '../../checkpoint/entries.ts'
 import { foldLineage } from '../../checkpoint/lineage.ts'
+import { savepointOf } from '../../checkpoint/savepoint.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { silentLog } from '../lane-context.ts'
 import { DecisionDesk } from '../../runtime/decision-desk.ts'
+import type { CheckpointLog } from '../../storage/checkpoint-log.ts'
 import { Ledger } from '../../storage/ledger.ts'
+import { keepIn, readFrom } from '../../storage/savepoints.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { JobParts } from './world.ts'
 
@@ -37,12 +41,54 @@ export async function decideByLooking(process: SimulatedProcess, parts: JobParts
 }
 
 /** A person who takes the job back by some confirmed checkpoints, whatever is running meanwhile. */
-export async function goBack(process: SimulatedProcess, parts: JobParts, by: number): Promise<void> {
+export function goBack(process: SimulatedProcess, parts: JobParts, by: number): Promise<void> {
+  return goBackTo(process, parts, async () => {
+    const { checkpoints, confirmedUpTo } = foldLineage(await Ledger.read(parts.log))
+    return checkpoints.filter(({ checkpoint }) => checkpoint <= confirmedUpTo).at(-1 - by)
+  })
+}
+
+/** A person who keeps the newest confirmed checkpoint, whatever is running meanwhile. */
+export async function keepSavepoint(process: SimulatedProcess, { log, kept }: JobParts & Kept): Promise<void> {
+  const { story, watch } = process.world
+  try {
+    const entry = savepointOf(foldLineage(await Ledger.read(log)))
+    if (entry === undefined) return
+    const outcome = await keepIn(kept, entry)
+    story.tell(process.name, `savepoint ${entry.checkpoint} ${outcome}`)
+    if (!(await readFrom(kept)).some(({ checkpoint }) => checkpoint === entry.checkpoint)) {
+      watch.violation(`savepoint ${entry.checkpoint} is kept, and not there`)
+    }
+  } catch (error) {
+    // He is told that nothing was kept, or that nobody knows.
+    if (!(error instanceof MillraceError)) throw error
+    story.tell(process.name, `no savepoint: ${error.code}`)
+    if (error.code === 'STORE_CORRUPT') watch.violation(`keeping a savepoint: ${error.message}`)
+  }
+}
+
+/** A person who takes the job back to a savepoint, which the log may have collected long ago. */
+export function goBackToSavepoint(process: SimulatedProcess, parts: JobParts & Kept): Promise<void> {
+  return goBackTo(process, parts, async () => {
+    const kept = await readFrom(parts.kept)
+    return kept.length === 0 ? undefined : process.world.random.pick(kept)
+  })
+}
+
+/** Where savepoints stand. */
+interface Kept {
+  readonly kept: CheckpointLog
+}
+
+async function goBackTo(
+  process: SimulatedProcess,
+  parts: JobParts,
+  choose: () => Promise<CheckpointEntry | undefined>,
+): Promise<void> {
   const { story } = process.world
   const { signal } = new AbortController()
   try {
-    const { checkpoints, confirmedUpTo } = foldLineage(await Ledger.read(parts.log))
-    const target = checkpoints.filter(({ checkpoint }) => checkpoint <= confirmedUpTo).at(-1 - by)
+    const target = await choose()
     if (target === undefined) return
     await using desk = await DecisionDesk.open({ ...parts, logger: silentLog, clock: process.clock, signal })
     const seen = await desk.lookBack(target)
@@ -52,5 +98,6 @@ export async function goBack(process: SimulatedProcess, parts: JobParts, by: num
     // Somebody else was quicker, or it cannot be done now: the job goes on from wherever the log says.
     if (!(error instanceof MillraceError)) throw error
     story.tell(process.name, `did not go back: ${error.code}`)
+    if (error.code === 'STORE_CORRUPT') process.world.watch.violation(`going back: ${error.message}`)
   }
 }

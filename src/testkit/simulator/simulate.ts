@@ -1,6 +1,6 @@
 import type { Plan, SinkStep } from '../../plan/plan.ts'
 import { watchFailpoints } from '../../core/failpoints.ts'
-import { everyCell, randomFaults, type Fault, type StoreKind } from './faults.ts'
+import { everyCell, leadingTo, randomFaults, type Fault, type StoreKind } from './faults.ts'
 import type { ServerOfFamily } from './model-server.ts'
 import { anyProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -62,36 +62,33 @@ export function scheduleOf(seed: number, faultCount: number): Schedule {
   const also = random.chance(0.15) ? anotherThan(random, family) : undefined
   const store = random.chance(0.25) ? 'bucket' : 'disk'
   const hasCommits = family !== SHOWS_AT_ONCE || also !== undefined
-  return {
-    seed,
-    family,
-    lanes: random.between(1, 3),
-    splits: random.between(1, 3),
-    follow: random.chance(0.5),
-    isBusy: random.chance(0.25),
-    store,
-    ...(also === undefined ? {} : { also }),
-    faults: randomFaults(random, faultCount, { store, hasCommits }),
-  }
+  const [lanes, splits] = [random.between(1, 3), random.between(1, 3)]
+  const [follow, isBusy] = [random.chance(0.5), random.chance(0.25)]
+  const faults = randomFaults(random, faultCount, { store, hasCommits, follow })
+  return { seed, family, lanes, splits, follow, isBusy, store, ...(also === undefined ? {} : { also }), faults }
 }
 
 function anotherThan(random: Random, family: string): string {
   return random.pick(Object.keys(FAMILIES).filter((name) => name !== family))
 }
 
-/** Every protocol step, position and strike, with every family of sinks. */
-export const CELLS: number = everyCell().length * Object.keys(FAMILIES).length
+/** Every protocol step, position and strike that there is, with every family of sinks. */
+const cells = Object.keys(FAMILIES).flatMap((family) =>
+  everyCell({ store: 'disk', hasCommits: family !== SHOWS_AT_ONCE }).map((cell) => ({ family, cell })),
+)
+export const CELLS: number = cells.length
 
 /** The cell with this number: its fault strikes three times, at different ages of the job. */
 export function everyCellSchedule(index: number): Schedule {
-  const families = Object.keys(FAMILIES)
-  const cells = everyCell()
-  const cell = cells[index % cells.length]
-  const family = families[Math.floor(index / cells.length)]
-  if (cell === undefined || family === undefined) throw new RangeError(`there are ${CELLS} cells, not ${index}`)
-  const later: Fault = { when: { afterMs: 450 }, strike: { kind: 'stop signal' } }
-  const faults = [cell, { when: { afterMs: 300 }, strike: { kind: 'kill' } }, cell, later, cell] satisfies Fault[]
-  return { seed: index, family, lanes: 2, splits: 2, follow: index % 2 === 0, faults }
+  const found = cells[index]
+  if (found === undefined) throw new RangeError(`there are ${CELLS} cells, not ${index}`)
+  const { family, cell } = found
+  const strikes: readonly Fault[] = [...leadingTo(cell), cell]
+  const kill: Fault = { when: { afterMs: 300 }, strike: { kind: 'kill' } }
+  const stop: Fault = { when: { afterMs: 450 }, strike: { kind: 'stop signal' } }
+  const endsInput = strikes.some(({ strike }) => strike.kind === 'input ends')
+  const faults = [...strikes, kill, ...strikes, stop, ...strikes]
+  return { seed: index, family, lanes: 2, splits: 2, follow: !endsInput && index % 2 === 0, faults }
 }
 
 /** Plays one schedule. One at a time: the protocol steps of all processes are heard through one ear. */

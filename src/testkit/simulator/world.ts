@@ -6,18 +6,18 @@ import type { ConnectorModules } from '../../runtime/connectors.ts'
 import { Job } from '../../runtime/job.ts'
 import { CrashFs } from '../crash-fs.ts'
 import { silentLog } from '../lane-context.ts'
-import { DiskLog } from './disk-log.ts'
 import { describeFault, isOfStart, type Fault, type StoreKind } from './faults.ts'
 import { openLaneIn } from './lane-in-process.ts'
 import { LogWatch } from './log-watch.ts'
 import type { ModelServer, ServerOfFamily } from './model-server.ts'
 import { Network } from './network.ts'
-import { bucketLog, isLogKey, ObjectStore } from './object-store.ts'
-import { decideByLooking, goBack } from './operator.ts'
+import { isLogKey, ObjectStore } from './object-store.ts'
+import { decideByLooking, goBack, goBackToSavepoint, keepSavepoint } from './operator.ts'
 import { leaveProcess, SimulatedProcess } from './process.ts'
 import { SinkServers } from './sink-servers.ts'
 import { Random } from './random.ts'
 import { NumberedLog } from './source.ts'
+import { StateStores } from './state-stores.ts'
 import { Story } from './story.ts'
 import { VirtualTime } from './virtual-time.ts'
 
@@ -71,6 +71,7 @@ export class World {
   isDiskFull = false
   struck = 0
   readonly #options: WorldOptions
+  readonly #stores: StateStores
   readonly #processes: SimulatedProcess[] = []
   readonly #jobs = new Map<SimulatedProcess, Job>()
   /** How the last lane of a process dies. */
@@ -84,6 +85,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
+    this.#stores = new StateStores(this, options.store)
     this.random = new Random(options.seed)
     this.story = new Story(this.time, options.keepStory)
     this.network = new Network(this.time, this.random)
@@ -156,7 +158,7 @@ export class World {
   async #run(process: SimulatedProcess): Promise<void> {
     const { plan, connectors } = this.#options
     try {
-      const log = this.#logOf(process)
+      const log = this.#stores.log(process)
       const parts = { plan, connectors, log }
       const job = new Job({
         ...parts,
@@ -173,10 +175,6 @@ export class World {
     } catch (error) {
       await this.#failed(process, error)
     }
-  }
-
-  #logOf(process: SimulatedProcess): CheckpointLog {
-    return this.#options.store === 'bucket' ? bucketLog(process) : new DiskLog(process)
   }
 
   #ended(process: SimulatedProcess, as: 'finished' | 'stopped'): void {
@@ -210,7 +208,7 @@ export class World {
     }
     if (error !== undefined && ASKS_OPERATOR.has(error.exitCode)) {
       const { plan, connectors } = this.#options
-      await decideByLooking(process, { plan, connectors, log: this.#logOf(process) }).catch((failed: unknown) => {
+      await decideByLooking(process, { plan, connectors, log: this.#stores.log(process) }).catch((failed: unknown) => {
         // He tries again when the next start halts.
         this.story.tell(process.name, `the operator could not decide: ${(failed as Error).message}`)
       })
@@ -312,6 +310,8 @@ export class World {
       case 'split appears':
         if (this.#isFollowing && this.log.splits.length < SPLITS_MAX) this.log.grow()
         return
+      case 'input ends':
+        return this.log.close()
       case 'power cut':
         return this.#cutPower()
       case 'disk full':
@@ -320,6 +320,14 @@ export class World {
         return
       case 'roll back':
         return this.#operate((operator, parts) => goBack(operator, parts, strike.by))
+      case 'savepoint':
+        return this.#operate((operator, parts) =>
+          keepSavepoint(operator, { ...parts, kept: this.#stores.savepoints(operator) }),
+        )
+      case 'back to savepoint':
+        return this.#operate((operator, parts) =>
+          goBackToSavepoint(operator, { ...parts, kept: this.#stores.savepoints(operator) }),
+        )
       case 'stop signal':
         if (process !== undefined) this.#signalStop(process)
     }
@@ -332,7 +340,7 @@ export class World {
     this.#processes.push(process)
     const work = async (): Promise<void> => {
       try {
-        await act(process, { plan, connectors, log: this.#logOf(process) })
+        await act(process, { plan, connectors, log: this.#stores.log(process) })
       } catch (error) {
         await this.#failed(process, error)
       }
@@ -341,15 +349,19 @@ export class World {
     process.after(0, () => void work())
   }
 
-  /** SIGTERM. What its handler throws ends the process. */
+  /** SIGTERM. */
   #signalStop(process: SimulatedProcess): void {
-    process.after(0, () => {
-      try {
-        this.#jobs.get(process)?.stop()
-      } catch {
-        this.#kill(process)
-      }
-    })
+    process.after(0, () => this.handles(process, () => this.#jobs.get(process)?.stop()))
+  }
+
+  /** A handler of an event or a signal: what it throws ends the process. */
+  handles(process: SimulatedProcess, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error
+      this.#kill(process)
+    }
   }
 
   #expire(server: ModelServer): void {
@@ -372,20 +384,6 @@ export class World {
     this.disk = this.random.pick(this.disk.waysToCrash(this.disk.changes.length, 3))()
     this.watch.powerWasCut()
     this.#startSoon()
-  }
-
-  /** An append was tried: what stands in the slot now can be seen by all. */
-  entryMayStand(seq: number, bytes: Uint8Array): void {
-    if (this.#holds(seq, bytes)) this.watch.stands(bytes, () => this.#holds(seq, bytes))
-  }
-
-  #holds(seq: number, bytes: Uint8Array): boolean {
-    try {
-      const found = this.disk.fs.readFileSync(`/state/job/log/${String(seq).padStart(12, '0')}`)
-      return Buffer.compare(found, bytes) === 0
-    } catch {
-      return false
-    }
   }
 }
 
