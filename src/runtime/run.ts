@@ -175,8 +175,11 @@ export class Run {
         return this.#step({ kind: 'acked', lane })
       case 'drained':
         this.#drained.add(lane)
-        if (this.#drained.size === this.#options.plan.parallelism && this.#options.sources.isSettled)
+        if (this.#drained.size === this.#options.plan.parallelism && this.#options.sources.isSettled) {
+          // What is kept goes out with a barrier of the end; the one under way may be from before.
+          if (this.#states.isKept) this.#step({ kind: 'read' })
           this.end('finished')
+        }
         return
       case 'failed':
         return this.#rewind(errorFromData(message.error))

@@ -46,6 +46,11 @@ export class StateSide {
     this.#eventTime = new EventTimeDesk(options.plan.parallelism)
   }
 
+  /** A step keeps something between checkpoints. */
+  get isKept(): boolean {
+    return Object.keys(this.#definitions).length > 0
+  }
+
   /** A start or a rewind: what the lanes go on from. */
   begin(): StateByStep | undefined {
     const state = this.#options.ledger.lineage().newest?.state
