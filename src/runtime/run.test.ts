@@ -6,6 +6,7 @@ import type { PendingCommittable } from '../core/checkpoint-types.ts'
 import { errorToData, MillraceError } from '../core/errors.ts'
 import { Ledger } from '../storage/ledger.ts'
 import { realClock, silentLog } from '../testkit/lane-context.ts'
+import type { Step } from '../plan/plan.ts'
 import { MemoryLog } from '../testkit/memory-log.ts'
 import { modelPlan } from '../testkit/model/model-plan.ts'
 import type { Committer } from './committer.ts'
@@ -25,6 +26,7 @@ class World implements AsyncDisposable {
   readonly run: Run
   readonly log: MemoryLog
   readonly sent: ToLane['kind'][] = []
+  readonly barriers: Barrier[] = []
   halts = 0
   commits: number[][] = []
   /** What the lanes do at a start and at a barrier; by default they read one batch, end, and prepare. */
@@ -33,7 +35,7 @@ class World implements AsyncDisposable {
   commit: () => Promise<void> = async () => undefined
   attempt = 0
 
-  private constructor(ledger: Ledger, log: MemoryLog) {
+  private constructor(ledger: Ledger, log: MemoryLog, steps: readonly Step[]) {
     this.log = log
     const lanes: Partial<LaneGroup> = {
       ready: Promise.resolve(),
@@ -69,8 +71,9 @@ class World implements AsyncDisposable {
         return this.commit()
       },
     }
+    const plan = modelPlan({ directory: '/', source: {}, lanes: 2, intervalMs: 1 })
     this.run = new Run({
-      plan: modelPlan({ directory: '/', source: {}, lanes: 2, intervalMs: 1 }),
+      plan: { ...plan, steps: [...plan.steps, ...steps] },
       connectors: {},
       log,
       logger: silentLog,
@@ -87,9 +90,9 @@ class World implements AsyncDisposable {
     })
   }
 
-  static async open(): Promise<World> {
+  static async open(steps: readonly Step[] = []): Promise<World> {
     const log = new MemoryLog()
-    return new World(await Ledger.claim(log, 'job', 'me', () => 0), log)
+    return new World(await Ledger.claim(log, 'job', 'me', () => 0), log, steps)
   }
 
   readAll(attempt: number): void {
@@ -110,8 +113,11 @@ class World implements AsyncDisposable {
   }
 
   ackAll({ checkpoint }: Barrier): void {
-    const ack = { checkpoint, positions: {}, committables: { out: [{}] }, accounting: NOTHING }
-    for (const lane of [0, 1]) this.run.laneSays(lane, { kind: 'acked', attempt: this.attempt, ack })
+    for (const lane of [0, 1]) {
+      const state = { once: { groups: [lane, lane + 1], files: [] } as const }
+      const ack = { checkpoint, positions: {}, committables: { out: [{}] }, accounting: NOTHING, state }
+      this.run.laneSays(lane, { kind: 'acked', attempt: this.attempt, ack })
+    }
   }
 
   async kinds(): Promise<string> {
@@ -131,6 +137,7 @@ class World implements AsyncDisposable {
     }
     if (message.kind === 'barrier') {
       this.#checkTickets(message.next)
+      this.barriers.push(message)
       this.onBarrier(message)
     }
   }
@@ -244,4 +251,23 @@ test('a last checkpoint that follows at once on another has tickets of its own',
   }
   assert.equal(await world.run.untilEnd(), 'finished')
   assert.equal(await world.kinds(), 'claim checkpoint checkpoint confirm confirm finished')
+})
+
+test('what steps keep has a barrier of the end, also when the lanes are through while another one is under way', async () => {
+  const kept = { kind: 'deduplicate', id: 'once', work: { id: 'once', definition: 'once' } } as unknown as Step
+  await using world = await World.open([kept])
+  world.onStart = ({ attempt }) => world.read(attempt)
+  world.onBarrier = (message) => {
+    // The lanes had told of their rows, which this barrier holds, and have nothing new to tell but that they are through.
+    if (world.barriers.length === 1) world.drain(world.attempt)
+    world.ackAll(message)
+  }
+  assert.equal(await world.run.untilEnd(), 'finished')
+  assert.deepEqual(
+    world.barriers.map(({ last, isEnd }) => [last, isEnd]),
+    [
+      [false, false],
+      [true, true],
+    ],
+  )
 })
