@@ -101,6 +101,8 @@ export interface LaneContext extends ConnectorContext {
    * beside its rows where it decodes itself (`Batch.unread`).
    */
   readonly takesBroken?: boolean
+  /** SQL makes tables of all that a reader gives. A query costs something of its own, so that larger batches cost less. */
+  readonly isForSql?: boolean
   /** Somebody has dead letters: a reader that makes rows of other bytes keeps those (`Batch.rawOf`). */
   readonly keepsRaw?: boolean
   readonly openStaging?: OpenStaging

@@ -61,7 +61,7 @@ export class LaneServices {
     format: BodyFormat,
     schema: Schema | undefined,
     metadata: readonly string[],
-    more: Pick<LaneContext, 'reads' | 'prune' | 'tables' | 'takesBroken' | 'keepsRaw'> = {},
+    more: Pick<LaneContext, 'reads' | 'prune' | 'tables' | 'takesBroken' | 'keepsRaw' | 'isForSql'> = {},
   ): LaneContext {
     const { plan, lane, lanes } = this.#data
     return {

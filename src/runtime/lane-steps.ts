@@ -51,7 +51,9 @@ export async function openLaneSteps(data: LaneData, services: LaneServices, ends
         const { id, gives, schema, metadata, reads, prune, tables = false } = step
         const takesBroken = plan.deadLetters?.[id] !== undefined
         const keepsRaw = plan.deadLetters !== undefined
-        const more = { reads, prune, tables, takesBroken, keepsRaw }
+        const queries = new Set(plan.steps.filter(({ kind }) => kind === 'query').map((one) => one.id))
+        const isForSql = step.outputs.every(({ to }) => queries.has(to))
+        const more = { reads, prune, tables, takesBroken, keepsRaw, isForSql }
         const reader = source.reader(services.context(id, gives, schema, metadata, more))
         sources.set(step.id, {
           task: new SourceTask(step.id, reader, services.clock),

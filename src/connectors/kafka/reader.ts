@@ -14,7 +14,7 @@ import {
   type ValueTarget,
 } from '../../clients/kafka/index.ts'
 import { ChangeSplits } from './change-splits.ts'
-import { fetchOptionsOf } from './connect.ts'
+import { batchBytes, fetchOptionsOf } from './connect.ts'
 import { DecodedRecords } from './decoded-records.ts'
 import { metadataOf } from './metadata.ts'
 import type { KafkaSourceOptions } from './options.ts'
@@ -61,11 +61,13 @@ export class KafkaReader implements SplitReader {
   /** `consumer` takes the records; without one they go on as they are, or as the changes that they tell of. */
   constructor(options: KafkaSourceOptions, client: KafkaClient, context: LaneContext, consumer?: RecordConsumer) {
     this.#client = client
-    this.#session = new FetchSession(client, fetchOptionsOf(options))
+    const bytes = batchBytes(context.isForSql === true)
+    this.#session = new FetchSession(client, fetchOptionsOf(options, bytes))
     this.#metadata = context.metadata
     const { format } = options
     this.#changes = consumer ?? consumerOf(options, context)
     this.#targets = {
+      bytes,
       separator: this.#changes === undefined ? separatorOf(context) : separatorFor(format),
       isJson: format !== 'csv' && format !== 'raw',
       withKeys: context.metadata.includes('_key') || this.#changes !== undefined,

@@ -1,10 +1,11 @@
 import { RecordTarget, ValueTarget } from '../../clients/kafka/index.ts'
 
-/** What one fetch brings of a partition, uncompressed: larger batches make larger row groups, and cost less in SQL. */
-const BUFFER_BYTES = 4 * 1024 * 1024 + 64 * 1024
 const ROWS_MAX = 40_000
+const OVERHEAD = 64 * 1024
 
 export interface TargetOptions {
+  /** Of the values of a batch: what one fetch brings of a partition, uncompressed. */
+  readonly bytes: number
   readonly separator: number
   readonly isJson: boolean
   readonly withKeys: boolean
@@ -18,14 +19,16 @@ export interface TargetOptions {
 /** Recycles the buffers that values are gathered into: a fresh one costs more than filling it. */
 export class TargetPool {
   readonly #options: TargetOptions
+  readonly #bytes: number
   readonly #free: ValueTarget[] = []
 
   constructor(options: TargetOptions) {
     this.#options = options
+    this.#bytes = options.bytes + OVERHEAD
   }
 
   take(): ValueTarget {
-    return this.#free.pop() ?? this.make(BUFFER_BYTES)
+    return this.#free.pop() ?? this.make(this.#bytes)
   }
 
   /** A target of its own for a value that is larger than the usual buffer. */
@@ -37,13 +40,13 @@ export class TargetPool {
     return new RecordTarget({
       ...basics,
       keepsNulls,
-      ...(withKeys ? { keyBytesMax: BUFFER_BYTES / 4 } : {}),
-      ...(withHeaders ? { headerBytesMax: BUFFER_BYTES / 4 } : {}),
+      ...(withKeys ? { keyBytesMax: this.#bytes / 4 } : {}),
+      ...(withHeaders ? { headerBytesMax: this.#bytes / 4 } : {}),
     })
   }
 
   give(target: ValueTarget): void {
     target.reset()
-    if (target.buffer.length === BUFFER_BYTES) this.#free.push(target)
+    if (target.buffer.length === this.#bytes) this.#free.push(target)
   }
 }
