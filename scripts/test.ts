@@ -14,6 +14,7 @@ import { playSimulation } from './testing/simulation.ts'
 import { describe, failedStages, repository, runProgram, stage, type StageResult } from './testing/stage.ts'
 import { withSecondTries, worthSecondTry } from './testing/second-try.ts'
 import { runSuite, totalsOf, type FileResult } from './testing/suite.ts'
+import { bundleTestedProgram } from './testing/tested-program.ts'
 import { closingLines } from './testing/totals.ts'
 
 const MINUTE = 60_000
@@ -112,6 +113,7 @@ async function main(): Promise<boolean> {
 
   const stages: readonly (readonly [string, () => Promise<StageResult>])[] = [
     ['programs', () => programs],
+    ['millrace', bundleTestedProgram],
     ['hudi readers', () => readers],
     ['kafka', async () => checkService(await kafka)],
     ['s3', async () => checkService(await s3)],

@@ -22,7 +22,10 @@ export interface Place {
 const PATIENCE_MS = 180_000
 const WAKING_MS = 50
 
-/** A started `millrace`: the real program in a process of its own. Killed when the test leaves it. */
+/**
+ * A started `millrace`: the real program in a process of its own, from the sources or, in a whole run, as the package has
+ * it. Killed when the test leaves it.
+ */
 export class CommandLine implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #ended: Promise<Ended>
@@ -32,7 +35,7 @@ export class CommandLine implements AsyncDisposable {
 
   constructor(place: string | Place, ...args: string[]) {
     const { directory, environment = {} }: Place = typeof place === 'string' ? { directory: place } : place
-    const program = path.join(repository, 'bin', 'millrace')
+    const program = process.env['MILLRACE_PROGRAM'] ?? path.join(repository, 'bin', 'millrace')
     this.#process = spawn(process.execPath, [program, ...args], {
       cwd: directory,
       env: { ...process.env, ...environment },
