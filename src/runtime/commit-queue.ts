@@ -1,7 +1,7 @@
 import type { AcknowledgePermit, CheckpointId, CommitPermit, PendingCommittable } from '../core/checkpoint-types.ts'
 import { toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 import type { BySource } from './source-side.ts'
 import type { SplitState } from '../checkpoint/entries.ts'
 

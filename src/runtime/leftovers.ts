@@ -1,7 +1,7 @@
 import { sweepScope } from '../checkpoint/lineage.ts'
 import type { RunEpoch } from '../core/checkpoint-types.ts'
 import { toMillraceError } from '../core/errors.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 
 /**
  * What the rewinds of a run leave prepared: where one lane or sink fails, the others may have prepared their part

@@ -14,7 +14,7 @@ import type { SplitAssignment } from '../core/source.ts'
 import type { Diversions } from './diverter.ts'
 import { Leftovers } from './leftovers.ts'
 import type { FromLane, LaneAck, ToLane } from './messages.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 
 /** After this long the smallest range found so far is named. */
 const SEARCH_MS = 60_000

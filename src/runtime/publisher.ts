@@ -10,7 +10,7 @@ import { failpoint } from '../core/failpoints.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Published } from './commit-queue.ts'
 import type { LaneAck } from './messages.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 import type { StateSide } from './state/state-side.ts'
 
 /** A checkpoint that every lane has prepared. */

@@ -6,7 +6,7 @@ import { DivertedRecords } from './diverted-records.ts'
 import type { HandedRecords } from './handed-records.ts'
 import type { FromLane } from './messages.ts'
 import { isUnplaced, PoisonSearch } from './poison-search.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 
 /** Records that a server refuses: they are looked for, and put aside where the pipeline says so. */
 export class Refusals {

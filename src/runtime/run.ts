@@ -8,14 +8,11 @@ import {
 } from '../checkpoint/cycle.ts'
 import { errorFromData, MillraceError, toMillraceError } from '../core/errors.ts'
 import { failpoint } from '../core/failpoints.ts'
-import type { JsonObject } from '../core/json.ts'
-import { isInDoubt, type Ledger } from '../storage/ledger.ts'
+import { isInDoubt } from '../storage/ledger.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { CheckpointTimer } from './checkpoint-timer.ts'
-import { CommitTrouble, type Committer } from './committer.ts'
-import type { JobOptions } from './job.ts'
+import { CommitTrouble } from './committer.ts'
 import { tracedWhere } from './diverted-records.ts'
-import type { LaneGroup } from './lane-group.ts'
 import type { FromLane, LaneAck } from './messages.ts'
 import { Leftovers } from './leftovers.ts'
 import { Refusals } from './refusals.ts'
@@ -23,22 +20,11 @@ import { NextTickets } from './next-tickets.ts'
 import { Publisher } from './publisher.ts'
 import { SplitMoves } from './rebalance/split-moves.ts'
 import { Rewinder } from './rewinder.ts'
-import { StateSide } from './state/state-side.ts'
-import type { SinkSide } from './sink-side.ts'
+import type { RunOptions } from './run-options.ts'
 import type { SourceSide } from './source-side.ts'
+import { StateSide } from './state/state-side.ts'
 import { TableChanges } from './table-changes.ts'
 import { settleTrouble } from './trouble.ts'
-
-export interface RunOptions extends JobOptions {
-  readonly ledger: Ledger
-  readonly lanes: LaneGroup
-  readonly sinks: SinkSide
-  readonly sources: SourceSide
-  readonly committer: Committer
-  /** The clean-up of earlier runs: done before anything of this run is committed. */
-  readonly swept: Promise<void>
-  readonly fingerprints: Readonly<Record<string, JsonObject>>
-}
 
 /**
  * The steady state: carries out what checkpoint/cycle.ts decides. Lanes are told by messages; publishing and committing
