@@ -17,7 +17,7 @@ const TIMES = { intervalMs: 10_000, timeoutMs: 20_000, maxDowntimeMs: 0, retaine
 
 const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
-/** Time moves on when somebody sleeps, after the other tasks had their turn. */
+/** Time moves on when somebody sleeps or waits, after the other tasks had their turn. */
 function fastClock(): Clock {
   let now = 0
   return {
@@ -26,6 +26,13 @@ function fastClock(): Clock {
     sleep: async (ms, signal) => {
       await new Promise((resolve) => setImmediate(resolve))
       if (signal?.aborted !== true) now += ms
+    },
+    after: (ms, action) => {
+      const turn = setImmediate(() => {
+        now += ms
+        action()
+      })
+      return () => clearImmediate(turn)
     },
   }
 }
