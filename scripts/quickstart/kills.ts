@@ -20,12 +20,12 @@ export function planKills(rows: number): readonly Kill[] {
   const nth = (many: number): number => (rows >= BIG ? many : 1)
   return [
     {
-      failpoint: `chk.barrier:after@${nth(3)}`,
+      failpoint: `chk.barrier:after@${nth(2)}`,
       of: 'triggered',
       said: (checkpoint) => `at the barrier of checkpoint ${checkpoint}, its files unfinished`,
     },
     {
-      failpoint: `sink.prepare:after@${nth(3)}`,
+      failpoint: `sink.prepare:after@${nth(2)}`,
       of: 'triggered',
       said: (checkpoint) => `with the files of checkpoint ${checkpoint} written, not yet in the log`,
     },
@@ -36,13 +36,13 @@ export function planKills(rows: number): readonly Kill[] {
       said: (checkpoint) => `while writing the log entry of checkpoint ${checkpoint}`,
     },
     {
-      failpoint: `commit:before@${nth(4)}`,
+      failpoint: `commit:before@${nth(3)}`,
       of: 'published',
       said: (checkpoint) => `before the commit of checkpoint ${checkpoint}`,
     },
     { failpoint: 'restore.recommit:before', of: 'none', said: () => 'while recovering from that' },
     {
-      failpoint: `commit:after@${nth(4)}`,
+      failpoint: `commit:after@${nth(2)}`,
       of: 'published',
       // Where the run dies in its recovery, it has published nothing: it was the commit of the kill before.
       said: (checkpoint) =>
