@@ -1,10 +1,22 @@
+import assert from 'node:assert/strict'
 import type { Bucket, Patience } from '../clients/s3/index.ts'
+import { MillraceError } from '../core/errors.ts'
 import type { S3Options } from '../core/options.ts'
 import { S3FaultProxy, type Fault, type Harm, type SeenRequest } from './s3-fault-proxy.ts'
 
 export const isPut = ({ method }: SeenRequest): boolean => method === 'PUT'
 export const isGet = ({ method }: SeenRequest): boolean => method === 'GET'
 export const isAny = (): boolean => true
+
+/** The error that a request ends with. */
+export async function caught(work: Promise<unknown>): Promise<MillraceError> {
+  const thrown = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  assert.ok(thrown instanceof MillraceError, String(thrown))
+  return thrown
+}
 
 /** What stands behind the proxy, and how it is spoken to. */
 export interface TroubledServer {

@@ -6,10 +6,9 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { S3_KEYS } from '../../../scripts/services/s3.ts'
 import { hostedAt, openTestBucket } from '../../../scripts/services/s3-bucket.ts'
-import { MillraceError } from '../../core/errors.ts'
 import { OssStandIn } from '../../testkit/oss-stand-in.ts'
 import { S3FaultProxy, type SeenRequest } from '../../testkit/s3-fault-proxy.ts'
-import { isAny, isPut, Trouble, type TroubledServer } from '../../testkit/s3-trouble.ts'
+import { caught, isAny, isPut, Trouble, type TroubledServer } from '../../testkit/s3-trouble.ts'
 import { abortUpload, beginUpload, completeUpload, createObject, uploadPart, type Bucket } from './index.ts'
 import { proveConditions } from './prove-conditions.ts'
 
@@ -31,14 +30,6 @@ const SERVERS: readonly Server[] = [
 
 const isCompletion = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploadId=/.test(url)
 const text = async (key: string): Promise<string | undefined> => (await shared.bucket.get(key))?.toString()
-const caught = async (work: Promise<unknown>): Promise<MillraceError> => {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  assert.ok(thrown instanceof MillraceError, String(thrown))
-  return thrown
-}
 
 for (const server of SERVERS) {
   const direct = shared.through(server.endpoint, {}, server.settings?.(server.endpoint))

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { openTestBucket } from '../../../scripts/services/s3-bucket.ts'
-import { MillraceError } from '../../core/errors.ts'
 import { S3FaultProxy, type Fault, type Harm, type SeenRequest } from '../../testkit/s3-fault-proxy.ts'
-import { isAny, isGet, Trouble } from '../../testkit/s3-trouble.ts'
+import { caught, isAny, isGet, Trouble } from '../../testkit/s3-trouble.ts'
 import { Bucket, createObject, S3Client } from './index.ts'
 
 const shared = await openTestBucket()
@@ -15,14 +14,6 @@ const newKey = (): string => `faults/${++keys}`
 const isListing = ({ url }: SeenRequest): boolean => url.includes('continuation')
 const trouble = (match: Fault['match'], harm: Harm, times = 1): Promise<Trouble> =>
   Trouble.with({ bucket: shared, endpoint: shared.endpoint }, match, harm, times)
-const caught = async (work: Promise<unknown>): Promise<MillraceError> => {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  assert.ok(thrown instanceof MillraceError, String(thrown))
-  return thrown
-}
 
 test('an answer of one byte a second is given up, and asked for again', async () => {
   await using troubled = await trouble(isGet, { kind: 'trickle' })
