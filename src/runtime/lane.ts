@@ -391,8 +391,6 @@ export class Lane {
     const isDrained = this.#handed.isTrialOver ?? [...this.#steps.sources.values()].every(({ task }) => task.isDrained)
     if (!isDrained) return
     this.#drained = true
-    // What is kept waits for the end of the input, also where nothing was read since the last checkpoint.
-    if (this.#hasState) this.#noteRead()
     this.#tell({ kind: 'drained', attempt: this.#attempt })
   }
 }

@@ -162,7 +162,7 @@ export class Run {
       case 'drained':
         this.#drained.add(lane)
         if (this.#drained.size === this.#options.plan.parallelism && this.#options.sources.isSettled) {
-          // What is kept goes out with a barrier of the end; the one under way may be from before.
+          // What is kept waits for a barrier of the end: nothing may be unread, and the one under way is from before.
           if (this.#states.isKept) this.#step({ kind: 'read' })
           this.end('finished')
         }
